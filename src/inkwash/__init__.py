@@ -1,0 +1,3 @@
+"""inkwash: train, sample, study and serve diffusion models on your own images."""
+
+__version__ = "0.1.0"
