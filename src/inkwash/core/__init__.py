@@ -1,0 +1,65 @@
+"""The mathematics: levels, schedules, predictions, plans, kernels and noise. Imports torch alone."""
+
+from inkwash.core.kernel import diffuse, drift, forward, posterior
+from inkwash.core.level import CLEAN, Denoise, Level, Scalar, numbers
+from inkwash.core.noise import Noise, Seeded, mix, prior
+from inkwash.core.plan import Plan, Spacing, churn, karras, leading, linspace, trailing, travel, truncate
+from inkwash.core.prediction import (
+    X0,
+    Eps,
+    F,
+    Prediction,
+    U,
+    V,
+    determinant,
+    eps_from,
+    spread,
+    target,
+    x0_from,
+)
+from inkwash.core.schedule import VE, Cosine, Discrete, Flow, Schedule, cosine, linear, scaled_linear, sigmoid
+
+__all__ = [
+    "CLEAN",
+    "VE",
+    "X0",
+    "Cosine",
+    "Denoise",
+    "Discrete",
+    "Eps",
+    "F",
+    "Flow",
+    "Level",
+    "Noise",
+    "Plan",
+    "Prediction",
+    "Scalar",
+    "Schedule",
+    "Seeded",
+    "Spacing",
+    "U",
+    "V",
+    "churn",
+    "cosine",
+    "determinant",
+    "diffuse",
+    "drift",
+    "eps_from",
+    "forward",
+    "karras",
+    "leading",
+    "linear",
+    "linspace",
+    "mix",
+    "numbers",
+    "posterior",
+    "prior",
+    "scaled_linear",
+    "sigmoid",
+    "spread",
+    "target",
+    "trailing",
+    "travel",
+    "truncate",
+    "x0_from",
+]  # fmt: skip

@@ -1,0 +1,31 @@
+"""Sets of images, and the batches cut from them."""
+
+from inkwash.data.batches import Batch, Batches
+from inkwash.data.digits import digits
+from inkwash.data.fetch import find_or_fetch
+from inkwash.data.folder import folder
+from inkwash.data.idx import read_idx
+from inkwash.data.load import load
+from inkwash.data.mnist import fashion_mnist, mnist
+from inkwash.data.shuffle import indices
+from inkwash.data.source import Images, Source, hold_out, to_float, to_uint8
+from inkwash.data.streamed import Streamed
+
+__all__ = [
+    "Batch",
+    "Batches",
+    "Images",
+    "Source",
+    "Streamed",
+    "digits",
+    "fashion_mnist",
+    "find_or_fetch",
+    "folder",
+    "hold_out",
+    "indices",
+    "load",
+    "mnist",
+    "read_idx",
+    "to_float",
+    "to_uint8",
+]

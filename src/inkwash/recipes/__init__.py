@@ -1,0 +1,35 @@
+"""The recipes: functions that return a Run. No torch here."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from inkwash.errors import AskedWrongly
+from inkwash.recipes.digits import digits
+from inkwash.recipes.lab06 import lab06_eps, lab06_v
+from inkwash.recipes.mnist import fashion_mnist, mnist
+from inkwash.recipes.sysu import sysu_fashion, sysu_mnist
+from inkwash.settings import Run
+
+RECIPES: tuple[Callable[[], Run], ...] = (
+    digits, mnist, fashion_mnist, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
+)  # fmt: skip
+
+
+def names() -> dict[str, Callable[[], Run]]:
+    """Every recipe by its name: the function's, with hyphens."""
+    return {recipe.__name__.replace("_", "-"): recipe for recipe in RECIPES}
+
+
+def find(name: str) -> Run:
+    """The recipe of that name. Raises AskedWrongly, with the nearest name, where there is none."""
+    known = names()
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise AskedWrongly(f"there is no recipe {name!r}.{hint} The recipes are {', '.join(known)}.")
+    return known[name]()
+
+
+def summary(recipe: Callable[[], Run]) -> str:
+    """The first line of a recipe's docstring."""
+    return (recipe.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,12 @@
+"""Training: the objective, the loop, the average of weights, and checkpoints."""
+
+from inkwash.train.checkpoint import Checkpoint, load, save
+from inkwash.train.ema import Ema
+from inkwash.train.loop import Progress, Saved, Step, held_out_loss, train
+from inkwash.train.objective import Chance, Draw, LogitNormal, LogNormal, MinSNR, Objective, Plain, Uniform, Weight
+from inkwash.train.state import State
+
+__all__ = [
+    "Chance", "Checkpoint", "Draw", "Ema", "LogNormal", "LogitNormal", "MinSNR", "Objective", "Plain", "Progress",
+    "Saved", "State", "Step", "Uniform", "Weight", "held_out_loss", "load", "save", "train",
+]  # fmt: skip

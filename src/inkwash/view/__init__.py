@@ -1,0 +1,23 @@
+"""Grids, animations and figures: what is better seen than read, written with where it came from.
+
+Everything here takes uint8 arrays, channels last, or plain numbers. Pillow, matplotlib and ffmpeg are loaded
+only by a call that needs them.
+"""
+
+from inkwash.view.curves import forward_figure, loss_figure
+from inkwash.view.frames import pick
+from inkwash.view.grid import grid
+from inkwash.view.out import check_out, needs_frames
+from inkwash.view.provenance import read as read_provenance
+from inkwash.view.write import write
+
+__all__ = [
+    "check_out",
+    "forward_figure",
+    "grid",
+    "loss_figure",
+    "needs_frames",
+    "pick",
+    "read_provenance",
+    "write",
+]

@@ -1,0 +1,48 @@
+"""The Gaussian kernels between two levels: forward (towards noise) and the posterior's family (back)."""
+
+import math
+from typing import NamedTuple
+
+from torch import Tensor
+
+from inkwash.core.level import Level, numbers
+
+
+def diffuse(x0: Tensor, eps: Tensor, level: Level) -> Tensor:
+    """x = α·x₀ + σ·ε (Ho et al. 2020, eq. 4). It acts on x₀, not on a noisier or cleaner x."""
+    return level.alpha * x0 + level.sigma * eps
+
+
+def drift(s: Level, t: Level) -> float:
+    """1 − ρ with ρ = SNR_t/SNR_s, for s cleaner than t: the share of σ_t² that is new since s. In [0, 1]."""
+    (_, _, logsnr_s), (_, _, logsnr_t) = numbers(s), numbers(t)
+    return -math.expm1(logsnr_t - logsnr_s) if logsnr_t > -math.inf else 1.0
+
+
+def forward(x: Tensor, s: Level, t: Level, z: Tensor) -> Tensor:
+    """One draw of q(x_t | x_s) for t noisier than s: (α_t/α_s)·x + σ_t·√(1 − ρ)·z. z is unit noise."""
+    (alpha_s, _, _), (alpha_t, sigma_t, _) = numbers(s), numbers(t)
+    return (alpha_t / alpha_s) * x + sigma_t * math.sqrt(drift(s, t)) * z
+
+
+class Posterior(NamedTuple):
+    """x_s = keep·x_t + lift·x̂₀ + std·z."""
+
+    keep: float
+    lift: float
+    std: float
+
+
+def posterior(t: Level, s: Level, eta: float = 1.0, large: float = 0.0) -> Posterior:
+    """The DDIM family's step from t to a cleaner s (Song et al. 2021a, eq. 12 and 16).
+
+    η = 1 is the exact q(x_s | x_t, x₀) for any pair, so skipped steps need no new betas: its variance is
+    β̃ = σ_s²·(1 − ρ). η = 0 adds no noise. `large` in [0, 1] moves the added noise, in the logarithm,
+    from β̃ to β = σ_t²·(1 − ρ) (Nichol & Dhariwal 2021, eq. 15) and leaves the mean alone: 1 is the
+    "fixed large" variance of Ho et al. 2020, section 3.2.
+    """
+    (alpha_t, sigma_t, _), (alpha_s, sigma_s, _) = numbers(t), numbers(s)
+    new = drift(s, t)
+    keep = sigma_s * math.sqrt(1 - eta**2 * new) / sigma_t
+    std = eta * math.sqrt(new) * sigma_s ** (1 - large) * sigma_t**large
+    return Posterior(keep, alpha_s - keep * alpha_t, std)

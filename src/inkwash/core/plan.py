@@ -1,0 +1,100 @@
+"""Plans: lists of levels from noise to CLEAN, for any number of steps; and edits of plans."""
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from inkwash.core.level import CLEAN, Level, numbers
+from inkwash.core.schedule import Schedule
+from inkwash.errors import AskedWrongly
+
+Plan = Sequence[Level]
+Spacing = Callable[[Schedule, int], Plan]
+
+
+def trailing(schedule: Schedule, steps: int) -> Plan:
+    """From all noise, in equal strides of t (Lin et al. 2024, section 3.3).
+
+    t = T−1, T−1−k, … for T = k·steps: also how the course's lab walks.
+    """
+    _check(schedule, steps)
+    return _walk(schedule, [1 - Fraction(i, steps) for i in range(steps)])
+
+
+def leading(schedule: Schedule, steps: int) -> Plan:
+    """Equal strides that end on the least noisy row, t = 0, k, 2k, … (Song et al. 2021a, section 4.2).
+
+    Begins one stride short of all noise, which few steps pay for; here for comparison.
+    """
+    _check(schedule, steps)
+    return _walk(schedule, [min(Fraction(1), schedule.first + 1 - Fraction(i + 1, steps)) for i in range(steps)])
+
+
+def linspace(schedule: Schedule, steps: int) -> Plan:
+    """Both ends of the schedule and equal strides between them."""
+    _check(schedule, steps)
+    stride = (1 - schedule.first) / max(steps - 1, 1)
+    return _walk(schedule, [1 - stride * i for i in range(steps)])
+
+
+def karras(schedule: Schedule, steps: int, rho: float = 7.0, most: float = 80.0) -> Plan:
+    """σ/α in equal strides of its ρ-th root (Karras et al. 2022, eq. 5); t may fall between rows.
+
+    Runs between the schedule's own ends, but never begins above σ/α = `most`.
+    """
+    _check(schedule, steps)
+    ends = [schedule.at(schedule.time(position)) for position in (Fraction(1), schedule.first)]
+    high, low = (math.exp(-numbers(level)[2] / 2) if numbers(level)[0] > 0 else math.inf for level in ends)
+    high = min(high, most)
+    roots = [high ** (1 / rho) + i / max(steps - 1, 1) * (low ** (1 / rho) - high ** (1 / rho)) for i in range(steps)]
+    return [*(schedule.find(-2 * rho * math.log(root)) for root in roots), CLEAN]
+
+
+def truncate(plan: Plan, share: float) -> Plan:
+    """The last `share` of a plan's steps, in (0, 1]: for a start from a picture instead of noise."""
+    if not 0 < share <= 1:
+        raise AskedWrongly(f"a share of a plan lies in (0, 1] (got {share}).")
+    steps = max(1, round(share * (len(plan) - 1)))
+    return plan[len(plan) - 1 - steps :]
+
+
+def churn(plan: Plan, schedule: Schedule, amount: float, low: float = 0.0, high: float = math.inf) -> Plan:
+    """Karras et al. 2022, algorithm 2: before each step whose σ/α lies in [low, high], noise is raised.
+
+    σ/α grows by γ = min(amount/steps, √2 − 1). The raised level becomes part of the plan, and the loop
+    does the rest.
+    """
+    gamma = min(amount / (len(plan) - 1), math.sqrt(2) - 1)
+    churned: list[Level] = []
+    for level in plan:
+        alpha, sigma, logsnr = numbers(level)
+        churned.append(level)
+        if gamma > 0 and sigma > 0 and alpha > 0 and low <= sigma / alpha <= high:
+            churned.append(schedule.find(logsnr - 2 * math.log1p(gamma)))
+    return churned
+
+
+def travel(plan: Plan, every: int, back: int, times: int = 1) -> Plan:
+    """RePaint's resampling (Lugmayr et al. 2022, algorithm 1): after every `every` steps, go `back` again.
+
+    The `back` steps just walked are undone by noising and walked anew, `times` times.
+    """
+    if not 1 <= back <= every or times < 0:
+        raise AskedWrongly(f"time travel needs 1 <= back <= every and times >= 0 (got {every=}, {back=}, {times=}).")
+    travelled = [plan[0]]
+    for i, level in enumerate(plan[1:], start=1):
+        travelled.append(level)
+        if i % every == 0 and numbers(level)[1] > 0:
+            travelled += [*plan[i - back : i + 1]] * times
+    return travelled
+
+
+def _walk(schedule: Schedule, positions: list[Fraction]) -> Plan:
+    return [*(schedule.at(schedule.time(position)) for position in positions), CLEAN]
+
+
+def _check(schedule: Schedule, steps: int) -> None:
+    most = schedule.rows
+    if steps < 1 or (most is not None and steps > most):
+        end = "" if most is None else f" and at most {most}, the rows of this schedule"
+        raise AskedWrongly(f"a plan needs at least 1 step{end} (got {steps}).")

@@ -1,0 +1,198 @@
+"""Schedules: which (α, σ) a time t stands for. Discrete ones are tables from betas, the others formulas.
+
+A schedule turns a position u in (0, 1], from nearly clean to all noise, into its own time t: the row
+round(u·T) − 1 of a table, or u itself. Plans and the drawing of training times speak only of positions,
+and so work for both kinds.
+"""
+
+import math
+from fractions import Fraction
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from inkwash.core.level import Level, Scalar
+from inkwash.errors import AskedWrongly
+
+
+class Schedule(Protocol):
+    """What every schedule can do."""
+
+    @property
+    def first(self) -> Fraction:
+        """The position of the least noisy level that a network is asked about."""
+
+    @property
+    def rows(self) -> int | None:
+        """T, the number of rows of a discrete schedule; None for a continuous one."""
+
+    def time(self, position: Fraction) -> int | float:
+        """The time t at a position in (0, 1]."""
+
+    def draw(self, u: Tensor) -> Tensor:
+        """Times for training from uniform numbers u in [0, 1): shape of u, int64 or float32."""
+
+    def at(self, t: Scalar) -> Level:
+        """The level of time t: of floats for a number, of float32 tensors for a tensor of times."""
+
+    def find(self, logsnr: Scalar) -> Level:
+        """The level of that log SNR, off the grid, with the t to tell the network."""
+
+
+class Discrete:
+    """A table of T levels from betas (Ho et al. 2020, eq. 4): ᾱ_t = Π(1 − β_s), α = √ᾱ, σ = √(1 − ᾱ).
+
+    `betas` holds β for t = 0..T−1, float64, each in (0, 1]; the last may be 1 (an end without signal).
+    """
+
+    def __init__(self, betas: Tensor) -> None:
+        betas = betas.to(torch.float64)
+        good = (betas > 0) & (betas <= 1)
+        good[:-1] &= betas[:-1] < 1
+        if betas.ndim != 1 or len(betas) == 0 or not bool(good.all()):
+            raise AskedWrongly(
+                f"betas must be a list of numbers between 0 and 1 (got {len(betas)} of them, from "
+                f"{betas.min():.3g} to {betas.max():.3g}); choose the schedule's ends so that none leaves it."
+            )
+        log_abar = torch.log1p(-betas).cumsum(0)
+        self._alpha = torch.exp(log_abar / 2)
+        self._sigma = torch.sqrt(-torch.expm1(log_abar))
+        self._logsnr = log_abar - torch.log(-torch.expm1(log_abar))  # strictly falling
+        self.betas = betas
+
+    @property
+    def rows(self) -> int:
+        return len(self.betas)
+
+    @property
+    def first(self) -> Fraction:
+        return Fraction(1, self.rows)
+
+    def time(self, position: Fraction) -> int:
+        return round(position * self.rows) - 1
+
+    def draw(self, u: Tensor) -> Tensor:
+        return (u.double() * self.rows).long().clamp(max=self.rows - 1)
+
+    def at(self, t: Scalar) -> Level:
+        if isinstance(t, Tensor):
+            rows = t.cpu()
+            alpha, sigma = (table[rows].to(t.device, torch.float32) for table in (self._alpha, self._sigma))
+            return Level(t, alpha, sigma)
+        if t not in range(self.rows):
+            raise AskedWrongly(f"t = {t} is not a row of this schedule; give a whole number 0..{self.rows - 1}.")
+        row = int(t)
+        return Level(row, self._alpha[row].item(), self._sigma[row].item())
+
+    def find(self, logsnr: Scalar) -> Level:
+        wanted = torch.as_tensor(logsnr, dtype=torch.float64).cpu()
+        # rows run from high to low log SNR; searchsorted wants them rising
+        right = torch.searchsorted(-self._logsnr, -wanted.contiguous()).clamp(1, max(self.rows - 1, 1))
+        left = right - 1
+        high, low = self._logsnr[left], self._logsnr[right.clamp(max=self.rows - 1)]
+        between = ((high - wanted) / (high - low)).clamp(0, 1).nan_to_num(0)
+        return _preserving(logsnr, (left + between).clamp(max=self.rows - 1))
+
+
+class _Continuous:
+    """What continuous schedules share: t is the position itself, in [0, 1]."""
+
+    rows = None
+    first = Fraction(1, 1000)
+
+    def time(self, position: Fraction) -> float:
+        return float(position)
+
+    def draw(self, u: Tensor) -> Tensor:
+        return u.clamp(min=float(self.first))
+
+
+class Cosine(_Continuous):
+    """α = cos(πt/2), σ = sin(πt/2): the cosine schedule in continuous time, variance-preserving."""
+
+    def at(self, t: Scalar) -> Level:
+        if isinstance(t, Tensor):
+            return Level(t, torch.sin(math.pi / 2 * (1 - t)), torch.sin(math.pi / 2 * t))
+        return Level(t, math.sin(math.pi / 2 * (1 - t)), math.sin(math.pi / 2 * t))
+
+    def find(self, logsnr: Scalar) -> Level:
+        half = torch.as_tensor(logsnr, dtype=torch.float64) / 2
+        return _preserving(logsnr, torch.atan(torch.exp(-half)) * (2 / math.pi))
+
+
+class Flow(_Continuous):
+    """α = 1 − t, σ = t: the straight line of flow matching (Lipman et al. 2023; Liu et al. 2023)."""
+
+    def at(self, t: Scalar) -> Level:
+        return Level(t, 1 - t, t)
+
+    def find(self, logsnr: Scalar) -> Level:
+        t = torch.sigmoid(-torch.as_tensor(logsnr, dtype=torch.float64) / 2)
+        return _like(logsnr, t, 1 - t, t)
+
+
+class VE(_Continuous):
+    """α = 1, σ from `low` to `high` in equal ratios (Song et al. 2021, eq. 9); t is affine in log σ."""
+
+    def __init__(self, low: float = 0.002, high: float = 80.0) -> None:
+        if not 0 < low < high:
+            raise AskedWrongly(f"a VE schedule needs 0 < low < high (got low = {low}, high = {high}).")
+        self.low, self.high = low, high
+        self._span = math.log(high / low)
+
+    def at(self, t: Scalar) -> Level:
+        if isinstance(t, Tensor):
+            return Level(t, torch.ones_like(t), self.low * torch.exp(self._span * t))
+        return Level(t, 1.0, self.low * math.exp(self._span * t))
+
+    def find(self, logsnr: Scalar) -> Level:
+        sigma = torch.exp(-torch.as_tensor(logsnr, dtype=torch.float64) / 2)
+        t = (torch.log(sigma / self.low) / self._span).clamp(0, 1)
+        return _like(logsnr, t, torch.ones_like(sigma), sigma)
+
+
+def linear(steps: int = 1000, low: float = 1e-4, high: float = 0.02) -> Discrete:
+    """β rises linearly from `low` to `high` (Ho et al. 2020, section 4)."""
+    return Discrete(torch.linspace(low, high, _count(steps), dtype=torch.float64))
+
+
+def scaled_linear(steps: int = 1000, low: float = 0.00085, high: float = 0.012) -> Discrete:
+    """√β rises linearly from √`low` to √`high` (Rombach et al. 2022)."""
+    return Discrete(torch.linspace(low**0.5, high**0.5, _count(steps), dtype=torch.float64) ** 2)
+
+
+def cosine(steps: int = 1000, offset: float = 0.008, most: float = 0.999) -> Discrete:
+    """ᾱ follows cos² and β is held below `most` (Nichol & Dhariwal 2021, eq. 17)."""
+    t = torch.linspace(0, 1, _count(steps) + 1, dtype=torch.float64)
+    return _from_abar(torch.cos((t + offset) / (1 + offset) * math.pi / 2) ** 2, most)
+
+
+def sigmoid(steps: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> Discrete:
+    """ᾱ follows a sigmoid between `start` and `end` (Jabri et al. 2022, algorithm 1)."""
+    t = torch.linspace(0, 1, _count(steps) + 1, dtype=torch.float64)
+    curve = torch.sigmoid(torch.tensor([start, end], dtype=torch.float64) / tau)
+    return _from_abar(curve[1] - torch.sigmoid((t * (end - start) + start) / tau), 0.999)
+
+
+def _from_abar(curve: Tensor, most: float) -> Discrete:
+    return Discrete((1 - curve[1:] / curve[:-1]).clamp(max=most))
+
+
+def _count(steps: int) -> int:
+    if steps < 1:
+        raise AskedWrongly(f"a schedule needs at least 1 step (got {steps}).")
+    return steps
+
+
+def _preserving(logsnr: Scalar, t: Tensor) -> Level:
+    """The variance-preserving level of a log SNR: α² = sigmoid(λ), σ² = sigmoid(−λ)."""
+    wanted = torch.as_tensor(logsnr, dtype=torch.float64)
+    return _like(logsnr, t, torch.sigmoid(wanted).sqrt(), torch.sigmoid(-wanted).sqrt())
+
+
+def _like(given: Scalar, t: Tensor, alpha: Tensor, sigma: Tensor) -> Level:
+    """Floats where a float was given; float32 on the given device where a tensor was."""
+    if isinstance(given, Tensor):
+        return Level(*(value.to(given.device, torch.float32) for value in (t, alpha, sigma)))
+    return Level(t.item(), alpha.item(), sigma.item())

@@ -1,0 +1,105 @@
+"""(seed, step) -> batch, without state: a run that resumes, or is divided among processes, sees the same."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from typing import final
+
+import torch
+from torch import Tensor
+
+from inkwash.data.shuffle import generator, indices
+from inkwash.data.source import Images, Source, to_float
+from inkwash.errors import AskedWrongly
+
+_FLIP = 2  # see shuffle._ORDER
+_AHEAD = 2  # batches decoded before they are asked for
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One process's share of a batch."""
+
+    images: Tensor  # [b,C,H,W] float32 in [-1, 1], on the device
+    labels: Tensor | None  # [b] int64, on the device
+    indices: Tensor  # [b] int64, on the CPU: which images of the source these are
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """The batches of a source. `batch_size` is that of all `world` processes together; this one is `rank`.
+
+    Each process takes its contiguous slice of the global batch, so their number changes nothing else. With
+    `flip`, each image is mirrored left to right with probability 1/2. Images in memory are held on `device`,
+    as uint8. Raises AskedWrongly when batch_size is not a positive multiple of world, or rank not in
+    0..world-1.
+    """
+
+    source: Source
+    batch_size: int
+    seed: int
+    flip: bool = False
+    device: str | torch.device = "cpu"
+    rank: int = 0
+    world: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world:
+            raise AskedWrongly(f"rank must lie in 0..world-1; got rank {self.rank} of world {self.world}.")
+        if self.batch_size < 1 or self.batch_size % self.world:
+            raise AskedWrongly(
+                f"A batch of {self.batch_size} does not divide among {self.world} process(es); "
+                f"give a positive multiple of {self.world}."
+            )
+
+    @cached_property
+    def _held(self) -> Source:
+        return self.source.to(self.device) if isinstance(self.source, Images) else self.source
+
+    @property
+    def _mine(self) -> slice:
+        share = self.batch_size // self.world
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def _indices(self, step: int) -> Tensor:
+        return indices(self.seed, step, self.batch_size, len(self.source))[self._mine]  # [b]
+
+    def _pixels(self, step: int) -> Tensor:
+        return self._held.take(self._indices(step))  # uint8 [b,C,H,W]
+
+    def _batch(self, step: int, pixels: Tensor) -> Batch:
+        chosen = self._indices(step)
+        images = to_float(pixels.to(self.device))
+        if self.flip:  # drawn for the whole batch, so that the number of processes does not matter
+            mirrored = torch.rand(self.batch_size, generator=generator(_FLIP, self.seed, step)) < 0.5
+            images = torch.where(mirrored[self._mine, None, None, None].to(self.device), images.flip(-1), images)
+        labels = self._held.labels
+        return Batch(images, None if labels is None else labels[chosen].to(self.device), chosen)
+
+    def at(self, step: int) -> Batch:
+        """This process's share of batch `step` = 0, 1, ...: a function of (seed, step) alone."""
+        return self._batch(step, self._pixels(step))
+
+    def walk(self, first_step: int = 0) -> Generator[Batch, None, None]:
+        """at(first_step), at(first_step + 1), ... without end.
+
+        Images that must be decoded are decoded ahead, in one background thread that ends with the generator;
+        what goes wrong there is raised here, at the step where it belongs.
+        """
+        if isinstance(self.source, Images):
+            yield from map(self.at, count(first_step))
+        background = ThreadPoolExecutor(1, "inkwash-decode")
+        try:
+            coming = deque(background.submit(self._pixels, first_step + i) for i in range(_AHEAD))
+            for step in count(first_step):
+                coming.append(background.submit(self._pixels, step + _AHEAD))
+                yield self._batch(step, coming.popleft().result())
+        finally:
+            background.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,169 @@
+"""Find a file of a data set, or download it once: resumed when cut off, checked before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from inkwash.data.idx import unpack
+from inkwash.errors import AskedWrongly, InkwashError
+
+_TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
+_PIECE = 1 << 14  # bytes; what has come of a piece when the connection breaks is lost
+
+
+def find_or_fetch(
+    file_name: str, folder_name: str, sha256: str, mirrors: Sequence[str], data_dir: str | Path | None = None
+) -> Path:
+    """The path of `file_name`, or of the same without .gz, in `folder_name` under the data folder.
+
+    The data folder is `data_dir`, else $INKWASH_DATA, else $XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash. A
+    file that is there is used as it is. One that is not is downloaded from the first of the mirrors (URLs
+    ending in "/") that delivers, into the data folder, or into the cache folder where that cannot be written.
+    `sha256` is that of the *unpacked* contents: mirrors pack the same contents differently.
+
+    Raises AskedWrongly when `data_dir` is no folder; InkwashError when no mirror delivers.
+    """
+    root = _data_folder(data_dir)
+    found = _present(root / folder_name, file_name)
+    if found is not None:
+        return found
+    folder = root / folder_name
+    if not _writable(folder):
+        folder = _cache_folder() / folder_name
+        if not _writable(folder):
+            raise InkwashError(
+                f"{file_name} is not in {root / folder_name}, and neither this folder nor {folder} can be "
+                "written to download it there. Give a data folder that can be written."
+            )
+    with _lock(folder):  # whoever waited here finds what the other process downloaded
+        return _present(folder, file_name) or _download(folder / file_name, sha256, mirrors)
+
+
+def _data_folder(data_dir: str | Path | None) -> Path:
+    if data_dir is not None:
+        root = Path(data_dir).expanduser()
+        if not root.is_dir():
+            raise AskedWrongly(f"The data folder {root} is not a folder. Make it, or give one that exists.")
+        return root
+    told = os.environ.get("INKWASH_DATA")
+    return Path(told).expanduser() if told else _cache_folder()
+
+
+def _cache_folder() -> Path:
+    told = os.environ.get("XDG_CACHE_HOME")
+    return (Path(told).expanduser() if told else Path.home() / ".cache") / "inkwash"
+
+
+def _present(folder: Path, file_name: str) -> Path | None:
+    names = (file_name, file_name.removesuffix(".gz"))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """One process at a time downloads into a folder."""
+    if sys.platform == "win32":  # no fcntl; the checksum still guards the result
+        yield
+        return
+    import fcntl
+
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"Waiting for another process that is downloading into {folder}.\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a network file system without locks; as above
+            pass
+        yield
+
+
+def _download(target: Path, sha256: str, mirrors: Sequence[str]) -> Path:
+    import requests  # slow to import
+
+    part = target.with_name(target.name + ".part")
+    problems = []
+    for mirror in mirrors:
+        url = mirror + target.name
+        try:
+            resumed = _stream(url, part)
+            if not _is(part, sha256) and resumed:  # the beginning came from a mirror that packs differently
+                part.unlink()
+                _stream(url, part)
+            if _is(part, sha256):
+                part.replace(target)
+                return target
+            part.unlink()
+            problems.append(f"{url} (the checksum is wrong)")
+        except requests.RequestException as error:
+            problems.append(f"{url} ({_in_words(error)})")
+        except OSError as error:
+            raise InkwashError(f"{part} cannot be written ({error.strerror}). Make room and run again.") from error
+    raise InkwashError(
+        f"{target.name} could not be downloaded; tried {', '.join(problems)}. "
+        f"Check the network and run again, or download the file elsewhere and put it at {target}."
+    )
+
+
+def _stream(url: str, part: Path) -> bool:
+    """Download into `part`, from where it ends if the server can; whether it was resumed."""
+    import requests
+    from tqdm import tqdm
+
+    start = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}  # else a server may unpack or pack on the way
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+        if start and response.status_code == 416:  # nothing after `start`: it was all there
+            return True
+        response.raise_for_status()
+        resumed = start > 0 and response.status_code == 206
+        start = start if resumed else 0
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, delay=1) as bar,
+        ):
+            for piece in response.iter_content(_PIECE):
+                file.write(piece)
+                bar.update(len(piece))
+            file.flush()
+            os.fsync(file.fileno())
+    return resumed
+
+
+def _is(path: Path, sha256: str) -> bool:
+    try:
+        return hashlib.sha256(unpack(path)).hexdigest() == sha256
+    except InkwashError:  # corrupt gzip
+        return False
+
+
+def _in_words(error: Exception) -> str:
+    """A download's failure in a few words; requests' own run over several lines."""
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    return type(error).__name__

@@ -1,0 +1,160 @@
+"""What a set of images is: the Protocol, and the set that lies in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, Self, TypeVar, final
+
+import torch
+from torch import Tensor
+
+from inkwash.data.shuffle import permutation
+from inkwash.errors import AskedWrongly
+
+
+class Source(Protocol):
+    """A set of images, of one shape, that can be read in any order."""
+
+    @property
+    def name(self) -> str: ...  # "mnist", "digits", or the folder's name
+    @property
+    def split(self) -> str: ...  # "train" or "test"
+    @property
+    def shape(self) -> tuple[int, int, int]: ...  # (C, H, W)
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # () where there are no labels
+    @property
+    def labels(self) -> Tensor | None: ...  # [N] int64, each 0..len(classes)-1
+    @property
+    def fingerprint(self) -> str: ...  # sha256 hex of what the images are
+    def __len__(self) -> int: ...
+    def take(self, indices: Tensor) -> Tensor: ...  # [B] int64 -> uint8 [B,C,H,W]
+
+
+class Divisible(Source, Protocol):
+    """A source that can give a part of itself; what `hold_out` needs."""
+
+    def part(self, indices: Tensor, split: str | None = None) -> Self: ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images in memory: pixels uint8 [N,C,H,W], not empty; labels int64 [N] in 0..len(classes)-1, or None.
+
+    Raises AskedWrongly when the tensors are not of these kinds or do not fit together.
+    """
+
+    name: str
+    split: str
+    pixels: Tensor  # uint8 [N,C,H,W]
+    labels: Tensor | None = None  # int64 [N]
+    classes: tuple[str, ...] = ()
+    skipped: tuple[Path, ...] = ()  # files of the folder that could not be read
+
+    def __post_init__(self) -> None:
+        check_split(self.split)
+        pixels, labels = self.pixels, self.labels
+        if pixels.dtype != torch.uint8 or pixels.ndim != 4 or 0 in pixels.shape:
+            raise AskedWrongly(
+                f"{self.name}: images must be a uint8 tensor [N,C,H,W] and not empty; "
+                f"got {pixels.dtype} {list(pixels.shape)}."
+            )
+        if labels is None:
+            return
+        if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
+            raise AskedWrongly(
+                f"{self.name}: {len(pixels)} images need an int64 tensor [{len(pixels)}] of labels; "
+                f"got {labels.dtype} {list(labels.shape)}."
+            )
+        if int(labels.min()) < 0 or int(labels.max()) >= len(self.classes):
+            raise AskedWrongly(
+                f"{self.name}: with {len(self.classes)} class names, labels must lie in "
+                f"0..{len(self.classes) - 1}; got {int(labels.min())}..{int(labels.max())}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        _, channels, height, width = self.pixels.shape
+        return channels, height, width
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 hex of shape, pixels, labels and class names; the same on every device."""
+        hashed = hashlib.sha256(repr((tuple(self.pixels.shape), self.classes)).encode())
+        for tensor in (self.pixels, self.labels):
+            if tensor is not None:
+                hashed.update(tensor.cpu().contiguous().numpy().data)
+        return hashed.hexdigest()
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Images at these indices: [B] int64 -> uint8 [B,C,H,W], on the device of the pixels."""
+        return self.pixels[indices]
+
+    def part(self, indices: Tensor, split: str | None = None) -> Images:
+        """The images at these indices as a set of their own; `split` renames its split."""
+        labels = None if self.labels is None else self.labels[indices]
+        return replace(self, pixels=self.pixels[indices], labels=labels, split=split or self.split)
+
+    def pad(self, size: int) -> Images:
+        """Zeros (black) all round, to size × size pixels; an odd one goes to the bottom and the right.
+
+        Raises AskedWrongly when the images are larger than `size`.
+        """
+        _, height, width = self.shape
+        if size < max(height, width):
+            raise AskedWrongly(
+                f"{self.name} is {height}×{width} and cannot be padded to {size}×{size}; "
+                f"give a size of {max(height, width)} or more."
+            )
+        top, left = (size - height) // 2, (size - width) // 2
+        sides = (left, size - width - left, top, size - height - top)
+        return replace(self, pixels=torch.nn.functional.pad(self.pixels, sides))
+
+    def to(self, device: str | torch.device) -> Images:
+        """The same images with pixels and labels on `device`."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return replace(self, pixels=self.pixels.to(device), labels=labels)
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 in [-1, 1], any shape."""
+    return pixels.to(torch.float32) / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float in [-1, 1] -> the nearest of uint8 0..255, any shape, clamped; undoes `to_float` exactly."""
+    return ((images.to(torch.float32) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+D = TypeVar("D", bound=Divisible)
+
+
+def hold_out(source: D, fraction: float = 0.05, at_most: int = 1000, at_least: int = 1, seed: int = 0) -> tuple[D, D]:
+    """Divide a set without a test split into (train, held out): at random, yet a function of N and seed.
+
+    round(fraction·N) images are held out, within at_least..at_most, and both parts keep the set's order.
+    Raises AskedWrongly when that would leave either part empty.
+    """
+    n = len(source)
+    held = max(at_least, min(at_most, round(fraction * n)))
+    if not 1 <= held < n:
+        raise AskedWrongly(
+            f"Cannot hold out {held} of the {n} image(s) of {source.name} for testing: "
+            "both parts need at least one. Add images, or change how many are held out."
+        )
+    order = permutation(seed, 0, n)
+    return source.part(order[held:].sort().values, "train"), source.part(order[:held].sort().values, "test")
+
+
+def check_split(split: str) -> None:
+    """Raises AskedWrongly unless `split` is "train" or "test"."""
+    if split not in ("train", "test"):
+        raise AskedWrongly(f"A split is 'train' or 'test'; got {split!r}.")

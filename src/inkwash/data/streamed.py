@@ -1,0 +1,81 @@
+"""A set of image files that is too large for memory: decoded when asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inkwash.data.picture import UnreadableError, decode
+from inkwash.errors import InkwashError
+
+WORKERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes outside Python's lock
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """Image files below `root`, of the given shape once decoded; made by `folder`."""
+
+    name: str
+    split: str
+    root: Path
+    files: tuple[Path, ...]
+    shape: tuple[int, int, int]  # (C, H, W)
+    size: int | None  # scaled and cut to this; None: the files themselves are H × W
+    labels: Tensor | None = None  # [N] int64
+    classes: tuple[str, ...] = ()
+    skipped: tuple[Path, ...] = ()  # files that could not be read
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 hex of the shape, and each file's name below `root`, bytes, last change and label."""
+        labels = [-1] * len(self) if self.labels is None else self.labels.tolist()
+        hashed = hashlib.sha256(repr((self.shape, self.size, self.classes)).encode())
+        for file, label in zip(self.files, labels, strict=True):
+            stat = file.stat()
+            name = file.relative_to(self.root).as_posix()
+            hashed.update(repr((name, stat.st_size, stat.st_mtime_ns, label)).encode())
+        return hashed.hexdigest()
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Images at these indices, decoded by several threads: [B] int64 -> uint8 [B,C,H,W] on the CPU.
+
+        Raises InkwashError, naming the file, when one cannot be read.
+        """
+        files = [self.files[i] for i in indices.tolist()]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return torch.from_numpy(np.stack(list(pool.map(self._read, files))))
+
+    def _read(self, file: Path) -> NDArray[np.uint8]:
+        try:
+            return self.decode(file)
+        except UnreadableError as error:
+            raise InkwashError(
+                f"{file} cannot be read ({error}). Remove it, or leave such files out with --unreadable skip."
+            ) from error
+
+    def decode(self, file: Path) -> NDArray[np.uint8]:
+        """One file: uint8 [C,H,W]. Raises UnreadableError when it is damaged or no longer of this shape."""
+        pixels = decode(file, self.size, self.shape[0])
+        if pixels.shape != self.shape:
+            raise UnreadableError(f"its shape is {pixels.shape}, where {self.shape} was expected")
+        return pixels
+
+    def part(self, indices: Tensor, split: str | None = None) -> Streamed:
+        """The files at these indices as a set of their own; `split` renames its split."""
+        labels = None if self.labels is None else self.labels[indices]
+        files = tuple(self.files[i] for i in indices.tolist())
+        return replace(self, files=files, labels=labels, split=split or self.split)

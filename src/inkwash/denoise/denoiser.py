@@ -1,0 +1,56 @@
+"""A denoiser from a network: x̂₀ = E[x₀ | x], whatever the network predicts."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inkwash.core import Denoise, Level, Prediction, determinant, spread, x0_from
+from inkwash.errors import AskedWrongly
+
+
+class Denoiser(nn.Module):
+    """A network and the meaning of its output.
+
+    The network is any module called as net(x, t, cond): x float32 [B,C,H,W], scaled to the spread it
+    would have for data of spread `sigma_data`; t [B], int64 on a discrete schedule's rows, else float32;
+    cond whatever `given` bound, or None. `precision` is the type of autocast inside the network, and
+    x̂₀ is float32 whatever it is.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        prediction: Prediction,
+        sigma_data: float = 1.0,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.prediction = prediction
+        self.sigma_data = sigma_data
+        self.precision = precision
+
+    def output(self, x: Tensor, level: Level, cond: Any = None) -> Tensor:
+        """The network's raw F [B,C,H,W], float32. `level` of floats, or of tensors [B,1,1,1]."""
+        t = level.t.flatten() if isinstance(level.t, Tensor) else torch.full((len(x),), level.t, device=x.device)
+        scaled = x / spread(level, self.sigma_data)
+        with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):
+            return self.net(scaled, t, cond).to(x.dtype)  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor, level: Level, cond: Any = None, raw: bool = False) -> Tensor:
+        """x̂₀ [B,C,H,W], float32, from x at `level`; with `raw` the network's F, which training compares."""
+        if raw:
+            return self.output(x, level, cond)
+        if isinstance(level.sigma, float) and level.sigma == 0:
+            raise ValueError("a denoiser was asked about a clean image (σ = 0); solvers never need that.")
+        if isinstance(level.sigma, float) and determinant(self.prediction, level) == 0:
+            raise AskedWrongly(
+                f"{type(self.prediction).__name__} says nothing of the image at pure noise (α = 0), where this plan "
+                "begins; begin a little later (karras or leading spacing), or train with another prediction (v, x0)."
+            )
+        return x0_from(self.prediction, self.output(x, level, cond), x, level)
+
+    def given(self, cond: Any) -> Denoise:
+        """The denoiser under a condition: a plain function of (x, level)."""
+        return lambda x, level: self(x, level, cond)

@@ -1,0 +1,70 @@
+"""Exact denoisers, where E[x₀ | x] is known: a Gaussian, a mixture of Gaussians, a finite data set.
+
+All three satisfy D(c·x; c·α, c·σ) = D(x; α, σ), and none reads t.
+"""
+
+import torch
+from torch import Tensor
+
+from inkwash.core import Level
+
+
+class Gaussian:
+    """x₀ ~ N(mean, std²), each pixel by itself; mean and std broadcast with x."""
+
+    def __init__(self, mean: Tensor | float, std: Tensor | float) -> None:
+        self.mean, self.std = torch.as_tensor(mean), torch.as_tensor(std)
+
+    def __call__(self, x: Tensor, level: Level) -> Tensor:
+        gain = level.alpha * self.std**2 / ((level.alpha * self.std) ** 2 + level.sigma**2)
+        return self.mean + gain * (x - level.alpha * self.mean)
+
+
+class Mixture:
+    """x₀ ~ Σ w_k N(mean_k, std_k²·I), over whole images.
+
+    `means` [K,C,H,W], `stds` [K], `weights` [K] (made to sum to 1).
+    """
+
+    def __init__(self, means: Tensor, stds: Tensor, weights: Tensor) -> None:
+        self.means, self.stds, self.log_weights = means, stds, torch.log(weights / weights.sum())
+
+    def __call__(self, x: Tensor, level: Level) -> Tensor:
+        shape = (1, -1, *[1] * (x.ndim - 1))
+        variance = (level.alpha * self.stds) ** 2 + level.sigma**2  # [K], of x given k
+        apart = x[:, None] - level.alpha * self.means  # [B,K,C,H,W]
+        logits = self.log_weights - apart.flatten(2).square().sum(2) / (2 * variance)
+        logits = logits - apart[0, 0].numel() / 2 * torch.log(variance)
+        share = torch.softmax(logits, dim=1).view(len(x), -1, *[1] * (x.ndim - 1))
+        means = self.means + (level.alpha * self.stds**2 / variance).view(shape) * apart
+        return (share * means).sum(1)
+
+
+class Dataset:
+    """x₀ uniform over the images [N,C,H,W] of a finite set: the ideal denoiser of Karras et al. 2022, eq. 57.
+
+    Computed in blocks of the set, so that memory does not grow with N. α is a float, as in sampling.
+    """
+
+    def __init__(self, images: Tensor, block: int = 4096) -> None:
+        self.images, self.block = images, block
+
+    def __call__(self, x: Tensor, level: Level) -> Tensor:
+        flat = x.flatten(1)
+        best = torch.full((len(x), 1), -torch.inf, dtype=x.dtype, device=x.device)
+        total, mean = torch.zeros_like(best), torch.zeros_like(flat)
+        for images in torch.split(self.images.flatten(1), self.block):
+            logits = _closeness(flat, images, level)
+            # the running softmax of Milakov & Gimelshein 2018: rescale what was summed when a closer one comes
+            new = torch.maximum(best, logits.amax(1, keepdim=True))
+            share, kept = torch.exp(logits - new), torch.exp(best - new)
+            total = kept * total + share.sum(1, keepdim=True)
+            mean = kept * mean + share @ images
+            best = new
+        return (mean / total).view_as(x)
+
+
+def _closeness(x: Tensor, images: Tensor, level: Level) -> Tensor:
+    """−|x − α·image|²/(2σ²) up to a term in x alone: [B,D], [N,D] -> [B,N]."""
+    half = level.alpha * images.square().sum(1) / 2
+    return (x @ images.T - half) * (level.alpha / level.sigma**2)

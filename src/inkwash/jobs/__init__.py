@@ -1,0 +1,1 @@
+"""The jobs behind the commands: settings become objects, objects do the work."""

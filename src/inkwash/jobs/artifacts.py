@@ -1,0 +1,113 @@
+"""Artifacts and their provenance: writing what was drawn, and drawing again what was written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inkwash import __version__
+from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.jobs import forward as forward_job
+from inkwash.jobs.draw import Model, draw, open_model
+from inkwash.settings import Sampling
+from inkwash.view import check_out, needs_frames, read_provenance, write
+
+FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
+
+
+def write_samples(
+    model: Model,
+    sampling: Sampling,
+    outs: Sequence[Path],
+    batch_size: int,
+    tick: Callable[[int], None] = lambda images: None,
+) -> int:
+    """Draws once and writes every form asked for; the evaluations of the network per image."""
+    for out in outs:
+        check_out(out)
+    frames = FRAMES if any(needs_frames(out) for out in outs) else 0
+    drawn = draw(model, sampling, batch_size, frames, SHOWN, tick)
+    about = {
+        "inkwash": __version__, "command": "sample", "run": str(model.folder.absolute()),
+        "recipe": model.run.recipe, "checkpoint": model.digest, "which": model.which,
+        "precision": str(model.denoiser.precision).removeprefix("torch."), "sampling": asdict(sampling),
+    }  # fmt: skip
+    for out in outs:
+        write(out, drawn.images, about, drawn.frames if needs_frames(out) else None)
+    return drawn.evaluations
+
+
+def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None) -> None:
+    """Draws the forward process into a PNG."""
+    if needs_frames(out) or out.suffix.lower() != ".png":
+        raise AskedWrongly(f"the forward process is drawn as a PNG; give --out a name ending in .png (got {out}).")
+    check_out(out)
+    figure, facts = forward_job.draw_forward(wanted, data_dir)
+    place = None if data_dir is None else str(data_dir.absolute())
+    write(out, figure[None], {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": facts})
+
+
+def replay(
+    file: Path,
+    out: Path,
+    run: Path | None = None,
+    batch_size: int = 64,
+    begin: Callable[[Sampling], Callable[[int], None]] = lambda sampling: lambda images: None,
+) -> None:
+    """Draws an artifact again from its provenance into `out`, and compares the pixels.
+
+    Raises AskedWrongly where the run or its checkpoint is no longer there, InkwashError where the pixels differ.
+    """
+    about = read_provenance(file)
+    check_out(out)
+    if about.get("command") == "forward":
+        place = about["data_dir"]
+        write_forward(forward_job.again(about["forward"]), out, None if place is None else Path(place))
+    elif about.get("command") == "sample":
+        _replay_samples(file, out, about, run, batch_size, begin)
+    else:
+        raise AskedWrongly(f"{file} does not say how it was made; it was not written by sample or forward.")
+    if not _same(file, out):
+        raise InkwashError(
+            f"{out} was drawn again, but differs from {file}. It was made by inkwash {about['inkwash']} (this is "
+            f"{__version__}), perhaps on another kind of processor."
+        )
+
+
+def _replay_samples(
+    file: Path,
+    out: Path,
+    about: dict[str, Any],
+    run: Path | None,
+    batch_size: int,
+    begin: Callable[[Sampling], Callable[[int], None]],
+) -> None:
+    folder = run if run is not None else Path(about["run"])
+    if not folder.is_dir():
+        raise AskedWrongly(f"the run {folder} that made {file} is not there; say where it is with --run.")
+    model = open_model(folder, about["which"], precision=about["precision"])
+    if model.digest != about["checkpoint"]:
+        raise AskedWrongly(
+            f"{file} was made from checkpoint {about['checkpoint'][:12]} of {folder}, which now holds "
+            f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
+        )
+    sampling = Sampling(**about["sampling"])
+    write_samples(model, sampling, [out], batch_size, begin(sampling))
+
+
+def _same(a: Path, b: Path) -> bool:
+    if a.is_dir():
+        names = sorted(path.name for path in a.glob("*.png"))
+        return names == sorted(path.name for path in b.glob("*.png")) and all(_same(a / n, b / n) for n in names)
+    if a.suffix.lower() == ".npz":
+        with np.load(a, allow_pickle=False) as first, np.load(b, allow_pickle=False) as second:
+            return bool(np.array_equal(first["images"], second["images"]))
+    if a.suffix.lower() == ".mp4":
+        return a.read_bytes() == b.read_bytes()
+    from PIL import Image, ImageSequence
+
+    with Image.open(a) as first_image, Image.open(b) as second_image:
+        pairs = zip(ImageSequence.Iterator(first_image), ImageSequence.Iterator(second_image), strict=True)
+        return all(np.array_equal(np.asarray(x.convert("RGB")), np.asarray(y.convert("RGB"))) for x, y in pairs)

@@ -1,0 +1,149 @@
+"""From settings to objects. The only place that knows both."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+
+from inkwash import core, nets, settings
+from inkwash.core import Denoise, Plan, Prediction, Schedule
+from inkwash.denoise import Denoiser, clip, dynamic_threshold
+from inkwash.errors import AskedWrongly
+from inkwash.sample import Ddim, DPMpp2M, Heun, Solver
+from inkwash.train import Draw, LogitNormal, LogNormal, MinSNR, Objective, Plain, Uniform, Weight
+
+Shape = tuple[int, int, int]  # (C, H, W)
+
+_PREDICTIONS: dict[str, Callable[[float], Prediction]] = {
+    "eps": lambda _: core.Eps(),
+    "x0": lambda _: core.X0(),
+    "v": lambda _: core.V(),
+    "flow": lambda _: core.U(),
+    "edm": core.F,
+}
+_DRAWS: dict[str, Draw] = {"uniform": Uniform(), "log-normal": LogNormal(), "logit-normal": LogitNormal()}
+_WEIGHTS: dict[str, Weight] = {"plain": Plain(), "min-snr": MinSNR()}
+_SPACINGS: dict[str, core.Spacing] = {
+    "trailing": core.trailing, "leading": core.leading, "linspace": core.linspace, "karras": core.karras,
+}  # fmt: skip
+_LIMITS: dict[str, Callable[[Denoise], Denoise]] = {
+    "clip": clip,
+    "dynamic": dynamic_threshold,
+    "none": lambda denoise: denoise,
+}
+
+
+def schedule(process: settings.Process) -> Schedule:
+    """The forward process's schedule. Raises AskedWrongly for ends that it cannot have."""
+    ends = {"low": process.beta_low, "high": process.beta_high}
+    given = {name: value for name, value in ends.items() if value is not None}
+    with_ends: dict[str, Callable[[], Schedule]] = {
+        "linear": partial(core.linear, process.timesteps, **given),
+        "scaled-linear": partial(core.scaled_linear, process.timesteps, **given),
+        "ve": partial(core.VE, **given),
+    }
+    without: dict[str, Callable[[], Schedule]] = {
+        "cosine": partial(core.cosine, process.timesteps),
+        "sigmoid": partial(core.sigmoid, process.timesteps),
+        "continuous-cosine": core.Cosine,
+        "flow": core.Flow,
+    }
+    if given and process.schedule in without:
+        raise AskedWrongly(
+            f"the {process.schedule} schedule has no free ends; leave out --beta-low and --beta-high, "
+            f"or choose one of {', '.join(with_ends)}."
+        )
+    return (with_ends | without)[process.schedule]()
+
+
+def network(run: settings.Run, shape: Shape) -> nn.Module:
+    """A freshly initialised network for images of `shape`. Raises AskedWrongly where it cannot take them."""
+    match run.network:
+        case settings.UNet() as unet:
+            if any(unet.channels * mult % unet.heads for mult in unet.mults):
+                raise AskedWrongly(f"{unet.heads} heads do not divide {unet.channels} channels; choose a divisor.")
+            rows = schedule(run.process).rows
+            built: nn.Module = nets.UNet(
+                shape[0], unet.channels, unet.mults, unet.blocks, unet.attention, unet.heads, unet.patch,
+                unet.film, unet.dropout, time_scale=1000.0 if rows is None else 1.0,
+            )  # fmt: skip
+        case settings.TenChannelUNet():
+            rows = schedule(run.process).rows
+            if shape[1:] != (28, 28) or rows is None:
+                raise AskedWrongly(
+                    f"the report's network takes 28×28 images and a discrete schedule (got {shape[1]}×{shape[2]} "
+                    f"and {run.process.schedule}); take another recipe."
+                )
+            built = nets.TenChannelUNet(shape[0], rows)
+    return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def denoiser(run: settings.Run, shape: Shape, precision: torch.dtype) -> Denoiser:
+    """The recipe's network with its prediction, freshly initialised from the run's seed."""
+    process = run.process
+    torch.manual_seed(run.training.seed)
+    prediction = _PREDICTIONS[process.prediction](process.sigma_data)
+    sigma_data = process.sigma_data if process.prediction == "edm" else 1.0
+    return Denoiser(network(run, shape), prediction, sigma_data, precision)
+
+
+def objective(run: settings.Run) -> Objective:
+    """The recipe's training objective."""
+    training = run.training
+    return Objective(
+        schedule(run.process),
+        _PREDICTIONS[run.process.prediction](run.process.sigma_data),
+        _DRAWS[training.draw],
+        _WEIGHTS[training.weight],
+        training.loss,
+    )
+
+
+def solver(sampling: settings.Sampling) -> Solver:
+    """The sampler. Raises AskedWrongly for an η or a variance that it does not have."""
+    large = 1.0 if sampling.variance == "large" else 0.0
+    if sampling.solver == "ddim":
+        return Ddim(sampling.eta or 0.0, large)
+    if sampling.eta is not None:
+        raise AskedWrongly(f"{sampling.solver} has no η; leave out --eta, or use --solver ddim.")
+    if sampling.solver == "ddpm":
+        return Ddim(1.0, large)
+    if large:
+        raise AskedWrongly(f"{sampling.solver} adds no noise; leave out --variance, or use ddpm or ddim.")
+    return Heun() if sampling.solver == "heun" else DPMpp2M()
+
+
+def plan(sampling: settings.Sampling, of: Schedule) -> Plan:
+    """The levels that the sampler walks. Raises AskedWrongly for more steps than the schedule has rows."""
+    spacing = sampling.spacing or ("karras" if sampling.solver == "heun" else "trailing")
+    levels = _SPACINGS[spacing](of, sampling.steps)
+    if sampling.solver == "heun" and levels[0].alpha == 0:
+        raise AskedWrongly(f"heun cannot begin at pure noise, as {spacing} spacing does here; use karras.")
+    return levels
+
+
+def limit(sampling: settings.Sampling, denoise: Denoise) -> Denoise:
+    """The denoiser with its x̂₀ held in range."""
+    return _LIMITS[sampling.limit](denoise)
+
+
+def precision(training: settings.Training, device: torch.device) -> torch.dtype:
+    """float32, or bfloat16 where asked for, or where "auto" finds that the processor computes in it."""
+    if training.precision != "auto":
+        return torch.bfloat16 if training.precision == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    has = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if has else torch.float32
+
+
+def device(wanted: str) -> torch.device:
+    """The device of that name, or the best one for "auto". Raises AskedWrongly where it is not there."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+    if not there[wanted]:
+        found = ", ".join(name for name in there if there[name])
+        raise AskedWrongly(f"this machine has no {wanted} that torch can use (found: {found}); choose --device auto.")
+    return torch.device(wanted)

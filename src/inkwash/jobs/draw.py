@@ -1,0 +1,125 @@
+"""Drawing images from a trained run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inkwash.core import Schedule, Seeded, numbers, prior, spread
+from inkwash.data import to_uint8
+from inkwash.denoise import Denoiser
+from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.jobs import build
+from inkwash.jobs.fit import stored
+from inkwash.sample import Moment, sample
+from inkwash.settings import Run, Sampling
+from inkwash.train.checkpoint import BEST, LAST, digest
+from inkwash.train.checkpoint import load as load_checkpoint
+from inkwash.view import grid, pick
+
+# The same image may differ in its last bits when kernels for other batch sizes compute it. A whole number
+# of lanes, with image i always in lane i % LANES, keeps every CPU kernel here to the same arithmetic.
+LANES = 8
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, ready to draw."""
+
+    folder: Path
+    which: str  # "last" or "best"
+    digest: str  # of the checkpoint file, sha256
+    run: Run
+    shape: build.Shape
+    facts: dict[str, Any]
+    denoiser: Denoiser
+    schedule: Schedule
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """images uint8 [N,H,W,C]; frames, if asked for, are whole sheets uint8 [H',W',C] of the first images."""
+
+    images: Any
+    frames: list[Any]
+    evaluations: int  # of the network, for one image
+
+
+def open_model(folder: Path, which: str = "last", device: str = "auto", precision: str | None = None) -> Model:
+    """The averaged weights of a run's checkpoint, "last" or "best".
+
+    Raises AskedWrongly or InkwashError where the folder holds no run, or a damaged or a newer one.
+    """
+    path = folder / (BEST if which == "best" else LAST)
+    saved = load_checkpoint(path)
+    run = stored(folder)
+    assert run is not None  # load_checkpoint has seen it
+    place = build.device(device)
+    shape: build.Shape = tuple(saved.facts["shape"])
+    kind = getattr(torch, precision or saved.facts["precision"])
+    denoiser = build.denoiser(run, shape, kind)
+    try:
+        denoiser.load_state_dict(saved.parts["ema"])
+    except (KeyError, RuntimeError) as error:
+        raise InkwashError(f"{path} does not hold the network that it describes: {error}") from error
+    denoiser = denoiser.to(place).requires_grad_(False).eval()
+    return Model(folder, which, digest(path), run, shape, saved.facts, denoiser, build.schedule(run.process), place)
+
+
+def draw(
+    model: Model,
+    sampling: Sampling,
+    batch_size: int = 64,
+    frames: int = 0,
+    shown: int = 64,
+    tick: Callable[[int], None] = lambda images: None,
+) -> Drawn:
+    """Draws sampling.n images; image i depends on the model, `sampling` less n, and i alone.
+
+    `frames` > 1 asks for about so many sheets of the first `shown` images along the way. `tick` is called
+    after each step with the share of images·steps done, in images. Raises AskedWrongly for a plan or solver
+    that the model cannot have.
+    """
+    if batch_size < 1:
+        raise AskedWrongly(f"--batch-size must be at least 1 (got {batch_size}).")
+    solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
+    calls = 0
+
+    def counted(x: Tensor, level: Any) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return model.denoiser(x, level)  # type: ignore[no-any-return]
+
+    denoise = build.limit(sampling, counted)
+    moments = pick(len(plan), frames) if frames > 1 else []
+    films: list[list[Tensor]] = [[] for _ in moments]
+    images = []
+    stride = -(-batch_size // LANES) * LANES
+    for first in range(0, sampling.n, stride):
+        real = min(stride, sampling.n - first)
+        size = -(-real // LANES) * LANES
+        noise = Seeded(sampling.seed, range(first, first + size))
+        x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
+        calls = 0
+        for moment in sample(denoise, x, plan, solver, noise):
+            if moment.step in moments and first < shown:
+                films[moments.index(moment.step)].append(_visible(moment)[: min(real, shown - first)])
+            if moment.step:
+                tick(real)
+        images.append(to_uint8(moment.x[:real]).cpu())
+    sheets = [grid(_last_channel(torch.cat(film))) for film in films]
+    return Drawn(_last_channel(torch.cat(images)), sheets, calls)
+
+
+def _visible(moment: Moment) -> Tensor:
+    """x on its way, as uint8: divided by its spread, so that noise of any size can be looked at."""
+    scale = float(spread(moment.level)) if numbers(moment.level)[1] > 0 else 1.0
+    return to_uint8(moment.x / scale).cpu()
+
+
+def _last_channel(images: Tensor) -> Any:
+    return images.permute(0, 2, 3, 1).contiguous().numpy()

@@ -1,0 +1,131 @@
+"""Training a run in a folder: everything that `inkwash train` does but the talking."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from os import environ
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from pydantic import TypeAdapter
+
+from inkwash.data import Batches, Source, load, to_float
+from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.jobs import build
+from inkwash.settings import Run
+from inkwash.train import Progress, State, train
+from inkwash.train.checkpoint import LAST, facts
+from inkwash.train.checkpoint import load as load_checkpoint
+
+HELD_OUT = 512  # images that the held-out loss is measured on
+
+# what may differ when a run goes on: how long, how often saved, and where
+_FREE = {"steps", "minutes", "save_every", "device", "precision", "accumulate"}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A training made ready: what is known before the first step, and the steps themselves."""
+
+    images: int
+    shape: build.Shape
+    parameters: int
+    precision: torch.dtype
+    is_main: bool
+    start: int
+    progress: Iterator[Progress]
+
+
+def stored(folder: Path) -> Run | None:
+    """The settings of the run in a folder; None where there is no run."""
+    if not (folder / LAST).exists():
+        return None
+    return TypeAdapter(Run).validate_python(facts(folder / LAST)["run"])
+
+
+def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
+    """Makes a training ready. Raises AskedWrongly or InkwashError before anything is written."""
+    before = stored(folder)
+    _check_folder(run, before, folder, resume)
+    accelerator = _accelerator(run.training.device)
+    source, held_out = _sources(run, data_dir, accelerator)
+    precision = build.precision(run.training, accelerator.device)
+    denoiser = build.denoiser(run, source.shape, precision).to(accelerator.device)
+    state = State.fresh(denoiser, run.training)
+    about = {
+        "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes),
+        "images": len(source), "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
+        "data_dir": None if data_dir is None else str(data_dir.absolute()),
+    }  # fmt: skip
+    if before is not None:
+        saved = load_checkpoint(folder / LAST)
+        if saved.facts["fingerprint"] != source.fingerprint:
+            raise AskedWrongly(
+                f"{folder} was trained on other images than {run.data.source} holds now; choose a new --out."
+            )
+        state.restore(saved)
+    batches = Batches(
+        source, run.training.batch_size, run.training.seed, run.data.flip, accelerator.device,
+        accelerator.process_index, accelerator.num_processes,
+    )  # fmt: skip
+    kept = to_float(held_out.take(torch.arange(min(len(held_out), HELD_OUT)))).to(accelerator.device)
+    progress = train(state, build.objective(run), batches, kept, run.training, folder, about, accelerator, stop)
+    count = sum(parameter.numel() for parameter in denoiser.parameters())
+    return Fit(len(source), source.shape, count, precision, accelerator.is_main_process, state.step, progress)
+
+
+def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise AskedWrongly(f"--out {folder} is a file; a run is a folder. Choose another --out.")
+    if before is None:
+        if resume:
+            raise AskedWrongly(f"there is no run to resume in {folder}; leave out --resume to begin one.")
+        return
+    if not resume:
+        step = facts(folder / LAST)["step"]
+        raise AskedWrongly(
+            f"{folder} already holds a run of {before.recipe}, {step} steps long; add --resume to go on with it, "
+            "or choose another --out."
+        )
+    free = {name: getattr(run.training, name) for name in _FREE}
+    if replace(before, training=replace(before.training, **free)) != run:
+        changed = ", ".join(_differences(asdict(before), asdict(run)))
+        raise AskedWrongly(f"{folder} was begun with other settings ({changed}); a resumed run keeps its settings.")
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    found = []
+    for name in sorted({*old, *new} - _FREE):
+        a, b = old.get(name), new.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b)
+        elif a != b:
+            found.append(f"{name}: {a} then, {b} now")
+    return found
+
+
+def _accelerator(wanted: str) -> Accelerator:
+    device = build.device(wanted)
+    accelerator = Accelerator(cpu=device.type == "cpu")
+    world = int(environ.get("WORLD_SIZE", "1"))
+    if accelerator.num_processes != world:
+        raise InkwashError(
+            f"{world} processes were started, but they do not see each other (accelerate counts "
+            f"{accelerator.num_processes}); start them with `torchrun --nproc-per-node {world} -m inkwash train …`."
+        )
+    return accelerator
+
+
+def _sources(run: Run, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
+    """The training images and the held-out ones; the main process reads first, for it may download."""
+    data = run.data
+
+    def read(split: str) -> Source:
+        return load(
+            data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels,
+            unreadable=data.unreadable,
+        )  # fmt: skip
+
+    with accelerator.main_process_first():
+        return read("train"), read("test")

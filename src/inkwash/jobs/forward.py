@@ -1,0 +1,90 @@
+"""The forward process in pictures: real images ever noisier, and the schedule's curves."""
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inkwash import recipes
+from inkwash.core import CLEAN, Schedule, Seeded, diffuse, numbers, spread
+from inkwash.data import load, to_float, to_uint8
+from inkwash.errors import AskedWrongly
+from inkwash.jobs import build
+from inkwash.jobs.fit import stored
+from inkwash.settings import Data, Process, Run
+from inkwash.view import forward_figure
+
+SHARES = (0, 25, 50, 75, 100)  # per cent of the forward process
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a picture of the forward process depends on."""
+
+    data: Data
+    process: Process
+    images: int = 4
+    seed: int = 0
+
+
+def describe(target: str) -> Run:
+    """The data and process meant by a recipe's name, a run's folder, or a folder of images."""
+    if target in recipes.names():
+        return recipes.find(target)
+    folder = Path(target).expanduser()
+    if not folder.is_dir():
+        try:
+            return recipes.find(target)
+        except AskedWrongly as error:
+            raise AskedWrongly(f"{error} Nor is there a folder {target}.") from None
+    run = stored(folder)
+    return run if run is not None else Run(recipe="folder", data=Data(source=str(folder.absolute())))
+
+
+def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, dict[str, Any]]:
+    """The figure, uint8 [H,W,3], and what it depends on, for its provenance."""
+    schedule = build.schedule(wanted.process)
+    data = wanted.data
+    source = load(
+        data.source,
+        "train",
+        data_dir=data_dir,
+        size=data.size,
+        channels=data.image_channels,
+        unreadable=data.unreadable,
+    )
+    count = min(wanted.images, len(source))
+    x0 = to_float(source.take(torch.arange(count)))
+    eps = Seeded(wanted.seed, range(count))(x0)
+    columns, captions = [], []
+    for share in SHARES:
+        level = schedule.at(schedule.time(max(Fraction(share, 100), schedule.first))) if share else CLEAN
+        scale = float(spread(level)) if share else 1.0
+        columns.append(to_uint8(diffuse(x0, eps, level) / scale).permute(0, 2, 3, 1).numpy())
+        alpha, sigma, _ = numbers(level)
+        captions.append(f"{share} %\nα = {alpha:.3g}, σ = {sigma:.3g}")
+    title = f"{source.name}: the forward process, {wanted.process.schedule} schedule"
+    figure = forward_figure(columns, captions, curves(schedule), title)
+    return figure, {**asdict(wanted), "fingerprint": source.fingerprint}
+
+
+def curves(schedule: Schedule, points: int = 200) -> dict[str, tuple[list[float], list[float]]]:
+    """α, σ and log SNR against t."""
+    rows = schedule.rows
+    places = [Fraction(i + 1, points) for i in range(points)] if rows is None else _rows(rows, points)
+    levels = [schedule.at(schedule.time(max(place, schedule.first))) for place in places]
+    t = [float(level.t) for level in levels]
+    columns = list(zip(*(numbers(level) for level in levels), strict=True))
+    return {name: (t, list(column)) for name, column in zip(("α", "σ", "log SNR"), columns, strict=True)}
+
+
+def _rows(rows: int, points: int) -> list[Fraction]:
+    return [Fraction(round(1 + i * (rows - 1) / max(points - 1, 1)), rows) for i in range(min(points, rows))]
+
+
+def again(stored_facts: dict[str, Any]) -> Forward:
+    """The request that a picture's provenance remembers."""
+    facts = {name: value for name, value in stored_facts.items() if name != "fingerprint"}
+    return Forward(Data(**facts["data"]), Process(**facts["process"]), facts["images"], facts["seed"])

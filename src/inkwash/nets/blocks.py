@@ -1,0 +1,84 @@
+"""The blocks of the U-Net: residual, attention, down, up."""
+
+import math
+from typing import TypeVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """Group norm in 8 groups, or as many as the channel count allows."""
+    return nn.GroupNorm(math.gcd(channels, 8), channels)
+
+
+class ResidualBlock(nn.Module):
+    """norm, SiLU, conv, twice, round a skip (Ho et al. 2020, appendix B); [B,i,H,W] -> [B,o,H,W].
+
+    The embedding [B,E] enters between the convolutions: added, or with `film` as scale and shift of the
+    second norm (Dhariwal & Nichol 2021, section 4.3).
+    """
+
+    def __init__(self, channels: int, out: int, embedding: int, film: bool = True, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.film = film
+        self.norm1, self.conv1 = norm(channels), nn.Conv2d(channels, out, 3, padding=1)
+        self.embed = nn.Linear(embedding, 2 * out if film else out)
+        self.norm2, self.conv2 = norm(out), zeroed(nn.Conv2d(out, out, 3, padding=1))
+        self.dropout = nn.Dropout(dropout)
+        self.skip = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        e = self.embed(embedding)[:, :, None, None]
+        if self.film:
+            scale, shift = e.chunk(2, dim=1)
+            h = self.norm2(h) * (1 + scale) + shift
+        else:
+            h = self.norm2(h + e)
+        return self.skip(x) + self.conv2(self.dropout(F.silu(h)))  # type: ignore[no-any-return]
+
+
+class Attention(nn.Module):
+    """Self-attention over all places of an image, round a skip; [B,C,H,W] -> [B,C,H,W]."""
+
+    def __init__(self, channels: int, heads: int = 1) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = norm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = zeroed(nn.Linear(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, C, H, W = x.shape
+        places = self.norm(x).flatten(2).transpose(1, 2)  # [B,HW,C]
+        qkv = self.qkv(places).view(B, H * W, 3, self.heads, C // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [B,heads,HW,C/heads] each
+        seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, H * W, C)
+        return x + self.out(seen).transpose(1, 2).view(B, C, H, W)  # type: ignore[no-any-return]
+
+
+class Downsample(nn.Conv2d):
+    """[B,C,H,W] -> [B,C,H/2,W/2] by a strided convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, stride=2, padding=1)
+
+
+class Upsample(nn.Conv2d):
+    """[B,C,H,W] -> [B,C,2H,2W]: each pixel repeated, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def zeroed(layer: M) -> M:
+    """The layer with all its parameters 0, so that the block round it begins as the identity."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

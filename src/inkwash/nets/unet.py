@@ -1,0 +1,95 @@
+"""The U-Net of diffusion models (Ho et al. 2020, appendix B), for images of any height and width."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inkwash.nets.blocks import Attention, Downsample, ResidualBlock, Upsample, norm, zeroed
+from inkwash.nets.embed import TimeEmbedding
+
+
+class UNet(nn.Module):
+    """x [B,C,H,W], t [B], cond [B,4·channels] or None -> [B,C,H,W].
+
+    Level i of the U works at 1/(patch·2^i) of the image's resolution with channels·mults[i] channels,
+    `blocks` residual blocks on the way down and one more on the way up. `attention` lists the levels with
+    self-attention; the middle always has it. `patch` first folds squares of pixels into channels. Sides
+    that do not divide are padded with the edge's pixels and cropped again. cond is added to the embedding
+    of time; `film` says how that embedding enters (see ResidualBlock). `time_scale`: see TimeEmbedding.
+    """
+
+    def __init__(
+        self,
+        image_channels: int = 1,
+        channels: int = 64,
+        mults: Sequence[int] = (1, 2, 2),
+        blocks: int = 2,
+        attention: Sequence[int] = (),
+        heads: int = 1,
+        patch: int = 1,
+        film: bool = True,
+        dropout: float = 0.0,
+        time_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        embedding = 4 * channels
+        self.patch, self.multiple = patch, patch * 2 ** (len(mults) - 1)
+        self.embed = TimeEmbedding(channels, embedding, time_scale)
+        self.first = nn.Conv2d(image_channels * patch**2, channels, 3, padding=1)
+
+        def stage(c: int, out: int, attend: bool) -> Stage:
+            return Stage(ResidualBlock(c, out, embedding, film, dropout), Attention(out, heads) if attend else None)
+
+        c, skips = channels, [channels]
+        self.downs = nn.ModuleList()
+        for i, mult in enumerate(mults):
+            if i > 0:
+                self.downs.append(Downsample(c))
+                skips.append(c)
+            for _ in range(blocks):
+                self.downs.append(stage(c, channels * mult, i in attention))
+                c = channels * mult
+                skips.append(c)
+        self.middle = nn.ModuleList([stage(c, c, True), stage(c, c, False)])
+        self.ups = nn.ModuleList()
+        for i, mult in reversed(list(enumerate(mults))):
+            for _ in range(blocks + 1):
+                self.ups.append(stage(c + skips.pop(), channels * mult, i in attention))
+                c = channels * mult
+            if i > 0:
+                self.ups.append(Upsample(c))
+        self.norm = norm(c)
+        self.last = zeroed(nn.Conv2d(c, image_channels * patch**2, 3, padding=1))
+
+    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        height, width = x.shape[-2:]
+        embedding = self.embed(t) if cond is None else self.embed(t) + cond
+        h = self.first(F.pixel_unshuffle(self._padded(x), self.patch))
+        skips = [h]
+        for layer in self.downs:
+            h = layer(h, embedding) if isinstance(layer, Stage) else layer(h)
+            skips.append(h)
+        for layer in self.middle:
+            h = layer(h, embedding)
+        for layer in self.ups:
+            h = layer(torch.cat([h, skips.pop()], dim=1), embedding) if isinstance(layer, Stage) else layer(h)
+        h = self.last(F.silu(self.norm(h)))
+        return F.pixel_shuffle(h, self.patch)[..., :height, :width]
+
+    def _padded(self, x: Tensor) -> Tensor:
+        below, right = (-side % self.multiple for side in x.shape[-2:])
+        return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+
+
+class Stage(nn.Module):
+    """A residual block, and attention after it where there is one."""
+
+    def __init__(self, residual: ResidualBlock, attention: Attention | None) -> None:
+        super().__init__()
+        self.residual, self.attention = residual, attention
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        x = self.residual(x, embedding)
+        return self.attention(x) if self.attention is not None else x

@@ -1,0 +1,177 @@
+"""What a run is made of, as plain data: no torch here, so that the command line starts at once.
+
+Ranges are checked when a value is made; a value out of range never reaches the work. The line under each
+field is also its help on the command line.
+"""
+
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Annotated, Any, Literal, get_type_hints
+
+import tyro
+from pydantic import Field, TypeAdapter, ValidationError
+
+from inkwash.errors import AskedWrongly
+
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Checked:
+    """A dataclass whose fields are held to their types and ranges. Raises AskedWrongly, naming the field."""
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            try:
+                _adapter(type(self), entry.name).validate_python(value)
+            except ValidationError as error:
+                wrong = error.errors()[0]["msg"].replace("Input should", "should")
+                raise AskedWrongly(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None
+
+
+@cache
+def _adapter(owner: Any, name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(get_type_hints(owner, include_extras=True)[name])
+
+
+@dataclass(frozen=True)
+class Data(Checked):
+    """Which images, and what is done to them before training."""
+
+    source: str = "digits"
+    """digits, mnist, fashion-mnist, or a folder of images."""
+    size: Count | None = None
+    """Side in pixels: sets of a fixed size are padded to it, folders resized and cropped."""
+    image_channels: Literal[1, 3] | None = None
+    """1 for grey, 3 for colour; None takes what the images have."""
+    unreadable: Literal["refuse", "skip"] = "refuse"
+    """What to do with files of a folder that are not images."""
+    flip: bool = False
+    """Mirror half the images of each batch. Off by default: a mirrored digit is not a digit."""
+
+
+@dataclass(frozen=True)
+class UNet(Checked):
+    """The U-Net; see inkwash.nets.UNet."""
+
+    channels: Count = 64
+    """Channels at the first level."""
+    mults: tuple[Count, ...] = (1, 2, 2)
+    """Channels of each level, as multiples."""
+    blocks: Count = 2
+    """Residual blocks a level on the way down."""
+    attention: tuple[Natural, ...] = ()
+    """Levels with self-attention, counted from 0; the middle always has it."""
+    heads: Count = 1
+    """Attention heads."""
+    patch: Count = 1
+    """Squares of pixels folded into channels first, by their side."""
+    film: bool = True
+    """Time scales and shifts the features (else it is added)."""
+    dropout: Share = 0.0
+    """Dropout in the residual blocks."""
+
+
+@dataclass(frozen=True)
+class TenChannelUNet(Checked):
+    """The small 28×28 U-Net of the MNIST report; see inkwash.nets.TenChannelUNet. Nothing to set."""
+
+
+@dataclass(frozen=True)
+class Process(Checked):
+    """The forward process, and what the network predicts."""
+
+    schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "continuous-cosine", "flow", "ve"] = "linear"
+    """Noise schedule; the last three are in continuous time."""
+    timesteps: Count = 1000
+    """T, the rows of a discrete schedule."""
+    beta_low: Positive | None = None
+    """First beta of linear and scaled-linear, first σ of ve; None takes the schedule's own."""
+    beta_high: Positive | None = None
+    """Last beta of linear and scaled-linear, last σ of ve; None takes the schedule's own."""
+    prediction: Literal["eps", "x0", "v", "flow", "edm"] = "eps"
+    """What the network outputs."""
+    sigma_data: Positive = 0.5
+    """The data's spread, which edm's preconditioning uses."""
+
+
+@dataclass(frozen=True)
+class Training(Checked):
+    """How the network is trained."""
+
+    steps: Count = 1000
+    """Optimiser steps."""
+    minutes: Positive | None = None
+    """Train this long instead, whatever number of steps that makes."""
+    batch_size: Count = 128
+    """Images a step, over all processes."""
+    accumulate: Count = 1
+    """Parts a batch is cut into, to save memory."""
+    loss: Literal["mse", "l1"] = "mse"
+    """Error of the network's output."""
+    draw: Literal["uniform", "log-normal", "logit-normal"] = "uniform"
+    """How noise levels are drawn."""
+    weight: Literal["plain", "min-snr"] = "plain"
+    """How levels are weighted."""
+    lr: Positive = 1e-3
+    """Learning rate after warm-up."""
+    warmup: Natural = 100
+    """Steps of linear warm-up."""
+    decay: Literal["cosine", "linear", "none"] = "cosine"
+    """How the learning rate falls to 0 after warm-up."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """AdamW's weight decay."""
+    beta2: Share = 0.99
+    """AdamW's second-moment decay."""
+    clip: Positive | None = 1.0
+    """Largest norm of the gradient; None leaves it alone."""
+    ema: Share = 0.995
+    """Decay of the averaged weights, which sampling uses."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic inside the network; auto takes bfloat16 where the processor has it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    save_every: Count = 250
+    """Steps between checkpoints."""
+    seed: Natural = 0
+    """Seed of everything random."""
+
+
+@dataclass(frozen=True)
+class Run(Checked):
+    """A whole run: what a recipe is, and what a checkpoint remembers."""
+
+    recipe: tyro.conf.Suppress[str]
+    data: Data = field(default_factory=Data)
+    network: UNet | TenChannelUNet = field(default_factory=UNet)
+    process: Process = field(default_factory=Process)
+    training: Training = field(default_factory=Training)
+
+
+Solver = Literal["ddpm", "ddim", "heun", "dpmpp2m"]
+Spacing = Literal["trailing", "leading", "linspace", "karras"]
+
+
+@dataclass(frozen=True)
+class Sampling(Checked):
+    """How images are drawn from a trained model: with the seed, all that they depend on."""
+
+    n: Annotated[Count, tyro.conf.arg(aliases=["-n"])] = 64
+    """How many images."""
+    solver: Solver = "ddim"
+    """Sampler."""
+    steps: Count = 50
+    """Steps of the sampler."""
+    eta: Share | None = None
+    """Noise of ddim, from 0 (none) to 1 (as much as ddpm)."""
+    variance: Literal["small", "large"] = "small"
+    """Added noise of ddpm and ddim: the posterior's β̃, or the fixed large β."""
+    spacing: Spacing | None = None
+    """How the steps are spread; None takes trailing, and karras for heun."""
+    limit: Literal["clip", "dynamic", "none"] = "clip"
+    """What holds the predicted image in range."""
+    seed: Natural = 0
+    """Seed; image i is the same whatever n."""

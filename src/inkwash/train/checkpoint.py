@@ -1,0 +1,96 @@
+"""Checkpoints: one file each, so that replacing it is atomic. Tensors and JSON; loading runs no code.
+
+A file is a safetensors container. Its tensors are named by their part, "ema.net.first.weight"; its
+metadata holds one JSON object under "inkwash".
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from inkwash import __version__
+from inkwash.errors import AskedWrongly, InkwashError
+
+FORMAT = 1
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds: parts ("model", "ema", "exp_avg", …) of named tensors, and facts for JSON."""
+
+    parts: dict[str, dict[str, Tensor]]
+    facts: dict[str, Any]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint whole or not at all. Raises InkwashError where the disk refuses it."""
+    tensors = {
+        f"{part}.{name}": tensor.detach().contiguous()
+        for part, named in checkpoint.parts.items()
+        for name, tensor in named.items()
+    }
+    about = json.dumps({"format": FORMAT, "version": __version__, **checkpoint.facts})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_file(tensors, temporary, metadata={"inkwash": about})
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise InkwashError(
+            f"could not write {path}: {error}. What was there before is untouched; "
+            "make room or choose another --out, then go on with --resume."
+        ) from error
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """The JSON of a checkpoint, without reading its tensors."""
+    return _opened(path, tensors=False).facts
+
+
+def load(path: Path) -> Checkpoint:
+    """Reads a checkpoint.
+
+    Raises AskedWrongly where there is none or a newer inkwash wrote it, InkwashError where it is damaged.
+    """
+    return _opened(path, tensors=True)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a checkpoint file, in hexadecimal: what provenance names it by."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened(path: Path, tensors: bool) -> Checkpoint:
+    if not path.is_file():
+        raise AskedWrongly(f"there is no checkpoint at {path}; give the folder that `inkwash train` wrote with --out.")
+    parts: dict[str, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["inkwash"])
+            for key in file.keys() if tensors else ():
+                part, name = key.split(".", 1)
+                parts.setdefault(part, {})[name] = file.get_tensor(key)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        other = path.with_name(BEST if path.name == LAST else LAST)
+        advice = f"use {other.name} beside it" if other.is_file() else "train again"
+        raise InkwashError(f"{path} is damaged or no checkpoint of inkwash ({error}); {advice}.") from error
+    if about["format"] > FORMAT:
+        raise AskedWrongly(
+            f"{path} was written by inkwash {about['version']} in format {about['format']}; "
+            f"this inkwash {__version__} reads formats up to {FORMAT}. Upgrade inkwash."
+        )
+    return Checkpoint(parts, about)

@@ -1,0 +1,26 @@
+"""An exponential moving average of the weights, kept beside the model and used for sampling."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Ema:
+    """ē ← d·ē + (1 − d)·w after each step, with d = min(decay, (1 + n)/(10 + n)) at the n-th.
+
+    The growing d forgets the first weights soon (the warm-up of TensorFlow's ExponentialMovingAverage).
+    Buffers are copied.
+    """
+
+    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
+        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Takes in the weights after `step` (counted from 1)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
+        for kept, new in zip(self.model.buffers(), model.buffers(), strict=True):
+            kept.copy_(new)

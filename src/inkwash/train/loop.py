@@ -1,0 +1,179 @@
+"""The training loop: a generator of typed progress. All randomness is a function of (seed, step)."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from inkwash.core import mix
+from inkwash.data import Batch, Batches
+from inkwash.errors import InkwashError
+from inkwash.settings import Training
+from inkwash.train.checkpoint import BEST, LAST, save
+from inkwash.train.objective import Chance, Objective
+from inkwash.train.rates import rate
+from inkwash.train.state import State
+
+LOG_EVERY = 10  # steps between reports, each of which waits for the device
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training stands; `loss` is the mean since the last report."""
+
+    step: int
+    steps: int
+    loss: float
+    lr: float
+    images_seen: int
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written; `held_out` is the averaged model's loss on images it never trains on."""
+
+    path: Path
+    step: int
+    held_out: float
+    best: bool
+
+
+Progress = Step | Saved
+
+
+def train(
+    state: State,
+    objective: Objective,
+    batches: Batches,
+    held_out: Tensor,
+    settings: Training,
+    folder: Path,
+    about: dict[str, Any],
+    accelerator: Accelerator,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Progress]:
+    """Trains `state` to the end of its steps, or until `stop()`, and writes checkpoints into `folder`.
+
+    `held_out` [N,C,H,W] in [−1, 1] are images kept from training; `about` goes into every checkpoint.
+    Always ends on a checkpoint of the last step done. Raises InkwashError where the loss is no longer a
+    number: the last checkpoint is then the last good one.
+    """
+    model = accelerator.prepare_model(state.denoiser)
+    if state.step == 0:
+        yield _saved(state, objective, held_out, settings, folder, about, accelerator)
+    began, before, first = time.perf_counter(), state.seconds, state.step
+    losses, counted = torch.zeros((), device=accelerator.device), 0
+    alone = accelerator.num_processes == 1
+    with closing(batches.walk(state.step)) as walk:
+        while state.step < state.steps:
+            losses += _update(state, model, objective, next(walk), settings, accelerator)
+            state.step, counted = state.step + 1, counted + 1
+            state.ema.update(state.denoiser, state.step)
+            # several processes must stop together, and so ask each other only when they report
+            if state.step % LOG_EVERY == 0 or state.step == state.steps or (alone and stop()):
+                loss, elapsed, halt = _agreed(accelerator, losses / counted, time.perf_counter() - began, stop())
+                losses, counted = losses.zero_(), 0
+                state.seconds = before + elapsed
+                speed = (state.step - first) / elapsed
+                if not math.isfinite(loss):
+                    raise _diverged(state, folder)
+                if settings.minutes is not None:
+                    left = 60 * settings.minutes - state.seconds
+                    state.steps = state.step + max(0, round(left * speed))
+                state.history.append((state.step, loss))
+                images = state.step * settings.batch_size
+                lr = rate(settings, state.step - 1, state.steps)
+                yield Step(state.step, state.steps, loss, lr, images, state.seconds, speed * settings.batch_size)
+                if halt:
+                    yield _saved(state, objective, held_out, settings, folder, about, accelerator)
+                    return
+            if state.step % settings.save_every == 0 or state.step >= state.steps:
+                yield _saved(state, objective, held_out, settings, folder, about, accelerator)
+
+
+def _update(
+    state: State,
+    model: nn.Module,
+    objective: Objective,
+    batch: Batch,
+    settings: Training,
+    accelerator: Accelerator,
+) -> Tensor:
+    """One step of the optimiser on one process's part of a batch; the part's mean loss, still on its device."""
+    rank, own = accelerator.process_index, len(batch.images)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate(settings, state.step, state.steps)
+    torch.manual_seed(mix(settings.seed, state.step, rank))  # dropout's
+    shape = (settings.batch_size, *batch.images.shape[1:])
+    chance = Chance.of(mix(settings.seed, state.step), shape, accelerator.device).part(
+        slice(rank * own, (rank + 1) * own)
+    )
+    total = torch.zeros((), device=accelerator.device)
+    parts = torch.arange(own).chunk(settings.accumulate)
+    for i, part in enumerate(parts):
+        which = slice(int(part[0]), int(part[-1]) + 1)
+        with nullcontext() if i == len(parts) - 1 else accelerator.no_sync(model):
+            loss = objective(model, batch.images[which], chance.part(which)).sum() / own
+            accelerator.backward(loss)
+        total += loss.detach()
+    nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip or math.inf)
+    state.optimizer.step()
+    state.optimizer.zero_grad()
+    return total
+
+
+def held_out_loss(denoiser: nn.Module, objective: Objective, images: Tensor) -> float:
+    """The mean loss on images [N,C,H,W], with the same levels and noise at every call."""
+    with torch.no_grad():
+        chance = Chance.of(0, tuple(images.shape), images.device)
+        parts = [slice(i, i + 128) for i in range(0, len(images), 128)]
+        losses = [objective(denoiser, images[part], chance.part(part)) for part in parts]
+    return torch.cat(losses).mean().item()
+
+
+def _saved(
+    state: State,
+    objective: Objective,
+    held_out: Tensor,
+    settings: Training,
+    folder: Path,
+    about: dict[str, Any],
+    accelerator: Accelerator,
+) -> Saved:
+    loss, best = math.inf, False
+    if accelerator.is_main_process:
+        loss = held_out_loss(state.ema.model, objective, held_out)
+        if not math.isfinite(loss):
+            raise _diverged(state, folder)
+        best = loss < state.best
+        state.best = min(loss, state.best)
+        state.held_out.append((state.step, loss))
+        checkpoint = state.checkpoint({**about, "images_seen": state.step * settings.batch_size})
+        save(folder / LAST, checkpoint)
+        if best:
+            save(folder / BEST, checkpoint)
+    accelerator.wait_for_everyone()
+    return Saved(folder / LAST, state.step, loss, best)
+
+
+def _agreed(accelerator: Accelerator, loss: Tensor, seconds: float, halt: bool) -> tuple[float, float, bool]:
+    """The mean loss, the slowest clock, and whether any process was asked to stop: alike on all."""
+    mine = torch.stack([loss, loss.new_tensor(seconds), loss.new_tensor(float(halt))])
+    every = accelerator.gather(mine[None])
+    return every[:, 0].mean().item(), every[:, 1].max().item(), bool(every[:, 2].any())
+
+
+def _diverged(state: State, folder: Path) -> InkwashError:
+    return InkwashError(
+        f"the loss was no longer a number at step {state.step}; {folder / LAST} holds the last good weights. "
+        "Try a lower --lr, a smaller --clip, a longer --warmup or --precision float32."
+    )

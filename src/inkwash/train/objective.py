@@ -1,0 +1,122 @@
+"""The training objective: draw a level for each image, noise it there, and weigh the network's error."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from inkwash.core import Level, Prediction, Schedule, determinant, diffuse, target
+
+
+class Draw(Protocol):
+    """How the noise level of each training image is drawn."""
+
+    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
+        """A level of tensors [B], from uniform numbers in [0, 1) and normal ones, both [B]."""
+
+
+class Weight(Protocol):
+    """The factor on each image's loss, on top of the plain loss on the network's output F."""
+
+    def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
+        """Weights [B,1,1,1]. `on_x0` = (det/σ)² is what the plain MSE on F already weighs x₀'s error by."""
+
+
+class Uniform:
+    """Every time alike (Ho et al. 2020, algorithm 1)."""
+
+    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
+        return schedule.at(schedule.draw(uniform))
+
+
+@dataclass(frozen=True)
+class LogNormal:
+    """log(σ/α) ~ N(mean, std²) (Karras et al. 2022, table 1)."""
+
+    mean: float = -1.2
+    std: float = 1.2
+
+    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
+        return schedule.find(-2 * (self.mean + self.std * normal))
+
+
+@dataclass(frozen=True)
+class LogitNormal:
+    """logit(u) ~ N(mean, std²) for the position u in time (Esser et al. 2024, eq. 19)."""
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
+        return schedule.at(schedule.draw(torch.sigmoid(self.mean + self.std * normal)))
+
+
+class Plain:
+    """Weight 1: "L_simple" for ε (Ho et al. 2020, eq. 14), EDM's own weighting for F."""
+
+    def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
+        return torch.ones_like(on_x0)
+
+
+@dataclass(frozen=True)
+class MinSNR:
+    """x₀'s error weighs min(SNR, γ), whatever is predicted (Hang et al. 2023, eq. 7)."""
+
+    gamma: float = 5.0
+
+    def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
+        snr = torch.as_tensor(level.alpha / level.sigma) ** 2
+        return snr.clamp(max=self.gamma) / on_x0
+
+
+@dataclass(frozen=True)
+class Chance:
+    """All that is random about one step: uniform [B], normal [B], eps [B,C,H,W]."""
+
+    uniform: Tensor
+    normal: Tensor
+    eps: Tensor
+
+    @classmethod
+    def of(cls, seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> "Chance":
+        """Drawn for a batch of `shape`; every process draws the whole batch's and keeps its own part.
+
+        `uniform` is stratified: one number in each of B equal parts (Kingma et al. 2021, appendix I.1).
+        """
+        generator = torch.Generator(device).manual_seed(seed)
+        B = shape[0]
+        shift = torch.rand((), generator=generator, device=device)
+        order = torch.randperm(B, generator=generator, device=device)
+        normal = torch.randn(B, generator=generator, device=device)
+        eps = torch.randn(shape, generator=generator, device=device)
+        return cls((order + shift) / B, normal, eps)
+
+    def part(self, which: slice) -> "Chance":
+        """The images `which` of the batch."""
+        return Chance(self.uniform[which], self.normal[which], self.eps[which])
+
+
+@dataclass(frozen=True)
+class Objective:
+    """E[w · |F − (a·x₀ + b·ε)|^p], p = 2 for "mse" and 1 for "l1"."""
+
+    schedule: Schedule
+    prediction: Prediction
+    draw: Draw
+    weight: Weight
+    norm: Literal["mse", "l1"] = "mse"
+
+    def __call__(self, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Any = None) -> Tensor:
+        """The loss of each image, [B], float32, from x0 [B,C,H,W] in [−1, 1].
+
+        `denoiser` is a Denoiser of this prediction, or one wrapped for several processes.
+        """
+        drawn = self.draw(self.schedule, chance.uniform, chance.normal)
+        level = Level(*(torch.as_tensor(value).view(-1, *[1] * (x0.ndim - 1)) for value in drawn))
+        output = denoiser(diffuse(x0, chance.eps, level), level, cond, raw=True)
+        error = output - target(self.prediction, x0, chance.eps, level)
+        on_x0 = torch.as_tensor(determinant(self.prediction, level) / level.sigma) ** 2
+        loss = error.square() if self.norm == "mse" else error.abs()
+        per_image: Tensor = (self.weight(level, on_x0) * loss).flatten(1).mean(1)
+        return per_image

@@ -1,0 +1,70 @@
+"""All that training changes, and its passage into a checkpoint and back."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inkwash.denoise import Denoiser
+from inkwash.errors import InkwashError
+from inkwash.settings import Training
+from inkwash.train.checkpoint import Checkpoint
+from inkwash.train.ema import Ema
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass
+class State:
+    """The model, its average, its optimiser, and the counters."""
+
+    denoiser: Denoiser
+    ema: Ema
+    optimizer: torch.optim.AdamW
+    steps: int  # planned in all
+    step: int = 0  # done
+    seconds: float = 0.0
+    best: float = math.inf  # lowest held-out loss so far
+    history: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the last)
+    held_out: list[tuple[int, float]] = field(default_factory=list)  # (step, loss of the average)
+
+    @classmethod
+    def fresh(cls, denoiser: Denoiser, settings: Training) -> "State":
+        optimizer = torch.optim.AdamW(
+            denoiser.parameters(),
+            lr=settings.lr,
+            betas=(0.9, settings.beta2),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        return cls(denoiser, Ema(denoiser, settings.ema), optimizer, settings.steps)
+
+    def checkpoint(self, about: dict[str, Any]) -> Checkpoint:
+        """A checkpoint of everything, with the facts of `about` beside the counters."""
+        parts = {"model": self.denoiser.state_dict(), "ema": self.ema.model.state_dict()}
+        for moment in _MOMENTS if self.step else ():
+            parts[moment] = {name: self.optimizer.state[p][moment] for name, p in self.denoiser.named_parameters()}
+        counters = ("step", "steps", "seconds", "history", "held_out")
+        facts = {name: getattr(self, name) for name in counters}
+        return Checkpoint(parts, {**about, **facts, "best": None if math.isinf(self.best) else self.best})
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Goes back to where a checkpoint was made. Raises InkwashError where it is of another network."""
+        try:
+            self.denoiser.load_state_dict(saved.parts["model"])
+            self.ema.model.load_state_dict(saved.parts["ema"])
+        except (KeyError, RuntimeError) as error:
+            raise InkwashError(f"the checkpoint is of another network: {error}") from error
+        facts = saved.facts
+        self.step, self.seconds = facts["step"], facts["seconds"]
+        self.best = math.inf if facts["best"] is None else facts["best"]
+        self.history = [(step, loss) for step, loss in facts["history"]]
+        self.held_out = [(step, loss) for step, loss in facts["held_out"]]
+        for name, p in self.denoiser.named_parameters() if self.step else ():
+            state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
+            for moment in _MOMENTS:
+                # in the parameter's own memory layout, which the fused optimiser takes for granted
+                state[moment] = torch.empty_like(p).copy_(saved.parts[moment][name])
+            self.optimizer.state[p] = state

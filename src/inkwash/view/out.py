@@ -1,0 +1,76 @@
+"""Where a result may go: the ending of its name chooses its form."""
+
+import os
+from pathlib import Path
+
+from inkwash.errors import AskedWrongly
+
+PathLike = str | os.PathLike[str]
+
+ANIMATIONS = (".gif", ".webp", ".mp4")
+ENDINGS = (".png", *ANIMATIONS, ".npz")
+FOLDER = ""
+POSSIBLE = (
+    "Possible are .png (one grid of the images), .gif, .webp and .mp4 (an animation of how they came about), "
+    ".npz (the images as an array), and a name without an ending or with a slash after it (a folder of PNGs)"
+)
+
+
+def form(path: PathLike) -> str:
+    """Say which form a name asks for: one of ENDINGS, in lower case, or FOLDER.
+
+    Raises:
+        AskedWrongly: for any other ending; the sentence names the possible ones.
+    """
+    name = os.fspath(path)
+    if name.endswith(("/", os.sep)):
+        return FOLDER
+    last = Path(name).name.lower()
+    ending = last if last in ENDINGS else Path(last).suffix  # ".png" alone is no name for a folder
+    if ending == last != "":
+        raise AskedWrongly(f"{name} has an ending and no name before it. Write, for example, samples{ending}.")
+    if ending not in (*ENDINGS, FOLDER):
+        raise AskedWrongly(f"{name} ends in {ending}, which cannot be written. {POSSIBLE}.")
+    return ending
+
+
+def needs_frames(path: PathLike) -> bool:
+    """Say whether `path` asks for an animation, which needs frames. Raises AskedWrongly as `form` does."""
+    return form(path) in ANIMATIONS
+
+
+def check_out(path: PathLike) -> None:
+    """Refuse, before anything is computed, a path that could not be written in the end. Changes nothing.
+
+    Raises:
+        AskedWrongly: for an unknown ending; for a file's name that is a folder, or a folder's that is a file;
+            for a folder that is not empty; for a parent that is no folder or may not be written in.
+    """
+    name, ending = os.fspath(path), form(path)
+    target = Path(name).absolute()
+    try:
+        target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # the ordinary case; what is wrong with a parent is said below
+    except OSError as error:
+        raise AskedWrongly(f"{name} cannot be written: {error.strerror}.") from error
+    else:
+        _check_existing(name, target, ending)
+
+    parent = next(above for above in target.parents if os.path.lexists(above))
+    if not parent.is_dir():
+        raise AskedWrongly(f"{name} cannot be written: {parent} is not a folder.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise AskedWrongly(f"{name} cannot be written: you may not write in {parent}.")
+
+
+def _check_existing(name: str, target: Path, ending: str) -> None:
+    if ending != FOLDER and target.is_dir():
+        raise AskedWrongly(
+            f"{name} is a folder, and its ending asks for a file. Choose another name, "
+            f"or put a slash after it to write a folder of PNGs."
+        )
+    if ending == FOLDER and not target.is_dir():
+        raise AskedWrongly(f"{name} is a file, and its name asks for a folder of PNGs. Add an ending. {POSSIBLE}.")
+    if ending == FOLDER and (target == Path.cwd() or any(target.iterdir())):
+        raise AskedWrongly(f"The folder {name} is in use. Name one that is empty or not there yet.")

@@ -1,0 +1,103 @@
+"""Where an artifact came from, kept inside the artifact: a JSON-serialisable dict in its own metadata."""
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inkwash.errors import AskedWrongly
+from inkwash.view.ffmpeg import ffmpeg
+from inkwash.view.out import PathLike
+
+Provenance = dict[str, Any]
+
+PNG_KEY = "inkwash"  # of an iTXt chunk
+NPZ_KEY = "provenance"  # of a 0-d array of text
+FOLDER_FILE = "provenance.json"
+EXIF_TAG = 0x010E  # ImageDescription
+
+
+def encode(provenance: Provenance) -> str:
+    """Write the dict as one line of JSON, all ASCII: every form can hold that.
+
+    Raises:
+        TypeError: for what JSON cannot hold.
+    """
+    return json.dumps(provenance)
+
+
+def to_exif(text: str) -> bytes:
+    """Put an encoded provenance into an EXIF block, for WebP, which has no comments."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[EXIF_TAG] = text
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def read(path: PathLike) -> Provenance:
+    """Find the provenance of a file, or of a folder of PNGs, that inkwash has written.
+
+    Raises:
+        AskedWrongly: when `path` is missing, damaged or of another kind, or carries no provenance.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise AskedWrongly(f"There is no {path}.")
+    reader = _read_folder if file.is_dir() else READERS.get(file.suffix.lower())
+    if reader is None:
+        raise AskedWrongly(f"{path} is of no kind that carries provenance. Those are {', '.join(READERS)} and folders.")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # Pillow's, about damage
+            text = reader(file)
+    except Exception as error:  # what decoders raise at damaged bytes has no end: SyntaxError, struct.error, ...
+        raise AskedWrongly(f"{path} is damaged, or not what its ending says: {error}.") from error
+    try:
+        found = json.loads(text or "null")
+    except ValueError:  # another program's comment
+        found = None
+    if not isinstance(found, dict):
+        raise AskedWrongly(
+            f"{path} carries no provenance: inkwash did not write it, another program has saved it since, "
+            f"or its end is missing."
+        )
+    return found
+
+
+def _read_folder(folder: Path) -> str | None:
+    file = folder / FOLDER_FILE
+    return file.read_text(encoding="ascii") if file.exists() else None
+
+
+def _read_image(file: Path) -> str | None:
+    from PIL import Image, ImageSequence
+
+    kind = file.suffix.lower()
+    with Image.open(file, formats=[kind[1:]]) as image:
+        text: str | None
+        if kind == ".png":
+            text = image.info.get(PNG_KEY)
+        elif kind == ".gif":
+            text = image.info.get("comment", b"").decode("latin-1")
+        else:
+            text = image.getexif().get(EXIF_TAG)
+        for frame in ImageSequence.Iterator(image):
+            frame.load()  # notices a file that breaks off
+    return text
+
+
+def _read_mp4(file: Path) -> str | None:
+    tags = ffmpeg(["-i", str(file.absolute()), "-f", "ffmetadata", "-"]).decode("utf-8")
+    found = re.search("^comment=(.*)$", tags, flags=re.MULTILINE)
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else None
+
+
+def _read_npz(file: Path) -> str | None:
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+        return str(archive[NPZ_KEY]) if NPZ_KEY in archive else None
+
+
+READERS = {".png": _read_image, ".gif": _read_image, ".webp": _read_image, ".mp4": _read_mp4, ".npz": _read_npz}

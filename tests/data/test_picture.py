@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inkwash.data.picture import Header, UnreadableError, decode, quiet_pillow, read_header
+
+COLOUR = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)  # 6 high, 9 wide
+GREY = COLOUR[..., 0]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with quiet_pillow():
+        yield
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "ppm", "tiff", "tga", "webp"])
+def test_every_format_gives_its_pixels_back(tmp_path: Path, ending: str) -> None:
+    lossless = {"lossless": True} if ending == "webp" else {}
+    Image.fromarray(COLOUR).save(tmp_path / f"colour.{ending}", **lossless)
+    assert read_header(tmp_path / f"colour.{ending}") == Header(False, 6, 9)
+    assert np.array_equal(decode(tmp_path / f"colour.{ending}", None, 3), COLOUR.transpose(2, 0, 1))
+    Image.fromarray(GREY).save(tmp_path / f"grey.{ending}", **lossless)
+    assert read_header(tmp_path / f"grey.{ending}") == Header(ending != "webp", 6, 9)  # webp knows no grey
+    assert np.array_equal(decode(tmp_path / f"grey.{ending}", None, 1)[0], GREY)
+
+
+def test_palettes_give_their_colours(tmp_path: Path) -> None:
+    palette = Image.fromarray(COLOUR).quantize(7)
+    expected = np.array(palette.convert("RGB")).transpose(2, 0, 1)
+    for ending in ("png", "gif", "bmp"):
+        palette.save(tmp_path / f"it.{ending}")
+        assert not read_header(tmp_path / f"it.{ending}").grey
+        assert np.array_equal(decode(tmp_path / f"it.{ending}", None, 3), expected)
+
+
+def test_of_an_animation_the_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("L", (4, 4), grey) for grey in (40, 200)]
+    for ending in ("gif", "png", "tiff"):
+        frames[0].save(tmp_path / f"it.{ending}", save_all=True, append_images=frames[1:])
+        assert (decode(tmp_path / f"it.{ending}", None, 1) == 40).all()
+
+
+def test_jpeg_comes_close(tmp_path: Path) -> None:
+    smooth = np.linspace(0, 255, 64).astype(np.uint8)[:, None].repeat(64, 1)
+    file = tmp_path / "it.jpg"
+    Image.fromarray(smooth).save(file, quality=95)
+    assert read_header(file).grey
+    assert np.abs(decode(file, None, 1)[0].astype(int) - smooth).max() <= 4
+
+
+def test_grey_and_colour_convert_as_asked(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "grey.png")
+    Image.fromarray(COLOUR).save(tmp_path / "colour.png")
+    assert np.array_equal(decode(tmp_path / "grey.png", None, 3), np.stack([GREY] * 3))
+    assert np.abs(decode(tmp_path / "colour.png", None, 1)[0] - COLOUR @ [0.299, 0.587, 0.114]).max() < 1
+
+
+@pytest.mark.parametrize("ending", ["png", "tiff", "pgm"])
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path, ending: str) -> None:
+    values = np.array([[0, 128, 129, 257], [4000, 32768, 65534, 65535]], dtype=np.uint16)
+    file = tmp_path / f"it.{ending}"
+    Image.fromarray(values).save(file)
+    assert read_header(file).grey
+    assert decode(file, None, 1)[0].tolist() == [[0, 0, 1, 1], [16, 128, 255, 255]]
+
+
+def test_transparency_lies_on_white(tmp_path: Path) -> None:
+    alpha = np.array([[0, 255, 51]], dtype=np.uint8)
+    expected = [[255, 100, 224]]  # 255 - (255 - 100)·alpha
+    grey = np.full_like(alpha, 100)
+    Image.fromarray(np.stack([grey, alpha], -1), "LA").save(tmp_path / "la.png")
+    assert read_header(tmp_path / "la.png").grey
+    Image.fromarray(np.stack([grey, grey, grey, alpha], -1), "RGBA").save(tmp_path / "rgba.png")
+    palette = Image.fromarray(np.array([[0, 1, 2]], dtype=np.uint8), "P")
+    palette.putpalette([100] * 9)
+    palette.save(tmp_path / "palette.png", transparency=bytes(alpha[0]))
+    for name in ("la", "rgba", "palette"):
+        assert decode(tmp_path / f"{name}.png", None, 1)[0].tolist() == expected, name
+        assert decode(tmp_path / f"{name}.png", None, 3).tolist() == [expected] * 3, name
+
+
+def test_a_key_colour_is_transparent_too(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[10, 20]], dtype=np.uint8)).save(tmp_path / "key.png", transparency=10)
+    assert decode(tmp_path / "key.png", None, 1)[0].tolist() == [[255, 20]]
+
+
+def test_other_modes(tmp_path: Path) -> None:
+    black_or_white = GREY > 127
+    Image.fromarray(black_or_white).save(tmp_path / "bits.png")
+    assert read_header(tmp_path / "bits.png").grey
+    assert np.array_equal(decode(tmp_path / "bits.png", None, 1)[0], black_or_white * 255)
+    Image.new("CMYK", (2, 2), (0, 255, 255, 0)).save(tmp_path / "ink.tiff")
+    assert decode(tmp_path / "ink.tiff", None, 3)[:, 0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tiff", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_set_upright(tmp_path: Path, ending: str, orientation: int) -> None:
+    from PIL import ImageOps
+
+    # four areas, so that no two orientations look alike and no compression hides it
+    marks = np.kron(np.array([[0, 80], [160, 240]], dtype=np.uint8), np.ones((16, 24), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = tmp_path / f"it.{ending}"
+    Image.fromarray(marks).save(file, exif=exif)
+    with file.open("rb") as opened, Image.open(opened) as image:
+        expected = np.array(ImageOps.exif_transpose(image).convert("L")).astype(int)
+    header, got = read_header(file), decode(file, None, 1)[0]
+    assert (header.height, header.width) == got.shape == expected.shape
+    assert np.abs(got - expected).max() <= 12
+
+
+def test_bad_metadata_does_not_spoil_a_good_image(tmp_path: Path) -> None:
+    file = tmp_path / "it.jpg"
+    for exif in (b"Exif\0\0nonsense", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\xff\xff" * 9):
+        Image.fromarray(COLOUR).save(file, exif=exif)
+        with warnings.catch_warnings(record=True) as caught:
+            read_header(file)
+            assert decode(file, None, 3).shape == (3, 6, 9)
+        assert not caught
+
+
+def test_scaling_keeps_the_middle(tmp_path: Path) -> None:
+    wide = np.zeros((10, 30, 3), dtype=np.uint8)
+    wide[:, 10:20] = (200, 100, 50)
+    for name, array in (("wide", wide), ("high", wide.transpose(1, 0, 2))):
+        Image.fromarray(np.ascontiguousarray(array)).save(tmp_path / f"{name}.png")
+        same = decode(tmp_path / f"{name}.png", 10, 3)
+        assert np.array_equal(same, np.array([200, 100, 50])[:, None, None] + np.zeros((3, 10, 10)))
+        for size in (4, 25):
+            assert decode(tmp_path / f"{name}.png", size, 3).shape == (3, size, size)
+
+
+def test_shrinking_averages_instead_of_picking(tmp_path: Path) -> None:
+    checks = np.indices((256, 256)).sum(0) % 2 * 255
+    Image.fromarray(checks.astype(np.uint8)).save(tmp_path / "checks.png")
+    small = decode(tmp_path / "checks.png", 16, 1).astype(int)
+    assert np.abs(small - 127.5).max() < 3
+
+
+def test_a_large_jpeg_decoded_smaller_looks_the_same(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:800, 0:1000] / 100
+    photo = (127 + 60 * np.sin(x) + 60 * np.cos(2 * y)).astype(np.uint8)
+    Image.fromarray(photo).save(tmp_path / "it.jpg", quality=95)
+    Image.fromarray(photo).save(tmp_path / "it.png")
+    difference = decode(tmp_path / "it.jpg", 32, 1).astype(int) - decode(tmp_path / "it.png", 32, 1)
+    assert np.abs(difference).max() <= 5
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tiff", "webp", "bmp", "gif"])
+def test_what_is_cut_off_is_unreadable(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"it.{ending}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(file)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(UnreadableError):
+        decode(file, None, 3)
+
+
+def test_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "empty.png").touch()
+    for name in ("notes.txt", "empty.png"):
+        with pytest.raises(UnreadableError, match="not an image that Pillow reads"):
+            read_header(tmp_path / name)
+    with pytest.raises(UnreadableError, match="No such file"):
+        read_header(tmp_path / "nothing")
+    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "floats.tiff")
+    with pytest.raises(UnreadableError, match="floating-point"):
+        read_header(tmp_path / "floats.tiff")
+    Image.fromarray(GREY.astype(np.int32) * 1000).save(tmp_path / "ints.tiff")
+    with pytest.raises(UnreadableError, match="more than 16 bits"):
+        decode(tmp_path / "ints.tiff", None, 1)
+    Image.fromarray(GREY).save(tmp_path / "large.png")  # 54 pixels: over one limit and twice the other
+    for limit in (53, 26):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(UnreadableError, match=f"larger than Pillow's limit of {limit} pixels"):
+            read_header(tmp_path / "large.png")

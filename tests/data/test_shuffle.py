@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inkwash.data import indices, mix
+from inkwash.data.shuffle import permutation
+from inkwash.errors import AskedWrongly
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(), batch=st.integers(1, 40), n=st.integers(1, 25), epochs=st.integers(1, 3))
+def test_every_epoch_shows_each_image_once(seed: int, batch: int, n: int, epochs: int) -> None:
+    steps = -(-epochs * n // batch)
+    tape = torch.cat([indices(seed, step, batch, n) for step in range(steps)])[: epochs * n]
+    assert torch.equal(tape.view(epochs, n).sort().values, torch.arange(n).expand(epochs, n))
+
+
+def test_a_step_is_the_same_whoever_asks_and_when() -> None:
+    first = [indices(3, step, 7, 20) for step in range(50)]
+    for step in (49, 0, 17):
+        got = indices(3, step, 7, 20)
+        assert got.dtype == torch.int64
+        assert torch.equal(got, first[step])
+        got.zero_()  # the caller's own: what is cached stays whole
+        assert torch.equal(indices(3, step, 7, 20), first[step])
+
+
+def test_the_batch_size_only_cuts_the_tape() -> None:
+    assert torch.equal(
+        torch.cat([indices(1, s, 6, 10) for s in range(10)]),
+        torch.cat([indices(1, s, 4, 10) for s in range(15)]),
+    )
+
+
+def test_epochs_and_seeds_differ() -> None:
+    orders = {tuple(permutation(seed, epoch, 50).tolist()) for seed in range(10) for epoch in range(10)}
+    assert len(orders) == 100
+
+
+def test_all_of_the_seed_counts_although_torch_reads_its_low_half() -> None:
+    low = {mix(seed << 40, epoch) & 0xFFFFFFFF for seed in range(100) for epoch in range(100)}
+    assert len(low) > 9_990  # of 10,000 draws from 2³², 0.01 collide on average
+    assert not torch.equal(permutation(1, 0, 50), permutation(1 + (1 << 32), 0, 50))
+    assert len({mix(), mix(0), mix(0, 0), mix(0, 1), mix(1, 0), mix(-1)}) == 6
+    assert all(0 <= mix(number) < 1 << 63 for number in range(-1000, 1000))
+
+
+def test_numbers_that_runs_depend_on_never_change() -> None:
+    assert mix(0) == 0xE220A8397B1DCDAF >> 1  # splitmix64's first output from state 0
+    assert permutation(0, 0, 10).tolist() == [7, 8, 4, 0, 6, 3, 9, 1, 5, 2]
+
+
+@pytest.mark.parametrize(("step", "batch", "n"), [(-1, 4, 10), (0, 0, 10), (0, 4, 0)])
+def test_what_cannot_be_a_batch(step: int, batch: int, n: int) -> None:
+    with pytest.raises(AskedWrongly, match=f"n={n}, batch_size={batch}, step={step}"):
+        indices(0, step, batch, n)
