@@ -23,10 +23,11 @@ class Checked:
     """A dataclass whose fields are held to their types and ranges. Raises AskedWrongly, naming the field."""
 
     def __post_init__(self) -> None:
-        for entry in fields(self):  # type: ignore[arg-type]
+        owner: Any = type(self)
+        for entry in fields(owner):
             value = getattr(self, entry.name)
             try:
-                _adapter(type(self), entry.name).validate_python(value)
+                _adapter(owner, entry.name).validate_python(value)
             except ValidationError as error:
                 wrong = error.errors()[0]["msg"].replace("Input should", "should")
                 raise AskedWrongly(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None

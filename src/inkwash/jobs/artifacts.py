@@ -1,6 +1,7 @@
 """Artifacts and their provenance: writing what was drawn, and drawing again what was written."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from inkwash.jobs import forward as forward_job
 from inkwash.jobs.draw import Model, draw, open_model
 from inkwash.settings import Sampling
 from inkwash.view import check_out, needs_frames, read_provenance, write
+
+Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows how far a drawing is
 
 FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
 
@@ -53,8 +56,7 @@ def replay(
     file: Path,
     out: Path,
     run: Path | None = None,
-    batch_size: int = 64,
-    begin: Callable[[Sampling], Callable[[int], None]] = lambda sampling: lambda images: None,
+    walk: Walk = lambda sampling: nullcontext(lambda images: None),
 ) -> None:
     """Draws an artifact again from its provenance into `out`, and compares the pixels.
 
@@ -66,7 +68,7 @@ def replay(
         place = about["data_dir"]
         write_forward(forward_job.again(about["forward"]), out, None if place is None else Path(place))
     elif about.get("command") == "sample":
-        _replay_samples(file, out, about, run, batch_size, begin)
+        _replay_samples(file, out, about, run, walk)
     else:
         raise AskedWrongly(f"{file} does not say how it was made; it was not written by sample or forward.")
     if not _same(file, out):
@@ -81,8 +83,7 @@ def _replay_samples(
     out: Path,
     about: dict[str, Any],
     run: Path | None,
-    batch_size: int,
-    begin: Callable[[Sampling], Callable[[int], None]],
+    walk: Walk,
 ) -> None:
     folder = run if run is not None else Path(about["run"])
     if not folder.is_dir():
@@ -94,7 +95,8 @@ def _replay_samples(
             f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
         )
     sampling = Sampling(**about["sampling"])
-    write_samples(model, sampling, [out], batch_size, begin(sampling))
+    with walk(sampling) as tick:
+        write_samples(model, sampling, [out], 64, tick)
 
 
 def _same(a: Path, b: Path) -> bool:

@@ -1,6 +1,6 @@
 """Training a run in a folder: everything that `inkwash train` does but the talking."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
 from os import environ
 from pathlib import Path
@@ -34,7 +34,7 @@ class Fit:
     precision: torch.dtype
     is_main: bool
     start: int
-    progress: Iterator[Progress]
+    progress: Generator[Progress, None, None]
 
 
 def stored(folder: Path) -> Run | None:

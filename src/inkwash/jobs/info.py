@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
+from inkwash import __version__
 from inkwash.jobs.fit import stored
 from inkwash.train.checkpoint import BEST, LAST, digest, facts, load
-from inkwash.view import loss_figure
+from inkwash.view import check_out, loss_figure, write
 
 
 def describe(folder: Path) -> list[tuple[str, str]]:
@@ -40,12 +40,14 @@ def describe(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def loss_curve(folder: Path) -> Any:
-    """The losses of a run against images seen: a figure, uint8 [H,W,3]."""
+def draw_losses(folder: Path, out: Path) -> None:
+    """Draws the losses of a run against images seen, as a PNG. Raises AskedWrongly where there are none yet."""
+    check_out(out)
     about = facts(folder / LAST)
     batch = about["run"]["training"]["batch_size"]
 
     def curve(pairs: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
         return [step * batch for step, _ in pairs], [loss for _, loss in pairs]
 
-    return loss_figure(*curve(about["history"]), curve(about["held_out"][1:] or about["held_out"]))
+    figure = loss_figure(*curve(about["history"]), curve(about["held_out"][1:] or about["held_out"]))
+    write(out, figure[None], {"inkwash": __version__, "command": "info", "checkpoint": digest(folder / LAST)})

@@ -5,13 +5,14 @@ from difflib import get_close_matches
 
 from inkwash.errors import AskedWrongly
 from inkwash.recipes.digits import digits
+from inkwash.recipes.folder import folder
 from inkwash.recipes.lab06 import lab06_eps, lab06_v
 from inkwash.recipes.mnist import fashion_mnist, mnist
 from inkwash.recipes.sysu import sysu_fashion, sysu_mnist
 from inkwash.settings import Run
 
 RECIPES: tuple[Callable[[], Run], ...] = (
-    digits, mnist, fashion_mnist, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
+    digits, mnist, fashion_mnist, folder, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
 )  # fmt: skip
 
 

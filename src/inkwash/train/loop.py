@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def train(
     about: dict[str, Any],
     accelerator: Accelerator,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Trains `state` to the end of its steps, or until `stop()`, and writes checkpoints into `folder`.
 
     `held_out` [N,C,H,W] in [−1, 1] are images kept from training; `about` goes into every checkpoint.

@@ -109,8 +109,9 @@ def _write_mp4(path: Path, frames: list[Pixels], fps: float, text: str) -> None:
         video.write(np.pad(frame, even, mode="edge").tobytes())
     size = f"{width + width % 2}x{height + height % 2}"
     given = ["-f", "rawvideo", "-pix_fmt", "gray" if channels == 1 else "rgb24", "-s", size, "-r", str(fps)]
-    wanted = [*"-c:v libx264 -crf 18 -pix_fmt yuv420p -f mp4".split(), "-metadata", f"comment={text}"]
-    ffmpeg(["-y", *given, "-i", "-", *wanted, str(path.absolute())], video.getvalue())
+    wanted = ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-f", "mp4"]
+    tag = ["-metadata", f"comment={text}"]
+    ffmpeg(["-y", *given, "-i", "-", *wanted, *tag, str(path.absolute())], video.getvalue())
 
 
 WRITERS = {".gif": _write_gif, ".webp": _write_webp, ".mp4": _write_mp4}

@@ -1,0 +1,5 @@
+"""python -m inkwash, for torchrun."""
+
+from inkwash.cli import main
+
+main()

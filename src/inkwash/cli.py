@@ -1,0 +1,202 @@
+"""The command line. Parsing needs no torch; each command imports what it needs when it runs."""
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from inspect import cleandoc
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+import tyro
+
+from inkwash import __version__, recipes
+from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.settings import Data, Run, Sampling
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a recipe, or go on with a run."""
+
+    run: Run
+    out: Path | None = None
+    """Folder for the run; None makes it runs/RECIPE."""
+    resume: bool = False
+    """Go on with the run in --out from its last checkpoint."""
+    data_dir: Path | None = None
+    """Folder of the data sets; None takes $INKWASH_DATA, else a cache folder."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draw images from a run."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    sampling: Sampling
+    out: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Where to: .png, .gif, .webp, .mp4, .npz or a folder; may repeat. Without it RUN/samples.png."""
+    batch_size: int = 64
+    """Images at a time; changes the memory needed, never an image."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which checkpoint."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Draw the forward process: real images at 0 to 100 % of it, and the schedule's curves."""
+
+    target: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE|FOLDER")]
+    """A recipe, the folder of a run, or a folder of images."""
+    out: Path = Path("forward.png")
+    """The PNG to write."""
+    images: int = 4
+    """How many images."""
+    seed: int = 0
+    """Seed of the noise."""
+    size: int | None = None
+    """Side in pixels, for a folder of images of several sizes."""
+    data_dir: Path | None = None
+    """Folder of the data sets; None takes $INKWASH_DATA, else a cache folder."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Tell what a run is: what was trained, on what, how far, how big, how good."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    out: Path | None = None
+    """A PNG to draw the losses into."""
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """List the recipes, one line each."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Draw an artifact again from the provenance inside it, and compare the pixels."""
+
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """A file or folder that sample or forward wrote."""
+    out: Path | None = None
+    """Where to; None puts -replay into the name."""
+    run: Path | None = None
+    """Where the run is now, if it was moved."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Train on the embedded handwritten digits and draw new ones: what `make demo` runs."""
+
+    out: Path = Path("runs/demo")
+    """Folder for the run and its pictures."""
+
+
+_COMMANDS: dict[str, type] = {
+    "train": Train, "sample": Sample, "forward": Forward, "info": Info, "recipes": Recipes, "replay": Replay,
+    "demo": Demo,
+}  # fmt: skip
+_CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 failed, 2 asked wrongly."""
+    args = sys.argv[1:] if argv is None else argv
+    try:
+        command = _parse(args)
+        from inkwash import talk
+
+        talk.run(command, _resume_line(args))
+    except InkwashError as error:
+        print(f"inkwash: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\ninkwash: stopped.", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        print("inkwash: the memory ran out; try a smaller --batch-size.", file=sys.stderr)
+        sys.exit(1)
+
+
+def _parse(args: list[str]) -> Any:
+    """The command that the arguments ask for. tyro prints help and its own complaints, and exits."""
+    if args[:1] == ["--version"]:
+        print(f"inkwash {__version__}")
+        sys.exit(0)
+    name = args[0] if args else ""
+    if not name or name.startswith("-"):
+        return tyro.cli(_tree(), prog="inkwash", args=args or ["--help"], config=_CONFIG, description=_ABOUT)
+    if name not in _COMMANDS:
+        near = get_close_matches(name, _COMMANDS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise AskedWrongly(f"there is no command {name!r}.{hint} The commands are {', '.join(_COMMANDS)}.")
+    if name != "train":
+        return tyro.cli(_COMMANDS[name], prog=f"inkwash {name}", args=args[1:], config=_CONFIG)
+    recipe = args[1] if len(args) > 1 else ""
+    if not recipe or recipe.startswith("-"):
+        if recipe not in ("-h", "--help"):
+            raise AskedWrongly(f"train needs a recipe: inkwash train RECIPE. They are {', '.join(recipes.names())}.")
+        return tyro.cli(_trainings(), prog="inkwash train", args=args[1:], config=_CONFIG)
+    run = _run(recipe, args[2:])
+    return tyro.cli(
+        Train, prog=f"inkwash train {recipe}", args=args[2:], default=Train(run), config=_CONFIG,
+        description=cleandoc(recipes.names()[run.recipe].__doc__ or ""),
+    )  # fmt: skip
+
+
+_ABOUT = "Train, sample and study diffusion models on your own images. Each command has a --help of its own."
+
+
+def _run(recipe: str, rest: list[str]) -> Run:
+    """What the flags of `train` start from: the recipe, or with --resume the run as it was begun."""
+    if recipe not in recipes.names() and Path(recipe).expanduser().is_dir():
+        run = replace(recipes.find("folder"), data=Data(source=str(Path(recipe).expanduser().absolute())))
+    else:
+        run = recipes.find(recipe)
+    if "--resume" not in rest:
+        return run
+    from inkwash.jobs.fit import stored
+
+    outs = [rest[i + 1] for i, flag in enumerate(rest[:-1]) if flag == "--out"]
+    outs += [flag.removeprefix("--out=") for flag in rest if flag.startswith("--out=")]
+    before = stored(Path(outs[-1]) if outs else default_out(run))
+    if before is not None and before.recipe != run.recipe:
+        raise AskedWrongly(f"that run is of the recipe {before.recipe}, not {run.recipe}; choose another --out.")
+    return before or run
+
+
+def default_out(run: Run) -> Path:
+    """Where a recipe's run goes when --out does not say."""
+    return Path("runs") / run.recipe
+
+
+def _resume_line(args: list[str]) -> str:
+    """The command that goes on with an interrupted training."""
+    return shlex.join(["inkwash", *args, *([] if "--resume" in args else ["--resume"])])
+
+
+def _trainings() -> Any:
+    """`train` as one subcommand a recipe, for its help and for shell completion."""
+    return Union[tuple(  # noqa: UP007, the members are computed
+        Annotated[Train, tyro.conf.subcommand(name, default=Train(recipe()), description=recipes.summary(recipe))]
+        for name, recipe in recipes.names().items()
+    )]  # fmt: skip
+
+
+def _tree() -> Any:
+    """All commands as one type, for the help of `inkwash` itself and for shell completion."""
+    kinds: dict[str, Any] = {**_COMMANDS, "train": _trainings()}
+    return Union[tuple(  # noqa: UP007, the members are computed
+        Annotated[kind, tyro.conf.subcommand(name, description=cleandoc(_COMMANDS[name].__doc__ or ""))]
+        for name, kind in kinds.items()
+    )]  # fmt: skip

@@ -1,0 +1,18 @@
+"""A person's own images."""
+
+from inkwash.settings import Data, Process, Run, Training, UNet
+
+
+def folder() -> Run:
+    """Your own folder of images: `inkwash train FOLDER --size 64`.
+
+    inkwash's own choice, the shape of mnist's: v-prediction on the cosine schedule, a U-Net on 2×2 patches
+    with attention at the two lowest of its four levels.
+    """
+    return Run(
+        recipe="folder",
+        data=Data(source=""),
+        network=UNet(channels=64, mults=(1, 2, 4, 4), blocks=2, attention=(2, 3), heads=4, patch=2),
+        process=Process(schedule="continuous-cosine", prediction="v"),
+        training=Training(steps=20_000, batch_size=64, lr=3e-4, ema=0.999, save_every=500),
+    )
