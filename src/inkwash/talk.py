@@ -129,8 +129,11 @@ def replay(command: cli.Replay) -> None:
 
 def demo(command: cli.Demo) -> None:
     """Trains on the embedded digits, then draws samples, their denoising and the forward process."""
+    from inkwash.jobs.fit import stored
+
     out = command.out
-    train(cli.Train(recipes.find("digits"), out), f"inkwash train digits --out {out} --resume")
+    resume = stored(out) is not None  # a second demo draws again from the run of the first
+    train(cli.Train(recipes.find("digits"), out, resume), f"inkwash train digits --out {out} --resume")
     sampling = Sampling(n=64, steps=100)
     sample(cli.Sample(out, sampling, (out / "samples.png", out / "denoising.gif")))
     forward(cli.Forward("digits", out / "forward.png"))

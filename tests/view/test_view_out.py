@@ -9,7 +9,7 @@ from PIL import Image
 
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.view import check_out, needs_frames, read_provenance, write
-from inkwash.view.atomic import replacing
+from inkwash.atomic import replacing
 from inkwash.view.ffmpeg import ffmpeg
 
 ENDINGS = [".png", ".gif", ".webp", ".mp4", ".npz"]

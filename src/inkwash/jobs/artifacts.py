@@ -11,7 +11,7 @@ import numpy as np
 from inkwash import __version__
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import forward as forward_job
-from inkwash.jobs.draw import Model, draw, open_model
+from inkwash.jobs.draw import Model, draw, open_model, smooth
 from inkwash.settings import Sampling
 from inkwash.view import check_out, needs_frames, read_provenance, write
 
@@ -38,7 +38,7 @@ def write_samples(
         "precision": str(model.denoiser.precision).removeprefix("torch."), "sampling": asdict(sampling),
     }  # fmt: skip
     for out in outs:
-        write(out, drawn.images, about, drawn.frames if needs_frames(out) else None)
+        write(out, drawn.images, about, drawn.frames if needs_frames(out) else None, smooth=smooth(model.shape))
     return drawn.evaluations
 
 

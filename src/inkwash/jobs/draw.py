@@ -111,8 +111,13 @@ def draw(
             if moment.step:
                 tick(real)
         images.append(to_uint8(moment.x[:real]).cpu())
-    sheets = [grid(_last_channel(torch.cat(film))) for film in films]
+    sheets = [grid(_last_channel(torch.cat(film)), smooth=smooth(model.shape)) for film in films]
     return Drawn(_last_channel(torch.cat(images)), sheets, calls)
+
+
+def smooth(shape: build.Shape) -> bool:
+    """Whether pictures are so small that they are better looked at smoothly enlarged."""
+    return max(shape[1:]) < 16
 
 
 def _visible(moment: Moment) -> Tensor:

@@ -6,8 +6,6 @@ metadata holds one JSON object under "inkwash".
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inkwash import __version__
+from inkwash.atomic import replacing
 from inkwash.errors import AskedWrongly, InkwashError
 
 FORMAT = 1
@@ -39,20 +38,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         for name, tensor in named.items()
     }
     about = json.dumps({"format": FORMAT, "version": __version__, **checkpoint.facts})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file(tensors, temporary, metadata={"inkwash": about})
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise InkwashError(
-            f"could not write {path}: {error}. What was there before is untouched; "
-            "make room or choose another --out, then go on with --resume."
-        ) from error
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(tensors, metadata={"inkwash": about}))
 
 
 def facts(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ def grid(
     gap: int = 2,
     scale: int | None = None,
     labels: Sequence[str] | None = None,
+    smooth: bool = False,
 ) -> Pixels:
     """Lay pictures out row by row on one sheet.
 
@@ -28,6 +29,7 @@ def grid(
         scale: how many px a pixel becomes, each way; by default the smallest whole number that makes the
             longer side at least 512 px, so that a sheet that had to be enlarged stays below 1024 px.
         labels: one text per row, written to its left.
+        smooth: enlarge by bicubic interpolation, for pictures of so few pixels that squares hide what they show.
 
     Returns:
         The sheet, uint8 [H',W',C].
@@ -51,7 +53,7 @@ def grid(
         down = math.ceil((LONGER_SIDE - gap * (rows - 1)) / (rows * height))
         scale = max(1, min(across, down))  # the first of the two sides to be long enough decides
 
-    images = enlarge(images, scale)
+    images = _smoothly(images, scale) if smooth else enlarge(images, scale)
     height, width = height * scale, width * scale
     size = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
     sheet = np.full(size, BACKGROUND, dtype=np.uint8)  # [H',W',C]
@@ -72,3 +74,13 @@ def grid(
 def enlarge(images: Pixels, scale: int) -> Pixels:
     """Make each pixel a square of scale x scale px. uint8 [N,H,W,C] -> uint8 [N,H*scale,W*scale,C]."""
     return images.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def _smoothly(images: Pixels, scale: int) -> Pixels:
+    """As `enlarge`, by bicubic interpolation."""
+    from PIL import Image
+
+    size = (images.shape[2] * scale, images.shape[1] * scale)
+    planes = np.moveaxis(images, 3, 1)  # [N,C,H,W]
+    large = [[Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC) for plane in image] for image in planes]
+    return np.moveaxis(np.array([[np.asarray(plane) for plane in image] for image in large]), 1, 3)

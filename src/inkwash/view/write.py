@@ -9,7 +9,7 @@ import numpy as np
 from inkwash.errors import AskedWrongly
 from inkwash.view import provenance as prov
 from inkwash.view.animation import write_animation
-from inkwash.view.atomic import replacing
+from inkwash.atomic import replacing
 from inkwash.view.grid import grid
 from inkwash.view.out import ANIMATIONS, FOLDER, PathLike, check_out, form
 from inkwash.view.pixels import Pixels, check_images
@@ -23,6 +23,7 @@ def write(
     *,
     columns: int | None = None,
     labels: Sequence[str] | None = None,
+    smooth: bool = False,
     fps: float = 20.0,
 ) -> None:
     """Write `images`, or for an animation `frames`, to `path`, with the provenance inside.
@@ -42,6 +43,7 @@ def write(
         frames: for an animation, whole sheets as `grid` makes them: uint8 [H',W',C], all of one size.
         columns: of the grid in a .png, as `grid` takes it.
         labels: one per row of the grid in a .png, as `grid` takes them.
+        smooth: how the grid in a .png is enlarged, as `grid` takes it.
         fps: frames per second of an animation, 1 to 50.
 
     Raises:
@@ -54,7 +56,7 @@ def write(
     ending, target, text = form(path), Path(path), prov.encode(provenance)
     if ending in ANIMATIONS and frames is None:
         raise AskedWrongly(f"{path} is an animation and needs frames; none were given. Write a .png or .npz instead.")
-    sheet = grid(images, columns, labels=labels) if ending == ".png" else None
+    sheet = grid(images, columns, labels=labels, smooth=smooth) if ending == ".png" else None
     with replacing(target) as temporary:
         if sheet is not None:
             _write_png(temporary, sheet, text)
