@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
@@ -46,38 +46,38 @@ def train(command: cli.Train, resume_line: str) -> None:
     from inkwash.train import Saved, Step
 
     folder = command.out or cli.default_out(command.run)
-    with _interrupted() as stop:
-        job = fit(command.run, folder, command.data_dir, command.resume, stop)
-        if job.is_main:
-            channels, height, width = job.shape
-            print(
-                f"{command.run.recipe}: {job.images:,} images of {height}×{width}×{channels}, "
-                f"{job.parameters:,} parameters, {str(job.precision).removeprefix('torch.')}, into {folder}",
-                file=sys.stderr,
-            )
-        last: Step | None = None
-        with closing(job.progress), _bar(command.run.training.steps, "steps", not job.is_main) as bar:
-            bar.initial = bar.n = job.start
-            for event in job.progress:
-                match event:
-                    case Step():
-                        last, bar.total = event, event.steps
-                        bar.set_postfix_str(
-                            f"loss {event.loss:.4f}, {event.images_per_second:,.0f} images/s", refresh=False
-                        )
-                        bar.update(event.step - bar.n)
-                    case Saved():
-                        saved = event
+    stop = Event()
+    job = fit(command.run, folder, command.data_dir, command.resume, stop.is_set)
+    if job.is_main:
+        channels, height, width = job.shape
+        print(
+            f"{command.run.recipe}: {job.images:,} images of {height}×{width}×{channels}, "
+            f"{job.parameters:,} parameters, {str(job.precision).removeprefix('torch.')}, into {folder}",
+            file=sys.stderr,
+        )
+    last: Step | None = None
+    bar = _bar(command.run.training.steps, "steps", not job.is_main)
+    with _finishing_steps(stop), closing(job.progress), bar:
+        bar.initial = bar.n = job.start
+        for event in job.progress:
+            match event:
+                case Step():
+                    last, bar.total = event, event.steps
+                    bar.set_postfix_str(
+                        f"loss {event.loss:.4f}, {event.images_per_second:,.0f} images/s", refresh=False
+                    )
+                    bar.update(event.step - bar.n)
+                case Saved():
+                    saved = event
     if not job.is_main:
         return
     if last is not None and last.step < last.steps:
         raise InkwashError(f"stopped at step {last.step} of {last.steps}, and saved. Go on with: {resume_line}")
-    took = "" if last is None else f" in {timedelta(seconds=round(last.seconds))}"
-    print(
-        f"{saved.path}: {saved.step:,} steps{took}, held-out loss {saved.held_out:.4f}"
-        if last
-        else "nothing left to train"
-    )
+    if last is None:
+        print(f"{folder} was already trained to its end")
+    else:
+        took = timedelta(seconds=round(last.seconds))
+        print(f"{saved.path}: {saved.step:,} steps in {took}, held-out loss {saved.held_out:.4f}")
     print(f"Draw from it with: inkwash sample {folder}")
 
 
@@ -154,28 +154,27 @@ def _walk(sampling: Sampling) -> Iterator[Callable[[int], None]]:
 
 
 def _bar(total: int, unit: str, quiet: bool = False) -> "tqdm[NoReturn]":
-    shape = f"{{percentage:3.0f}}% |{{bar}}| {{n_fmt}}/{{total_fmt}} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
+    count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
+    shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
     return tqdm(total=total, file=sys.stderr, disable=quiet, dynamic_ncols=True, bar_format=shape)
 
 
 @contextmanager
-def _interrupted() -> Iterator[Callable[[], bool]]:
-    """Yields a question: was the program asked to stop? A second Ctrl-C is not waited for."""
-    asked = False
+def _finishing_steps(stop: Event) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM set `stop` instead of breaking a step; a second one is not waited for."""
 
     def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        if stop.is_set():
             raise KeyboardInterrupt
-        asked = True
+        stop.set()
         print("\nstopping after this step; once more to stop at once", file=sys.stderr)
 
-    if current_thread() is not main_thread():
-        yield lambda: False
+    if current_thread() is not main_thread():  # where Python allows no handlers
+        yield
         return
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

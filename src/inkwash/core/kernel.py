@@ -41,8 +41,8 @@ def posterior(t: Level, s: Level, eta: float = 1.0, large: float = 0.0) -> Poste
     from β̃ to β = σ_t²·(1 − ρ) (Nichol & Dhariwal 2021, eq. 15) and leaves the mean alone: 1 is the
     "fixed large" variance of Ho et al. 2020, section 3.2.
     """
-    (alpha_t, sigma_t, _), (alpha_s, sigma_s, _) = numbers(t), numbers(s)
-    new = drift(s, t)
-    keep = sigma_s * math.sqrt(1 - eta**2 * new) / sigma_t
+    (alpha_t, sigma_t, logsnr_t), (alpha_s, sigma_s, logsnr_s) = numbers(t), numbers(s)
+    new, old = drift(s, t), math.exp(logsnr_t - logsnr_s)
+    keep = sigma_s * math.sqrt((1 - eta**2) + eta**2 * old) / sigma_t  # 1 − η²·new would cancel
     std = eta * math.sqrt(new) * sigma_s ** (1 - large) * sigma_t**large
     return Posterior(keep, alpha_s - keep * alpha_t, std)

@@ -18,7 +18,8 @@ def trailing(schedule: Schedule, steps: int) -> Plan:
     t = T−1, T−1−k, … for T = k·steps: also how the course's lab walks.
     """
     _check(schedule, steps)
-    return _walk(schedule, [1 - Fraction(i, steps) for i in range(steps)])
+    stride = _stride(schedule, steps)
+    return _walk(schedule, [1 - stride * i for i in range(steps)])
 
 
 def leading(schedule: Schedule, steps: int) -> Plan:
@@ -27,13 +28,14 @@ def leading(schedule: Schedule, steps: int) -> Plan:
     Begins one stride short of all noise, which few steps pay for; here for comparison.
     """
     _check(schedule, steps)
-    return _walk(schedule, [min(Fraction(1), schedule.first + 1 - Fraction(i + 1, steps)) for i in range(steps)])
+    stride = _stride(schedule, steps)
+    return _walk(schedule, [schedule.first + stride * i for i in reversed(range(steps))])
 
 
 def linspace(schedule: Schedule, steps: int) -> Plan:
     """Both ends of the schedule and equal strides between them."""
     _check(schedule, steps)
-    stride = (1 - schedule.first) / max(steps - 1, 1)
+    stride = _widest(schedule, steps)
     return _walk(schedule, [1 - stride * i for i in range(steps)])
 
 
@@ -87,6 +89,16 @@ def travel(plan: Plan, every: int, back: int, times: int = 1) -> Plan:
         if i % every == 0 and numbers(level)[1] > 0:
             travelled += [*plan[i - back : i + 1]] * times
     return travelled
+
+
+def _stride(schedule: Schedule, steps: int) -> Fraction:
+    """1/steps of all time, or less where so many steps would leave the schedule."""
+    return min(Fraction(1, steps), _widest(schedule, steps))
+
+
+def _widest(schedule: Schedule, steps: int) -> Fraction:
+    """The stride of levels that fill the schedule from end to end."""
+    return (1 - schedule.first) / max(steps - 1, 1)
 
 
 def _walk(schedule: Schedule, positions: list[Fraction]) -> Plan:

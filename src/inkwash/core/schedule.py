@@ -48,9 +48,11 @@ class Discrete:
 
     def __init__(self, betas: Tensor) -> None:
         betas = betas.to(torch.float64)
+        if betas.ndim != 1 or len(betas) == 0:
+            raise AskedWrongly(f"betas must be a list of numbers (got the shape {tuple(betas.shape)}).")
         good = (betas > 0) & (betas <= 1)
         good[:-1] &= betas[:-1] < 1
-        if betas.ndim != 1 or len(betas) == 0 or not bool(good.all()):
+        if not bool(good.all()):
             raise AskedWrongly(
                 f"betas must be a list of numbers between 0 and 1 (got {len(betas)} of them, from "
                 f"{betas.min():.3g} to {betas.max():.3g}); choose the schedule's ends so that none leaves it."
@@ -91,7 +93,7 @@ class Discrete:
         right = torch.searchsorted(-self._logsnr, -wanted.contiguous()).clamp(1, max(self.rows - 1, 1))
         left = right - 1
         high, low = self._logsnr[left], self._logsnr[right.clamp(max=self.rows - 1)]
-        between = ((high - wanted) / (high - low)).clamp(0, 1).nan_to_num(0)
+        between = ((high - wanted) / (high - low)).clamp(0, 1).nan_to_num(1)  # ∞/∞ on a last row without signal
         return _preserving(logsnr, (left + between).clamp(max=self.rows - 1))
 
 
@@ -128,8 +130,9 @@ class Flow(_Continuous):
         return Level(t, 1 - t, t)
 
     def find(self, logsnr: Scalar) -> Level:
-        t = torch.sigmoid(-torch.as_tensor(logsnr, dtype=torch.float64) / 2)
-        return _like(logsnr, t, 1 - t, t)
+        half = torch.as_tensor(logsnr, dtype=torch.float64) / 2
+        t = torch.sigmoid(-half)
+        return _like(logsnr, t, torch.sigmoid(half), t)
 
 
 class VE(_Continuous):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from inkwash.atomic import replacing
 from inkwash.errors import AskedWrongly
 from inkwash.view import provenance as prov
 from inkwash.view.animation import write_animation
-from inkwash.atomic import replacing
 from inkwash.view.grid import grid
 from inkwash.view.out import ANIMATIONS, FOLDER, PathLike, check_out, form
 from inkwash.view.pixels import Pixels, check_images
