@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from inkwash import __version__
 from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.jobs import build
 from inkwash.jobs import forward as forward_job
 from inkwash.jobs.draw import Model, draw, open_model, smooth
 from inkwash.settings import Sampling
@@ -35,7 +36,7 @@ def write_samples(
     about = {
         "inkwash": __version__, "command": "sample", "run": str(model.folder.absolute()),
         "recipe": model.run.recipe, "checkpoint": model.digest, "which": model.which,
-        "precision": str(model.denoiser.precision).removeprefix("torch."), "sampling": asdict(sampling),
+        "precision": str(model.denoiser.precision).removeprefix("torch."), "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
     }  # fmt: skip
     for out in outs:
         write(out, drawn.images, about, drawn.frames if needs_frames(out) else None, smooth=smooth(model.shape))

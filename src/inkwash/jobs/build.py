@@ -116,11 +116,15 @@ def solver(sampling: settings.Sampling) -> Solver:
 
 def plan(sampling: settings.Sampling, of: Schedule) -> Plan:
     """The levels that the sampler walks. Raises AskedWrongly for more steps than the schedule has rows."""
-    spacing = sampling.spacing or ("karras" if sampling.solver == "heun" else "trailing")
-    levels = _SPACINGS[spacing](of, sampling.steps)
+    levels = _SPACINGS[spacing(sampling)](of, sampling.steps)
     if sampling.solver == "heun" and levels[0].alpha == 0:
-        raise AskedWrongly(f"heun cannot begin at pure noise, as {spacing} spacing does here; use karras.")
+        raise AskedWrongly(f"heun cannot begin at pure noise, as {spacing(sampling)} spacing does here; use karras.")
     return levels
+
+
+def spacing(sampling: settings.Sampling) -> settings.Spacing:
+    """The spacing asked for, or the one that suits the solver."""
+    return sampling.spacing or ("karras" if sampling.solver == "heun" else "trailing")
 
 
 def limit(sampling: settings.Sampling, denoise: Denoise) -> Denoise:
