@@ -58,17 +58,17 @@ class Data(Checked):
 class UNet(Checked):
     """The U-Net; see inkwash.nets.UNet."""
 
-    channels: Count = 64
+    channels: Annotated[int, Field(ge=1, le=4096)] = 64
     """Channels at the first level."""
-    mults: tuple[Count, ...] = (1, 2, 2)
+    mults: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=10)] = (1, 2, 2)
     """Channels of each level, as multiples."""
-    blocks: Count = 2
+    blocks: Annotated[int, Field(ge=1, le=64)] = 2
     """Residual blocks a level on the way down."""
     attention: tuple[Natural, ...] = ()
     """Levels with self-attention, counted from 0; the middle always has it."""
     heads: Count = 1
     """Attention heads."""
-    patch: Count = 1
+    patch: Annotated[int, Field(ge=1, le=64)] = 1
     """Squares of pixels folded into channels first, by their side."""
     film: bool = True
     """Time scales and shifts the features (else it is added)."""
@@ -87,7 +87,7 @@ class Process(Checked):
 
     schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "continuous-cosine", "flow", "ve"] = "linear"
     """Noise schedule; the last three are in continuous time."""
-    timesteps: Count = 1000
+    timesteps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """T, the rows of a discrete schedule."""
     beta_low: Positive | None = None
     """First beta of linear and scaled-linear, first σ of ve; None takes the schedule's own."""
