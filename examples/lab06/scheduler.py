@@ -104,7 +104,9 @@ class DDIMScheduler:
         # t = T−1, T−1−k, … as on the slide, for k = T // inference_steps; where that leaves a rest, the slide
         # stops short of the clean image, and these strides spread the rest instead
         times = [level.t for level in trailing(self.schedule, inference_steps)[:-1]] + [-1]
-        x = prior(noise, self.level(times[0]), torch.empty(batch, image_channels, image_size, image_size, device=device))
+        x = prior(
+            noise, self.level(times[0]), torch.empty(batch, image_channels, image_size, image_size, device=device)
+        )
         for t, t_prev in tqdm(list(pairwise(times)), unit="step"):
             x = self.denoise(model, x, t, t_prev, eta, noise)
         # the lab clamps to [0, 1], where its data lives; inkwash keeps data in [−1, 1], and to_uint8 clamps there

@@ -34,10 +34,15 @@ def write_samples(
     frames = FRAMES if any(needs_frames(out) for out in outs) else 0
     drawn = draw(model, sampling, batch_size, frames, SHOWN, tick)
     about = {
-        "inkwash": __version__, "command": "sample", "run": str(model.folder.absolute()),
-        "recipe": model.run.recipe, "checkpoint": model.digest, "which": model.which,
-        "precision": str(model.denoiser.precision).removeprefix("torch."), "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
-    }  # fmt: skip
+        "inkwash": __version__,
+        "command": "sample",
+        "run": str(model.folder.absolute()),
+        "recipe": model.run.recipe,
+        "checkpoint": model.digest,
+        "which": model.which,
+        "precision": str(model.denoiser.precision).removeprefix("torch."),
+        "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
+    }
     for out in outs:
         write(out, drawn.images, about, drawn.frames if needs_frames(out) else None, smooth=smooth(model.shape))
     return drawn.evaluations
