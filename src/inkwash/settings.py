@@ -74,11 +74,14 @@ class UNet(Checked):
     """Time scales and shifts the features (else it is added)."""
     dropout: Share = 0.0
     """Dropout in the residual blocks."""
+    kind: tyro.conf.Suppress[Literal["unet"]] = "unet"  # by which a checkpoint tells the networks apart
 
 
 @dataclass(frozen=True)
 class TenChannelUNet(Checked):
     """The small 28×28 U-Net of the MNIST report; see inkwash.nets.TenChannelUNet. Nothing to set."""
+
+    kind: tyro.conf.Suppress[Literal["ten-channel-unet"]] = "ten-channel-unet"
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Training(Checked):
     """Parts a batch is cut into, to save memory."""
     loss: Literal["mse", "l1"] = "mse"
     """Error of the network's output."""
-    draw: Literal["uniform", "log-normal", "logit-normal"] = "uniform"
+    draw: Literal["uniform", "stratified", "log-normal", "logit-normal"] = "uniform"
     """How noise levels are drawn."""
     weight: Literal["plain", "min-snr"] = "plain"
     """How levels are weighted."""

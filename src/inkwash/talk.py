@@ -156,7 +156,7 @@ def _walk(sampling: Sampling) -> Iterator[Callable[[int], None]]:
 def _bar(total: int, unit: str, quiet: bool = False) -> "tqdm[NoReturn]":
     count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
     shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
-    return tqdm(total=total, file=sys.stderr, disable=quiet, dynamic_ncols=True, bar_format=shape)
+    return tqdm(total=total, file=sys.stderr, disable=quiet, dynamic_ncols=True, bar_format=shape, smoothing=0.05)
 
 
 @contextmanager

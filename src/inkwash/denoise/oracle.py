@@ -13,7 +13,7 @@ class Gaussian:
     """x₀ ~ N(mean, std²), each pixel by itself; mean and std broadcast with x."""
 
     def __init__(self, mean: Tensor | float, std: Tensor | float) -> None:
-        self.mean, self.std = torch.as_tensor(mean), torch.as_tensor(std)
+        self.mean, self.std = mean, std
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
         gain = level.alpha * self.std**2 / ((level.alpha * self.std) ** 2 + level.sigma**2)

@@ -11,7 +11,7 @@ from inkwash.core import Denoise, Plan, Prediction, Schedule
 from inkwash.denoise import Denoiser, clip, dynamic_threshold
 from inkwash.errors import AskedWrongly
 from inkwash.sample import Ddim, DPMpp2M, Heun, Solver
-from inkwash.train import Draw, LogitNormal, LogNormal, MinSNR, Objective, Plain, Uniform, Weight
+from inkwash.train import Draw, LogitNormal, LogNormal, MinSNR, Objective, Plain, Stratified, Uniform, Weight
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -22,7 +22,12 @@ _PREDICTIONS: dict[str, Callable[[float], Prediction]] = {
     "flow": lambda _: core.U(),
     "edm": core.F,
 }
-_DRAWS: dict[str, Draw] = {"uniform": Uniform(), "log-normal": LogNormal(), "logit-normal": LogitNormal()}
+_DRAWS: dict[str, Draw] = {
+    "uniform": Uniform(),
+    "stratified": Stratified(),
+    "log-normal": LogNormal(),
+    "logit-normal": LogitNormal(),
+}
 _WEIGHTS: dict[str, Weight] = {"plain": Plain(), "min-snr": MinSNR()}
 _SPACINGS: dict[str, core.Spacing] = {
     "trailing": core.trailing, "leading": core.leading, "linspace": core.linspace, "karras": core.karras,

@@ -14,5 +14,5 @@ def digits() -> Run:
         data=Data(source="digits"),
         network=UNet(channels=48, mults=(1, 2), blocks=1),
         process=Process(schedule="continuous-cosine", prediction="v"),
-        training=Training(steps=1500, batch_size=128, lr=2e-3, ema=0.99, save_every=500),
+        training=Training(draw="stratified", steps=1500, batch_size=128, lr=2e-3, ema=0.99, save_every=500),
     )

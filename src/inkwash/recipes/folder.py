@@ -14,5 +14,5 @@ def folder() -> Run:
         data=Data(source=""),
         network=UNet(channels=64, mults=(1, 2, 4, 4), blocks=2, attention=(2, 3), heads=4, patch=2),
         process=Process(schedule="continuous-cosine", prediction="v"),
-        training=Training(steps=20_000, batch_size=64, lr=3e-4, ema=0.999, save_every=500),
+        training=Training(draw="stratified", steps=20_000, batch_size=64, lr=3e-4, ema=0.999, save_every=500),
     )

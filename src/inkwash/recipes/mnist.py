@@ -23,5 +23,5 @@ def _patched(source: str) -> Run:
         data=Data(source=source),
         network=UNet(channels=64, mults=(1, 2), blocks=2, patch=2),
         process=Process(schedule="continuous-cosine", prediction="v"),
-        training=Training(steps=1400, batch_size=128, lr=1e-3),
+        training=Training(draw="stratified", steps=1400, batch_size=128, lr=1e-3),
     )

@@ -3,10 +3,21 @@
 from inkwash.train.checkpoint import Checkpoint, load, save
 from inkwash.train.ema import Ema
 from inkwash.train.loop import Progress, Saved, Step, held_out_loss, train
-from inkwash.train.objective import Chance, Draw, LogitNormal, LogNormal, MinSNR, Objective, Plain, Uniform, Weight
+from inkwash.train.objective import (
+    Chance,
+    Draw,
+    LogitNormal,
+    LogNormal,
+    MinSNR,
+    Objective,
+    Plain,
+    Stratified,
+    Uniform,
+    Weight,
+)
 from inkwash.train.state import State
 
 __all__ = [
     "Chance", "Checkpoint", "Draw", "Ema", "LogNormal", "LogitNormal", "MinSNR", "Objective", "Plain", "Progress",
-    "Saved", "State", "Step", "Uniform", "Weight", "held_out_loss", "load", "save", "train",
+    "Saved", "State", "Step", "Stratified", "Uniform", "Weight", "held_out_loss", "load", "save", "train",
 ]  # fmt: skip

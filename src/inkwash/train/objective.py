@@ -9,11 +9,37 @@ from torch import Tensor, nn
 from inkwash.core import Level, Prediction, Schedule, determinant, diffuse, target
 
 
+@dataclass(frozen=True)
+class Chance:
+    """All that is random about one step, for a batch of B images."""
+
+    uniform: Tensor  # [B] in [0, 1), independent
+    strata: Tensor  # [B] in [0, 1), one in each of B equal parts, in random order
+    normal: Tensor  # [B]
+    eps: Tensor  # [B,C,H,W], unit noise
+
+    @classmethod
+    def of(cls, seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> "Chance":
+        """Drawn for a batch of `shape`; every process draws the whole batch's and keeps its own part."""
+        generator = torch.Generator(device).manual_seed(seed)
+        B = shape[0]
+        shift = torch.rand((), generator=generator, device=device)
+        order = torch.randperm(B, generator=generator, device=device)
+        normal = torch.randn(B, generator=generator, device=device)
+        eps = torch.randn(shape, generator=generator, device=device)
+        uniform = torch.rand(B, generator=generator, device=device)
+        return cls(uniform, (order + shift) / B, normal, eps)
+
+    def part(self, which: slice) -> "Chance":
+        """The images `which` of the batch."""
+        return Chance(self.uniform[which], self.strata[which], self.normal[which], self.eps[which])
+
+
 class Draw(Protocol):
     """How the noise level of each training image is drawn."""
 
-    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
-        """A level of tensors [B], from uniform numbers in [0, 1) and normal ones, both [B]."""
+    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
+        """A level of tensors [B]."""
 
 
 class Weight(Protocol):
@@ -24,10 +50,20 @@ class Weight(Protocol):
 
 
 class Uniform:
-    """Every time alike (Ho et al. 2020, algorithm 1)."""
+    """Every time alike, each image by itself (Ho et al. 2020, algorithm 1)."""
 
-    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
-        return schedule.at(schedule.draw(uniform))
+    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
+        return schedule.at(schedule.draw(chance.uniform))
+
+
+class Stratified:
+    """Every time alike, and spread evenly over each batch, so that batches differ less.
+
+    Kingma et al. 2021, appendix I.1.
+    """
+
+    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
+        return schedule.at(schedule.draw(chance.strata))
 
 
 @dataclass(frozen=True)
@@ -37,8 +73,8 @@ class LogNormal:
     mean: float = -1.2
     std: float = 1.2
 
-    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
-        return schedule.find(-2 * (self.mean + self.std * normal))
+    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
+        return schedule.find(-2 * (self.mean + self.std * chance.normal))
 
 
 @dataclass(frozen=True)
@@ -48,8 +84,8 @@ class LogitNormal:
     mean: float = 0.0
     std: float = 1.0
 
-    def __call__(self, schedule: Schedule, uniform: Tensor, normal: Tensor) -> Level:
-        return schedule.at(schedule.draw(torch.sigmoid(self.mean + self.std * normal)))
+    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
+        return schedule.at(schedule.draw(torch.sigmoid(self.mean + self.std * chance.normal)))
 
 
 class Plain:
@@ -71,33 +107,6 @@ class MinSNR:
 
 
 @dataclass(frozen=True)
-class Chance:
-    """All that is random about one step: uniform [B], normal [B], eps [B,C,H,W]."""
-
-    uniform: Tensor
-    normal: Tensor
-    eps: Tensor
-
-    @classmethod
-    def of(cls, seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> "Chance":
-        """Drawn for a batch of `shape`; every process draws the whole batch's and keeps its own part.
-
-        `uniform` is stratified: one number in each of B equal parts (Kingma et al. 2021, appendix I.1).
-        """
-        generator = torch.Generator(device).manual_seed(seed)
-        B = shape[0]
-        shift = torch.rand((), generator=generator, device=device)
-        order = torch.randperm(B, generator=generator, device=device)
-        normal = torch.randn(B, generator=generator, device=device)
-        eps = torch.randn(shape, generator=generator, device=device)
-        return cls((order + shift) / B, normal, eps)
-
-    def part(self, which: slice) -> "Chance":
-        """The images `which` of the batch."""
-        return Chance(self.uniform[which], self.normal[which], self.eps[which])
-
-
-@dataclass(frozen=True)
 class Objective:
     """E[w · |F − (a·x₀ + b·ε)|^p], p = 2 for "mse" and 1 for "l1"."""
 
@@ -112,7 +121,7 @@ class Objective:
 
         `denoiser` is a Denoiser of this prediction, or one wrapped for several processes.
         """
-        drawn = self.draw(self.schedule, chance.uniform, chance.normal)
+        drawn = self.draw(self.schedule, chance)
         level = Level(*(torch.as_tensor(value).view(-1, *[1] * (x0.ndim - 1)) for value in drawn))
         output = denoiser(diffuse(x0, chance.eps, level), level, cond, raw=True)
         error = output - target(self.prediction, x0, chance.eps, level)
