@@ -6,8 +6,9 @@ BIN := .venv/bin
 demo: .venv/made
 	$(BIN)/inkwash demo --out runs/demo
 
+# one thread a worker: two workers of two threads each would wait for one another
 test: .venv/made
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 test-slow: .venv/made
 	$(BIN)/python -m pytest -m slow
