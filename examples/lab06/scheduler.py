@@ -18,7 +18,7 @@ from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
 from inkwash.jobs.draw import LANES
 from inkwash.sample import Ddim, last, sample
-from inkwash.view import check_out, write
+from inkwash.view import check_out, needs_frames, write
 
 PREDICTIONS = {"epsilon": Eps(), "eps": Eps(), "v": V()}  # "eps" is what inkwash's own settings call it
 DEVICE = build.device("auto")  # the slide's torch.device("cuda"), where there is one
@@ -64,7 +64,7 @@ class DDIMScheduler:
         return target(V(), x0, eps, self.level(t))
 
     def predict(self, model: nn.Module, x: Tensor, t: int | Tensor) -> Tensor:
-        """What the network says, ε_θ or v_θ: model(x, t) in `precision`, as float32."""
+        """What the network says, ε_θ or v_θ: model(x, t) in `precision`, given in the type of x."""
         return self._denoiser(model).output(x, self.level(t))
 
     def denoise(
@@ -96,6 +96,8 @@ class DDIMScheduler:
         Image i is a function of the model, η, the steps, i, and the seed last given to torch.manual_seed.
         """
         check_out(save_path)
+        if needs_frames(save_path):
+            raise AskedWrongly(f"{save_path} asks for an animation, which `inkwash sample` makes; give a .png.")
         if n_samples < 1:
             raise AskedWrongly(f"n_samples must be at least 1 (got {n_samples}).")
         # whole lanes, as `inkwash sample` draws, so that the last bit of an image does not hang on n_samples

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from inkwash.errors import InkwashError
 
+TEMPORARY = ".inkwash-"  # how names begin while their content is written
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -22,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
         InkwashError: when the system refuses, as when the disk is full.
         Any other error of the body goes through.
     """
-    temporary = path.with_name(f".inkwash-{secrets.token_hex(6)}{path.suffix}")
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

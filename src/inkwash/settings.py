@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from inkwash.errors import AskedWrongly
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -29,7 +29,8 @@ class Checked:
             try:
                 _adapter(owner, entry.name).validate_python(value)
             except ValidationError as error:
-                wrong = error.errors()[0]["msg"].replace("Input should", "should")
+                wrong = error.errors()[0]["msg"].removeprefix("Input ").removeprefix("Tuple ")
+                wrong = wrong.partition(" after validation")[0]
                 raise AskedWrongly(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None
 
 
@@ -44,7 +45,7 @@ class Data(Checked):
 
     source: str = "digits"
     """digits, mnist, fashion-mnist, or a folder of images."""
-    size: Count | None = None
+    size: Annotated[int, Field(ge=1, le=16384)] | None = None
     """Side in pixels: sets of a fixed size are padded to it, folders resized and cropped."""
     image_channels: Literal[1, 3] | None = None
     """1 for grey, 3 for colour; None takes what the images have."""
@@ -58,8 +59,8 @@ class Data(Checked):
 class UNet(Checked):
     """The U-Net; see inkwash.nets.UNet."""
 
-    channels: Annotated[int, Field(ge=1, le=4096)] = 64
-    """Channels at the first level."""
+    channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 64
+    """Channels at the first level, an even number."""
     mults: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=10)] = (1, 2, 2)
     """Channels of each level, as multiples."""
     blocks: Annotated[int, Field(ge=1, le=64)] = 2
@@ -126,9 +127,9 @@ class Training(Checked):
     """Steps of linear warm-up."""
     decay: Literal["cosine", "linear", "none"] = "cosine"
     """How the learning rate falls to 0 after warm-up."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """AdamW's weight decay."""
-    beta2: Share = 0.99
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """AdamW's second-moment decay."""
     clip: Positive | None = 1.0
     """Largest norm of the gradient; None leaves it alone."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from inkwash import core, nets, settings
 from inkwash.core import Denoise, Plan, Prediction, Schedule
+from inkwash.data import Source, load
 from inkwash.denoise import Denoiser, clip, dynamic_threshold
 from inkwash.errors import AskedWrongly
 from inkwash.sample import Ddim, DPMpp2M, Heun, Solver
@@ -62,12 +64,27 @@ def schedule(process: settings.Process) -> Schedule:
     return (with_ends | without)[process.schedule]()
 
 
+def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
+    """The images of "train" or "test". Raises AskedWrongly where there are none, and what `load` raises."""
+    if not data.source:
+        raise AskedWrongly("the recipe folder needs images: `inkwash train FOLDER`, or --source FOLDER.")
+    return load(
+        data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels, unreadable=data.unreadable
+    )
+
+
 def network(run: settings.Run, shape: Shape) -> nn.Module:
     """A freshly initialised network for images of `shape`. Raises AskedWrongly where it cannot take them."""
     match run.network:
         case settings.UNet() as unet:
             if any(unet.channels * mult % unet.heads for mult in unet.mults):
                 raise AskedWrongly(f"{unet.heads} heads do not divide {unet.channels} channels; choose a divisor.")
+            levels = len(unet.mults)
+            if any(level >= levels for level in unet.attention):
+                raise AskedWrongly(
+                    f"attention at {unet.attention} asks for levels that are not there; --mults makes {levels} "
+                    f"of them, counted 0 to {levels - 1}."
+                )
             rows = schedule(run.process).rows
             built: nn.Module = nets.UNet(
                 shape[0], unet.channels, unet.mults, unet.blocks, unet.attention, unet.heads, unet.patch,
@@ -87,10 +104,12 @@ def network(run: settings.Run, shape: Shape) -> nn.Module:
 def denoiser(run: settings.Run, shape: Shape, precision: torch.dtype) -> Denoiser:
     """The recipe's network with its prediction, freshly initialised from the run's seed."""
     process = run.process
-    torch.manual_seed(run.training.seed)
     prediction = _PREDICTIONS[process.prediction](process.sigma_data)
     sigma_data = process.sigma_data if process.prediction == "edm" else 1.0
-    return Denoiser(network(run, shape), prediction, sigma_data, precision)
+    with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were
+        torch.manual_seed(run.training.seed)
+        net = network(run, shape)
+    return Denoiser(net, prediction, sigma_data, precision)
 
 
 def objective(run: settings.Run) -> Objective:

@@ -13,7 +13,7 @@ from inkwash.data import to_uint8
 from inkwash.denoise import Denoiser
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
-from inkwash.jobs.fit import stored
+from inkwash.jobs.fit import described
 from inkwash.sample import Moment, sample
 from inkwash.settings import Run, Sampling
 from inkwash.train.checkpoint import BEST, LAST, digest
@@ -56,8 +56,7 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     """
     path = folder / (BEST if which == "best" else LAST)
     saved = load_checkpoint(path)
-    run = stored(folder)
-    assert run is not None  # load_checkpoint has seen it
+    run = described(path, saved.facts)
     place = build.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
     kind = getattr(torch, precision or saved.facts["precision"])

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from inkwash.data import Batches, Source, load, to_float
+from inkwash import __version__
+from inkwash.data import Batches, Source, to_float
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.settings import Run
 from inkwash.train import Progress, State, train
-from inkwash.train.checkpoint import LAST, facts
-from inkwash.train.checkpoint import load as load_checkpoint
+from inkwash.train.checkpoint import LAST, facts, load, sweep
 
 HELD_OUT = 512  # images that the held-out loss is measured on
 
@@ -41,7 +41,16 @@ def stored(folder: Path) -> Run | None:
     """The settings of the run in a folder; None where there is no run."""
     if not (folder / LAST).exists():
         return None
-    return TypeAdapter(Run).validate_python(facts(folder / LAST)["run"])
+    return described(folder / LAST, facts(folder / LAST))
+
+
+def described(path: Path, about: dict[str, Any]) -> Run:
+    """The run that a checkpoint's facts describe. Raises InkwashError where it is none that inkwash can make."""
+    try:
+        return TypeAdapter(Run).validate_python(about["run"])
+    except (AskedWrongly, KeyError, ValidationError) as error:
+        wrong = str(error) if isinstance(error, AskedWrongly) else "it has no settings, or some that are unknown"
+        raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make: {wrong}") from error
 
 
 def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
@@ -59,12 +68,14 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
         "data_dir": None if data_dir is None else str(data_dir.absolute()),
     }  # fmt: skip
     if before is not None:
-        saved = load_checkpoint(folder / LAST)
+        saved = load(folder / LAST)
         if saved.facts["fingerprint"] != source.fingerprint:
             raise AskedWrongly(
                 f"{folder} was trained on other images than {run.data.source} holds now; choose a new --out."
             )
         state.restore(saved)
+    if accelerator.is_main_process:
+        sweep(folder)
     batches = Batches(
         source, run.training.batch_size, run.training.seed, run.data.flip, accelerator.device,
         accelerator.process_index, accelerator.num_processes,
@@ -119,13 +130,5 @@ def _accelerator(wanted: str) -> Accelerator:
 
 def _sources(run: Run, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
     """The training images and the held-out ones; the main process reads first, for it may download."""
-    data = run.data
-
-    def read(split: str) -> Source:
-        return load(
-            data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels,
-            unreadable=data.unreadable,
-        )  # fmt: skip
-
     with accelerator.main_process_first():
-        return read("train"), read("test")
+        return build.images(run.data, "train", data_dir), build.images(run.data, "test", data_dir)

@@ -1,5 +1,6 @@
 """What a run is: read from its checkpoint alone."""
 
+import math
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +17,8 @@ def describe(folder: Path) -> list[tuple[str, str]]:
     assert run is not None  # facts has read it
     parameters = sum(tensor.numel() for tensor in load(folder / LAST).parts["ema"].values())
     channels, height, width = about["shape"]
-    best = min(about["held_out"], key=lambda pair: pair[1])
-    last_loss = about["history"][-1][1] if about["history"] else None
+    losses, held_out = about["history"], about["held_out"]
+    best = min(held_out, key=lambda pair: pair[1], default=(0, math.nan))
     kept = facts(folder / BEST)["step"] if (folder / BEST).is_file() else None
     return [
         ("recipe", run.recipe),
@@ -29,8 +30,11 @@ def describe(folder: Path) -> list[tuple[str, str]]:
         ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
         ("trained", f"{about['step']:,} of {about['steps']:,} steps, {about['images_seen']:,} images seen"),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
-        ("loss", "none yet" if last_loss is None else f"{last_loss:.4f} in training"),
-        ("held out", f"{about['held_out'][-1][1]:.4f} now, {best[1]:.4f} at best (step {best[0]:,})"),
+        ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),
+        (
+            "held out",
+            f"{held_out[-1][1]:.4f} now, {best[1]:.4f} at best (step {best[0]:,})" if held_out else "none yet",
+        ),
         (
             "checkpoints",
             f"last (step {about['step']:,}), best (step {kept if kept is None else format(kept, ',')})",

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class TenChannelUNet(nn.Module):
-    """x [B,C,28,28], t int [B] in 0..999 -> [B,C,28,28]; cond is not used.
+    """x [B,C,28,28], t [B] in 0..999 -> [B,C,28,28]; t off the rows counts as the nearest; cond is not used.
 
     Three levels of 10, 20 and 40 channels with three blocks each; time is a fixed table of sinusoids,
     passed through a small network of its own at every level and added. The report leaves the network's
@@ -32,7 +32,7 @@ class TenChannelUNet(nn.Module):
         self.last = nn.Conv2d(10, image_channels, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, cond: object = None) -> Tensor:
-        e = self.times[t]  # type: ignore[index]
+        e = self.times[t.round().long()]  # type: ignore[index]
         h1 = self.down1(x, e)
         h2 = self.down2(self.shrink1(h1), e)
         h3 = self.down3(self.shrink2(h2), e)
@@ -69,7 +69,7 @@ class _Level(nn.Module):
 
 
 def _times(steps: int, d: int) -> Tensor:
-    """The report's sinusoidal_embedding, [steps,d]: column j turns at the rate 10,000^(−2j/d)."""
+    """The report's sinusoidal_embedding, [steps,d]: columns 2i and 2i + 1 are sin and cos at 10,000^(−4i/d)."""
     j = torch.arange(d)
-    angles = torch.arange(steps)[:, None] * 10_000.0 ** (-2 * j / d)
-    return torch.where(j % 2 == 0, angles.sin(), angles.cos())
+    angles = torch.arange(steps)[:, None] * 10_000.0 ** (-2 * (j - j % 2).double() / d)
+    return torch.where(j % 2 == 0, angles.sin(), angles.cos()).float()

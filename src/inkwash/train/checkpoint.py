@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inkwash import __version__
-from inkwash.atomic import replacing
+from inkwash.atomic import TEMPORARY, replacing
 from inkwash.errors import AskedWrongly, InkwashError
 
 FORMAT = 1
@@ -40,6 +40,12 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     about = json.dumps({"format": FORMAT, "version": __version__, **checkpoint.facts})
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata={"inkwash": about}))
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a killed process left of checkpoints that it was writing into a run's folder."""
+    for left in folder.glob(f"{TEMPORARY}*.safetensors"):
+        left.unlink(missing_ok=True)
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -68,14 +74,15 @@ def _opened(path: Path, tensors: bool) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["inkwash"])
+            newer = about["format"] > FORMAT
             for key in file.keys() if tensors else ():
                 part, name = key.split(".", 1)
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         other = path.with_name(BEST if path.name == LAST else LAST)
-        advice = f"use {other.name} beside it" if other.is_file() else "train again"
+        advice = f"{other.name} beside it can take its place" if other.is_file() else "train again"
         raise InkwashError(f"{path} is damaged or no checkpoint of inkwash ({error}); {advice}.") from error
-    if about["format"] > FORMAT:
+    if newer:
         raise AskedWrongly(
             f"{path} was written by inkwash {about['version']} in format {about['format']}; "
             f"this inkwash {__version__} reads formats up to {FORMAT}. Upgrade inkwash."

@@ -68,7 +68,9 @@ def train(
     number: the last checkpoint is then the last good one.
     """
     model = accelerator.prepare_model(state.denoiser)
-    if state.step == 0:
+    if settings.minutes is not None and state.seconds > 0:
+        state.steps = _steps_in(settings.minutes, state, state.step / state.seconds)
+    if not state.held_out:
         yield _saved(state, objective, held_out, settings, folder, about, accelerator)
     began, before, first = time.perf_counter(), state.seconds, state.step
     losses, counted = torch.zeros((), device=accelerator.device), 0
@@ -87,8 +89,7 @@ def train(
                 if not math.isfinite(loss):
                     raise _diverged(state, folder)
                 if settings.minutes is not None:
-                    left = 60 * settings.minutes - state.seconds
-                    state.steps = state.step + max(0, round(left * speed))
+                    state.steps = _steps_in(settings.minutes, state, speed)
                 state.history.append((state.step, loss))
                 images = state.step * settings.batch_size
                 lr = rate(settings, state.step - 1, state.steps)
@@ -158,11 +159,16 @@ def _saved(
         state.best = min(loss, state.best)
         state.held_out.append((state.step, loss))
         checkpoint = state.checkpoint({**about, "images_seen": state.step * settings.batch_size})
-        save(folder / LAST, checkpoint)
-        if best:
+        if best:  # first: who is killed between the two makes it again
             save(folder / BEST, checkpoint)
+        save(folder / LAST, checkpoint)
     accelerator.wait_for_everyone()
     return Saved(folder / LAST, state.step, loss, best)
+
+
+def _steps_in(minutes: float, state: State, speed: float) -> int:
+    """The steps in all that a training of so many minutes makes, at `speed` steps a second."""
+    return state.step + max(0, round((60 * minutes - state.seconds) * speed))
 
 
 def _agreed(accelerator: Accelerator, loss: Tensor, seconds: float, halt: bool) -> tuple[float, float, bool]:
@@ -173,7 +179,9 @@ def _agreed(accelerator: Accelerator, loss: Tensor, seconds: float, halt: bool) 
 
 
 def _diverged(state: State, folder: Path) -> InkwashError:
+    last = folder / LAST
+    kept = f"{last} holds the last good weights" if last.is_file() else "nothing was saved"
     return InkwashError(
-        f"the loss was no longer a number at step {state.step}; {folder / LAST} holds the last good weights. "
+        f"the loss was no longer a number at step {state.step}; {kept}. "
         "Try a lower --lr, a smaller --clip, a longer --warmup or --precision float32."
     )

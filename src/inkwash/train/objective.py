@@ -28,7 +28,8 @@ class Chance:
         normal = torch.randn(B, generator=generator, device=device)
         eps = torch.randn(shape, generator=generator, device=device)
         uniform = torch.rand(B, generator=generator, device=device)
-        return cls(uniform, (order + shift) / B, normal, eps)
+        strata = ((order + shift) / B).clamp(max=1 - 2**-24)  # in float32 the last may round to 1: pure noise
+        return cls(uniform, strata, normal, eps)
 
     def part(self, which: slice) -> "Chance":
         """The images `which` of the batch."""
@@ -103,7 +104,7 @@ class MinSNR:
 
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
         snr = torch.as_tensor(level.alpha / level.sigma) ** 2
-        return snr.clamp(max=self.gamma) / on_x0
+        return (snr.clamp(max=self.gamma) / on_x0).nan_to_num(1.0)  # 0/0 at pure noise, where ε's weight tends to 1
 
 
 @dataclass(frozen=True)
