@@ -100,19 +100,20 @@ class DDIMScheduler:
             raise AskedWrongly(f"{save_path} asks for an animation, which `inkwash sample` makes; give a .png.")
         if n_samples < 1:
             raise AskedWrongly(f"n_samples must be at least 1 (got {n_samples}).")
-        # whole lanes, as `inkwash sample` draws, so that the last bit of an image does not hang on n_samples
-        batch = -(-n_samples // LANES) * LANES
-        noise = Seeded(torch.initial_seed(), range(batch))
         # t = T−1, T−1−k, … as on the slide, for k = T // inference_steps; where that leaves a rest, the slide
         # stops short of the clean image, and these strides spread the rest instead
         times = [level.t for level in trailing(self.schedule, inference_steps)[:-1]] + [-1]
-        x = prior(
-            noise, self.level(times[0]), torch.empty(batch, image_channels, image_size, image_size, device=device)
-        )
-        for t, t_prev in tqdm(list(pairwise(times)), unit="step"):
-            x = self.denoise(model, x, t, t_prev, eta, noise)
+        drawn = []
+        # LANES at a time, as `inkwash sample` draws, so that the last bit of an image does not hang on n_samples
+        for first in tqdm(range(0, n_samples, LANES), unit="batch"):
+            noise = Seeded(torch.initial_seed(), range(first, first + LANES))
+            like = torch.empty(LANES, image_channels, image_size, image_size, device=device)
+            x = prior(noise, self.level(times[0]), like)
+            for t, t_prev in pairwise(times):
+                x = self.denoise(model, x, t, t_prev, eta, noise)
+            drawn.append(x)
         # the lab clamps to [0, 1], where its data lives; inkwash keeps data in [−1, 1], and to_uint8 clamps there
-        images = to_uint8(x[:n_samples]).permute(0, 2, 3, 1).cpu().numpy()  # [N,H,W,C]
+        images = to_uint8(torch.cat(drawn)[:n_samples]).permute(0, 2, 3, 1).cpu().numpy()  # [N,H,W,C]
         about = {"inkwash": __version__, "example": "lab06", "eta": eta, "inference_steps": inference_steps}
         write(save_path, images, about, columns=4)
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import cleandoc
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
@@ -13,7 +14,7 @@ import tyro
 
 from inkwash import __version__, recipes
 from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.settings import Data, Run, Sampling
+from inkwash.settings import Run, Sampling
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Sample:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
     sampling: Sampling
-    out: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    out: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="PATH")] = ()
     """Where to: .png, .gif, .webp, .mp4, .npz or a folder; may repeat. Without it RUN/samples.png."""
     batch_size: int = 64
-    """Images at a time; changes the memory needed, never an image."""
+    """Images at a time on a GPU, to suit its memory; a CPU takes its own number."""
     checkpoint: Literal["last", "best"] = "last"
     """Which checkpoint."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -85,8 +86,8 @@ class Replay:
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """A file or folder that sample or forward wrote."""
-    out: Path | None = None
-    """Where to; None puts -replay into the name."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="{None}|PATH")] = None
+    """Where to, in the same form; None puts -replay into the name."""
     run: Path | None = None
     """Where the run is now, if it was moved."""
 
@@ -109,23 +110,40 @@ _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.Omit
 def main(argv: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 asked wrongly."""
     args = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names and symbols that a terminal cannot show stop nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         command = _parse(args)
         from inkwash import talk
 
         talk.run(command, _resume_line(args))
-    except InkwashError as error:
-        print(f"inkwash: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("\ninkwash: stopped.", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except MemoryError:
-        print("inkwash: the memory ran out; try a smaller --batch-size.", file=sys.stderr)
-        sys.exit(1)
+    except (InkwashError, OSError, MemoryError, RuntimeError) as error:
+        told = _told(error)
+        if told is None:
+            raise
+        print(f"inkwash: {told}", file=sys.stderr)
+        sys.exit(told.exit_code)
+
+
+def _told(error: Exception) -> InkwashError | None:
+    """An error in a sentence for the user; None where it is a mistake of inkwash's own."""
+    words = str(error)
+    if isinstance(error, InkwashError):
+        return error
+    if isinstance(error, OSError):
+        return InkwashError(f"{error.filename or 'the system'}: {error.strerror or words}.")
+    if isinstance(error, MemoryError) or "out of memory" in words or "DefaultCPUAllocator" in words:
+        return InkwashError("the memory ran out; try a smaller --batch-size, smaller images or a smaller network.")
+    if "home directory" in words:  # pathlib's words
+        return AskedWrongly("a path begins with ~ and a name that has no home folder here; write the path in full.")
+    return None
 
 
 def _parse(args: list[str]) -> Any:
@@ -159,10 +177,7 @@ _ABOUT = "Train, sample and study diffusion models on your own images. Each comm
 
 def _run(recipe: str, rest: list[str]) -> Run:
     """What the flags of `train` start from: the recipe, or with --resume the run as it was begun."""
-    if recipe not in recipes.names() and Path(recipe).expanduser().is_dir():
-        run = replace(recipes.find("folder"), data=Data(source=str(Path(recipe).expanduser().absolute())))
-    else:
-        run = recipes.find(recipe)
+    run = recipes.find_or_folder(recipe)
     if "--resume" not in rest:
         return run
     from inkwash.jobs.fit import stored
@@ -172,6 +187,8 @@ def _run(recipe: str, rest: list[str]) -> Run:
     before = stored(Path(outs[-1]) if outs else default_out(run))
     if before is not None and before.recipe != run.recipe:
         raise AskedWrongly(f"that run is of the recipe {before.recipe}, not {run.recipe}; choose another --out.")
+    if before is not None and recipe not in recipes.names():  # a folder, which may be another one
+        return replace(before, data=replace(before.data, source=run.data.source))
     return before or run
 
 
@@ -182,7 +199,9 @@ def default_out(run: Run) -> Path:
 
 def _resume_line(args: list[str]) -> str:
     """The command that goes on with an interrupted training."""
-    return shlex.join(["inkwash", *args, *([] if "--resume" in args else ["--resume"])])
+    each = os.environ.get("LOCAL_WORLD_SIZE")  # torchrun's
+    start = ["inkwash"] if each is None else ["torchrun", "--nproc-per-node", each, "-m", "inkwash"]
+    return shlex.join([*start, *args, *([] if "--resume" in args else ["--resume"])])
 
 
 def _trainings() -> Any:

@@ -86,7 +86,7 @@ def sample(command: cli.Sample) -> None:
     from inkwash.jobs.artifacts import write_samples
     from inkwash.jobs.draw import open_model
 
-    outs = command.out or (command.run / "samples.png",)
+    outs = command.out or (str(command.run / "samples.png"),)
     model = open_model(command.run, command.checkpoint, command.device)
     with _walk(command.sampling) as tick:
         evaluations = write_samples(model, command.sampling, outs, command.batch_size, tick)
@@ -122,7 +122,8 @@ def replay(command: cli.Replay) -> None:
     from inkwash.jobs.artifacts import replay as again
 
     file = command.file
-    out = command.out or file.with_name(f"{file.stem}-replay{file.suffix}")
+    beside = f"{file}-replay/" if file.is_dir() else str(file.with_name(f"{file.stem}-replay{file.suffix}"))
+    out = command.out or beside
     again(file, out, command.run, walk=_walk)
     print(f"{out}: the same pixels as {file}")
 
@@ -135,7 +136,7 @@ def demo(command: cli.Demo) -> None:
     resume = stored(out) is not None  # a second demo draws again from the run of the first
     train(cli.Train(recipes.find("digits"), out, resume), f"inkwash train digits --out {out} --resume")
     sampling = Sampling(n=64, steps=100)
-    sample(cli.Sample(out, sampling, (out / "samples.png", out / "denoising.gif")))
+    sample(cli.Sample(out, sampling, (str(out / "samples.png"), str(out / "denoising.gif"))))
     forward(cli.Forward("digits", out / "forward.png"))
 
 
@@ -156,7 +157,9 @@ def _walk(sampling: Sampling) -> Iterator[Callable[[int], None]]:
 def _bar(total: int, unit: str, quiet: bool = False) -> "tqdm[NoReturn]":
     count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
     shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
-    return tqdm(total=total, file=sys.stderr, disable=quiet, dynamic_ncols=True, bar_format=shape, smoothing=0.05)
+    return tqdm(
+        total=total, file=sys.stderr, disable=quiet, dynamic_ncols=True, bar_format=shape, smoothing=0.05, delay=0.5
+    )
 
 
 @contextmanager

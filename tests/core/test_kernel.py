@@ -39,8 +39,8 @@ def test_posterior_is_the_textbooks_for_consecutive_steps(schedule) -> None:
             small, large = beta * (1 - before) / (1 - abar), beta
             pair = schedule.at(t), schedule.at(t - 1)
             expected = float(keep), float(lift), float(mp.sqrt(small))
-            assert posterior(*pair) == pytest.approx(expected, rel=1e-11)
-            assert posterior(*pair, large=1.0).std == pytest.approx(float(mp.sqrt(large)), rel=1e-11)
+            assert posterior(*pair) == pytest.approx(expected, rel=1e-11, abs=0)
+            assert posterior(*pair, large=1.0).std == pytest.approx(float(mp.sqrt(large)), rel=1e-11, abs=0)
             assert posterior(*pair, large=1.0)[:2] == posterior(*pair)[:2]
         before = abar
 
@@ -54,7 +54,7 @@ def test_posterior_of_a_skipped_step_is_bayes_rule(one: Level, two: Level) -> No
     new = sigma_t**2 - (a * sigma_s) ** 2
     variance = 1 / (1 / sigma_s**2 + a**2 / new)
     expected = variance * a / new, variance * alpha_s / sigma_s**2, mp.sqrt(variance)
-    assert posterior(t, s) == pytest.approx(tuple(map(float, expected)), rel=1e-10)
+    assert posterior(t, s) == pytest.approx(tuple(map(float, expected)), rel=1e-10, abs=0)
 
 
 @given(one=levels(), two=levels())
@@ -63,9 +63,9 @@ def test_large_is_the_variance_of_the_forward_step(one: Level, two: Level) -> No
     t, s = ordered(one, two)
     if t.alpha**2 + t.sigma**2 == pytest.approx(1) == s.alpha**2 + s.sigma**2:
         expected = float(mp.sqrt(1 - (mpf(t.alpha) / mpf(s.alpha)) ** 2))
-        assert posterior(t, s, large=1.0).std == pytest.approx(expected, rel=1e-9)
+        assert posterior(t, s, large=1.0).std == pytest.approx(expected, rel=1e-9, abs=0)
     small, half, large = (posterior(t, s, large=share).std for share in (0.0, 0.5, 1.0))
-    assert half**2 == pytest.approx(small * large, rel=1e-12)
+    assert half**2 == pytest.approx(small * large, rel=1e-12, abs=0)
     assert small <= half <= large or s.sigma > t.sigma
 
 
@@ -74,9 +74,9 @@ def test_every_eta_keeps_the_marginals(one: Level, two: Level, eta: float) -> No
     """From x_t of (α_t, σ_t) and the true x₀ comes x_s of (α_s, σ_s): the law behind Song et al. 2021a."""
     t, s = ordered(one, two)
     keep, lift, std = posterior(t, s, eta)
-    assert keep * t.alpha + lift == pytest.approx(s.alpha, rel=1e-13)
-    assert (keep * t.sigma) ** 2 + std**2 == pytest.approx(s.sigma**2, rel=1e-13)
-    assert std == pytest.approx(eta * posterior(t, s, 1.0).std, rel=1e-14)
+    assert keep * t.alpha + lift == pytest.approx(s.alpha, rel=1e-13, abs=0)
+    assert (keep * t.sigma) ** 2 + std**2 == pytest.approx(s.sigma**2, rel=1e-13, abs=0)
+    assert std == pytest.approx(eta * posterior(t, s, 1.0).std, rel=1e-14, abs=0)
 
 
 @given(one=levels(), two=levels())
@@ -105,8 +105,8 @@ def test_forward_ends_on_the_level_it_is_sent_to(one: Level, two: Level) -> None
     t, s = ordered(one, two)
     x, z = torch.tensor([1.0, 0.0]).double(), torch.tensor([0.0, 1.0]).double()
     scale, new = forward(x, s, t, z).tolist()
-    assert scale * s.alpha == pytest.approx(t.alpha, rel=1e-14)
-    assert (scale * s.sigma) ** 2 + new**2 == pytest.approx(t.sigma**2, rel=1e-11)
+    assert scale * s.alpha == pytest.approx(t.alpha, rel=1e-14, abs=0)
+    assert (scale * s.sigma) ** 2 + new**2 == pytest.approx(t.sigma**2, rel=1e-11, abs=0)
 
 
 @tables
@@ -121,7 +121,7 @@ def test_a_chain_of_forward_kernels_is_one(schedule) -> None:
             forward(math.sqrt(variance) * one, before, level, zero).item() ** 2
             + forward(zero, before, level, one).item() ** 2
         )
-        assert (scale, math.sqrt(variance)) == pytest.approx((level.alpha, level.sigma), rel=1e-11)
+        assert (scale, math.sqrt(variance)) == pytest.approx((level.alpha, level.sigma), rel=1e-11, abs=0)
         before = level
 
 
@@ -135,14 +135,14 @@ def test_forward_inverts_the_posterior_in_distribution() -> None:
     """q(x_t | x_s)·q(x_s | x₀) = q(x_s | x_t, x₀)·q(x_t | x₀): the covariance of (x_s, x_t) is the same both ways."""
     t, s = SCHEDULES["cosine"].at(700), SCHEDULES["cosine"].at(311)
     keep, _, _ = posterior(t, s)
-    assert keep * t.sigma**2 == pytest.approx(t.alpha / s.alpha * s.sigma**2, rel=1e-12)
+    assert keep * t.sigma**2 == pytest.approx(t.alpha / s.alpha * s.sigma**2, rel=1e-12, abs=0)
 
 
 def test_drift_is_one_minus_the_ratio_of_signal_to_noise() -> None:
     t, s = Level(0, 0.6, 0.8), Level(0, 0.8, 0.6)
-    assert drift(s, t) == pytest.approx(1 - (0.6 / 0.8) ** 4, rel=1e-14)
-    near = Level(0, 1.0, 1.0 + 1e-12)
-    assert drift(Level(0, 1.0, 1.0), near) == pytest.approx(2e-12, rel=1e-3)
+    assert drift(s, t) == pytest.approx(1 - (0.6 / 0.8) ** 4, rel=1e-14, abs=0)
+    one, bit = Level(0, 1.0, 1.0), 2.0**-30
+    assert drift(one, Level(0, 1.0, 1 + bit)) == pytest.approx(float(1 - 1 / (1 + mpf(bit)) ** 2), rel=1e-14, abs=0)
 
 
 def test_diffuse_acts_on_the_clean_image() -> None:

@@ -30,6 +30,21 @@ def test_streams_never_meet_within_a_request(seed: int) -> None:
     assert all(0 <= s < 2**32 for s in streams)  # what torch's CPU generator reads of a seed
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_streams_are_one_to_one_on_32_bits(seed: int) -> None:
+    """Proved by an inverse: murmur3's finaliser undone gives the images in their order, from a place of the seed."""
+
+    def undone(x: int) -> int:
+        x ^= x >> 16
+        x = x * pow(0xC2B2AE35, -1, 2**32) % 2**32
+        x ^= (x >> 13) ^ (x >> 26)
+        x = x * pow(0x85EBCA6B, -1, 2**32) % 2**32
+        return x ^ (x >> 16)
+
+    places = [undone(stream(seed, i)) for i in (0, 1, 2, 1000, 2**31, 2**32 - 1)]
+    assert [(place - places[0]) % 2**32 for place in places] == [0, 1, 2, 1000, 2**31, 2**32 - 1]
+
+
 def test_streams_of_neighbouring_seeds_are_apart() -> None:
     """1,000 images of each of 100 seeds, of 2³² streams: about 1.2 meetings by chance, and no runs of them."""
     streams = [stream(seed, i) for seed in range(100) for i in range(1000)]

@@ -20,6 +20,7 @@ DISCRETE = {
     "linear 200": linear(200),
     "linear 1000": linear(1000),
     "linear 2000": linear(2000),
+    "linear from nothing": linear(50, 1e-9, 0.5),
     "linear to no signal": linear(100, 1e-4, 1.0),
     "scaled linear": scaled_linear(),
     "cosine": cosine(),
@@ -42,8 +43,8 @@ def test_rows_are_the_exact_products_of_one_minus_beta(schedule: Discrete) -> No
         abar *= 1 - mpf(beta)
         level = schedule.at(t)
         assert level.t == t
-        assert level.alpha == pytest.approx(float(mp.sqrt(abar)), rel=1e-13)
-        assert level.sigma == pytest.approx(float(mp.sqrt(1 - abar)), rel=1e-13)
+        assert level.alpha == pytest.approx(float(mp.sqrt(abar)), rel=1e-13, abs=0)
+        assert level.sigma == pytest.approx(float(mp.sqrt(1 - abar)), rel=1e-13, abs=0)
     assert schedule.rows == t + 1
 
 
@@ -79,7 +80,7 @@ def betas_of(curve, T: int) -> list[float]:
 )
 def test_betas_follow_the_papers_formula(schedule: Discrete, betas: list[float]) -> None:
     assert schedule.betas.dtype == torch.float64
-    assert schedule.betas.tolist() == pytest.approx(betas, rel=2e-11)
+    assert schedule.betas.tolist() == pytest.approx(betas, rel=2e-11, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -94,10 +95,10 @@ def test_betas_follow_the_papers_formula(schedule: Discrete, betas: list[float])
 )
 def test_betas_are_those_of_diffusers(schedule: Discrete, name: str, ends: tuple[float, float]) -> None:
     theirs = DDPMScheduler(schedule.rows, *ends, beta_schedule=name)
-    assert schedule.betas.tolist() == pytest.approx(theirs.betas.tolist(), rel=1e-6)
+    assert schedule.betas.tolist() == pytest.approx(theirs.betas.tolist(), rel=1e-6, abs=0)
     alphas = [schedule.at(t).alpha for t in range(schedule.rows)]
     # their product is in float32: 1e-7 for each factor of up to a thousand
-    assert alphas == pytest.approx(theirs.alphas_cumprod.sqrt().tolist(), rel=3e-5)
+    assert alphas == pytest.approx(theirs.alphas_cumprod.sqrt().tolist(), rel=3e-5, abs=0)
 
 
 def test_the_cosine_cap_holds_the_last_beta() -> None:
@@ -110,7 +111,7 @@ def test_the_cosine_cap_holds_the_last_beta() -> None:
 def test_continuous_levels_are_their_formulas(t: float) -> None:
     assert Cosine().at(t)[1:] == pytest.approx((math.cos(math.pi * t / 2), math.sin(math.pi * t / 2)), abs=2e-16)
     assert Flow().at(t) == (t, 1 - t, t)
-    assert VE().at(t)[1:] == pytest.approx((1.0, 0.002 ** (1 - t) * 80**t), rel=1e-13)
+    assert VE().at(t)[1:] == pytest.approx((1.0, 0.002 ** (1 - t) * 80**t), rel=1e-13, abs=0)
 
 
 def test_pure_noise_is_exact() -> None:
@@ -128,7 +129,7 @@ def test_find_returns_every_row_of_a_table(schedule: Discrete) -> None:
 @continuous
 @given(t=st.floats(1e-3, 0.999))
 def test_find_inverts_at(schedule: Schedule, t: float) -> None:
-    assert schedule.find(schedule.at(t).logsnr) == pytest.approx(schedule.at(t), rel=1e-11)
+    assert schedule.find(schedule.at(t).logsnr) == pytest.approx(schedule.at(t), rel=1e-11, abs=0)
 
 
 @every
@@ -144,7 +145,7 @@ def test_find_has_the_log_snr_that_was_asked_for(schedule: Schedule, logsnr: flo
 def test_find_keeps_the_variance(schedule: Schedule) -> None:
     for logsnr in (-30.0, -3.3, 0.0, 5.1, 30.0):
         _, alpha, sigma = schedule.find(logsnr)
-        assert alpha**2 + sigma**2 == pytest.approx(1, rel=1e-14)
+        assert alpha**2 + sigma**2 == pytest.approx(1, rel=1e-14, abs=0)
 
 
 @every
@@ -189,7 +190,7 @@ def test_finding_tensors_and_floats_agrees(schedule: Schedule) -> None:
     assert {value.dtype for value in level} == {torch.float32}
     for i, value in enumerate(logsnr.tolist()):
         got = (level.t[i].item(), level.alpha[i].item(), level.sigma[i].item())
-        assert got == pytest.approx(schedule.find(value), rel=1e-6)
+        assert got == pytest.approx(schedule.find(value), rel=1e-6, abs=0)
         assert all(type(number) is float for number in schedule.find(value))
 
 

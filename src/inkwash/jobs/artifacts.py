@@ -1,12 +1,13 @@
 """Artifacts and their provenance: writing what was drawn, and drawing again what was written."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from inkwash import __version__
 from inkwash.errors import AskedWrongly, InkwashError
@@ -15,16 +16,20 @@ from inkwash.jobs import forward as forward_job
 from inkwash.jobs.draw import Model, draw, open_model, smooth
 from inkwash.settings import Sampling
 from inkwash.view import check_out, needs_frames, read_provenance, write
+from inkwash.view.ffmpeg import ffmpeg
+from inkwash.view.out import FOLDER, PathLike, form
 
 Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows how far a drawing is
 
 FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
 
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
 
 def write_samples(
     model: Model,
     sampling: Sampling,
-    outs: Sequence[Path],
+    outs: Sequence[PathLike],
     batch_size: int,
     tick: Callable[[int], None] = lambda images: None,
 ) -> int:
@@ -41,6 +46,8 @@ def write_samples(
         "checkpoint": model.digest,
         "which": model.which,
         "precision": str(model.denoiser.precision).removeprefix("torch."),
+        "device": model.device.type,
+        "batch_size": batch_size,
         "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
     }
     for out in outs:
@@ -60,49 +67,68 @@ def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None)
 
 def replay(
     file: Path,
-    out: Path,
+    out: PathLike,
     run: Path | None = None,
     walk: Walk = lambda sampling: nullcontext(lambda images: None),
 ) -> None:
-    """Draws an artifact again from its provenance into `out`, and compares the pixels.
+    """Draws an artifact again from its provenance into `out`, of the same form, and compares the pixels.
 
     Raises AskedWrongly where the run or its checkpoint is no longer there, InkwashError where the pixels differ.
     """
     about = read_provenance(file)
     check_out(out)
-    if about.get("command") == "forward":
-        place = about["data_dir"]
-        write_forward(forward_job.again(about["forward"]), out, None if place is None else Path(place))
-    elif about.get("command") == "sample":
-        _replay_samples(file, out, about, run, walk)
-    else:
+    made = FOLDER if file.is_dir() else form(file)
+    if form(out) != made:
+        raise AskedWrongly(f"{file} is drawn again as {made or 'a folder'}, to compare pixels; give such an --out.")
+    if Path(out).resolve() == file.resolve():
+        raise AskedWrongly(f"{out} is the file to compare with; give another --out.")
+    if about.get("command") not in ("sample", "forward"):
         raise AskedWrongly(f"{file} does not say how it was made; it was not written by sample or forward.")
-    if not _same(file, out):
+    if "index" in about:
+        raise AskedWrongly(f"{file} is one image of a folder that is drawn as a whole: replay {file.parent}.")
+    if about["command"] == "forward":
+        with _reading(file):
+            wanted, place = forward_job.again(about["forward"]), about["data_dir"]
+        write_forward(wanted, Path(out), None if place is None else Path(place))
+    else:
+        _replay_samples(file, out, about, run, walk)
+    if not _same(file, Path(out)):
         raise InkwashError(
-            f"{out} was drawn again, but differs from {file}. It was made by inkwash {about['inkwash']} (this is "
+            f"{out} was drawn again, but differs from {file}. It was made by inkwash {about.get('inkwash')} (this is "
             f"{__version__}), perhaps on another kind of processor."
         )
 
 
 def _replay_samples(
     file: Path,
-    out: Path,
+    out: PathLike,
     about: dict[str, Any],
     run: Path | None,
     walk: Walk,
 ) -> None:
-    folder = run if run is not None else Path(about["run"])
+    with _reading(file):
+        folder, which, digest = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
+        sampling, precision = Sampling(**about["sampling"]), _PRECISIONS[about["precision"]]
+        device, batch_size = str(about["device"]), int(about["batch_size"])
     if not folder.is_dir():
         raise AskedWrongly(f"the run {folder} that made {file} is not there; say where it is with --run.")
-    model = open_model(folder, about["which"], precision=about["precision"])
-    if model.digest != about["checkpoint"]:
+    model = open_model(folder, which, device if device in build.devices() else "auto", precision)
+    if model.digest != digest:
         raise AskedWrongly(
-            f"{file} was made from checkpoint {about['checkpoint'][:12]} of {folder}, which now holds "
+            f"{file} was made from checkpoint {digest[:12]} of {folder}, which now holds "
             f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
         )
-    sampling = Sampling(**about["sampling"])
     with walk(sampling) as tick:
-        write_samples(model, sampling, [out], 64, tick)
+        write_samples(model, sampling, [out], batch_size, tick)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Inside, what is missing or unknown is the fault of the file's provenance."""
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        raise AskedWrongly(f"{file} has notes that inkwash {__version__} cannot follow ({error}).") from error
 
 
 def _same(a: Path, b: Path) -> bool:
@@ -112,10 +138,13 @@ def _same(a: Path, b: Path) -> bool:
     if a.suffix.lower() == ".npz":
         with np.load(a, allow_pickle=False) as first, np.load(b, allow_pickle=False) as second:
             return bool(np.array_equal(first["images"], second["images"]))
-    if a.suffix.lower() == ".mp4":
-        return a.read_bytes() == b.read_bytes()
+    if a.suffix.lower() == ".mp4":  # the decoded frames: the file also holds where the run lay
+        first_sum, second_sum = (ffmpeg(["-i", str(path.absolute()), "-f", "md5", "-"]) for path in (a, b))
+        return first_sum == second_sum
     from PIL import Image, ImageSequence
 
     with Image.open(a) as first_image, Image.open(b) as second_image:
+        if getattr(first_image, "n_frames", 1) != getattr(second_image, "n_frames", 1):
+            return False
         pairs = zip(ImageSequence.Iterator(first_image), ImageSequence.Iterator(second_image), strict=True)
         return all(np.array_equal(np.asarray(x.convert("RGB")), np.asarray(y.convert("RGB"))) for x, y in pairs)

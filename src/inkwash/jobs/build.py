@@ -168,10 +168,14 @@ def precision(training: settings.Training, device: torch.device) -> torch.dtype:
 
 def device(wanted: str) -> torch.device:
     """The device of that name, or the best one for "auto". Raises AskedWrongly where it is not there."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
-    if not there[wanted]:
-        found = ", ".join(name for name in there if there[name])
+    there = devices()
+    if wanted != "auto" and wanted not in there:
+        found = ", ".join(there)
         raise AskedWrongly(f"this machine has no {wanted} that torch can use (found: {found}); choose --device auto.")
-    return torch.device(wanted)
+    return torch.device(there[0] if wanted == "auto" else wanted)
+
+
+def devices() -> list[str]:
+    """The devices that torch can use here, the fastest first."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [name for name, found in there.items() if found]

@@ -20,9 +20,9 @@ from inkwash.train.checkpoint import BEST, LAST, digest
 from inkwash.train.checkpoint import load as load_checkpoint
 from inkwash.view import grid, pick
 
-# The same image may differ in its last bits when kernels for other batch sizes compute it. A whole number
-# of lanes, with image i always in lane i % LANES, keeps every CPU kernel here to the same arithmetic.
-LANES = 8
+# The same image may differ in its last bits when the kernels for another batch size compute it. So all batches
+# of a drawing are of one size, the last one too, and on a CPU that is always this.
+LANES = 16
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Drawn:
     evaluations: int  # of the network, for one image
 
 
-def open_model(folder: Path, which: str = "last", device: str = "auto", precision: str | None = None) -> Model:
+def open_model(folder: Path, which: str = "last", device: str = "auto", precision: torch.dtype | None = None) -> Model:
     """The averaged weights of a run's checkpoint, "last" or "best".
 
     Raises AskedWrongly or InkwashError where the folder holds no run, or a damaged or a newer one.
@@ -59,7 +59,7 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     run = described(path, saved.facts)
     place = build.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
-    kind = getattr(torch, precision or saved.facts["precision"])
+    kind = precision or getattr(torch, saved.facts["precision"])
     denoiser = build.denoiser(run, shape, kind)
     try:
         denoiser.load_state_dict(saved.parts["ema"])
@@ -79,6 +79,7 @@ def draw(
 ) -> Drawn:
     """Draws sampling.n images; image i depends on the model, `sampling` less n, and i alone.
 
+    `batch_size` is for the memory of a GPU, where other batches may change the last bit of a pixel.
     `frames` > 1 asks for about so many sheets of the first `shown` images along the way. `tick` is called
     after each step with the share of images·steps done, in images. Raises AskedWrongly for a plan or solver
     that the model cannot have.
@@ -97,10 +98,9 @@ def draw(
     moments = pick(len(plan), frames) if frames > 1 else []
     films: list[list[Tensor]] = [[] for _ in moments]
     images = []
-    stride = -(-batch_size // LANES) * LANES
-    for first in range(0, sampling.n, stride):
-        real = min(stride, sampling.n - first)
-        size = -(-real // LANES) * LANES
+    size = LANES if model.device.type == "cpu" else batch_size
+    for first in range(0, sampling.n, size):
+        real = min(size, sampling.n - first)
         noise = Seeded(sampling.seed, range(first, first + size))
         x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
         calls = 0

@@ -23,6 +23,12 @@ HELD_OUT = 512  # images that the held-out loss is measured on
 # what may differ when a run goes on: how long, how often saved, and where
 _FREE = {"steps", "minutes", "save_every", "device", "precision", "accumulate"}
 
+# what a checkpoint says of its run; state.py and loop.py add the counters
+_FACTS = (
+    "run", "shape", "classes", "images", "fingerprint", "precision", "data_dir", "images_seen", "step", "steps",
+    "seconds", "history", "held_out", "best",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -46,11 +52,17 @@ def stored(folder: Path) -> Run | None:
 
 def described(path: Path, about: dict[str, Any]) -> Run:
     """The run that a checkpoint's facts describe. Raises InkwashError where it is none that inkwash can make."""
+    missing = [name for name in _FACTS if name not in about]
     try:
-        return TypeAdapter(Run).validate_python(about["run"])
-    except (AskedWrongly, KeyError, ValidationError) as error:
-        wrong = str(error) if isinstance(error, AskedWrongly) else "it has no settings, or some that are unknown"
-        raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make: {wrong}") from error
+        if not missing:
+            return TypeAdapter(Run).validate_python(about["run"])
+        wrong = f"{', '.join(missing)} is missing"
+    except AskedWrongly as error:
+        wrong = str(error)
+    except ValidationError as error:
+        place = ".".join(str(name) for name in error.errors()[0]["loc"])
+        wrong = f"{place}: {error.errors()[0]['msg']}"
+    raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
 
 
 def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:

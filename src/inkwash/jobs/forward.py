@@ -3,58 +3,42 @@
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from inkwash import recipes
 from inkwash.core import CLEAN, Schedule, Seeded, diffuse, numbers, spread
-from inkwash.data import load, to_float, to_uint8
-from inkwash.errors import AskedWrongly
+from inkwash.data import to_float, to_uint8
 from inkwash.jobs import build
 from inkwash.jobs.fit import stored
-from inkwash.settings import Data, Process, Run
+from inkwash.settings import Checked, Data, Natural, Process, Run
 from inkwash.view import forward_figure
 
 SHARES = (0, 25, 50, 75, 100)  # per cent of the forward process
 
 
 @dataclass(frozen=True)
-class Forward:
+class Forward(Checked):
     """What a picture of the forward process depends on."""
 
     data: Data
     process: Process
-    images: int = 4
-    seed: int = 0
+    images: Annotated[int, Field(ge=1, le=100)] = 4
+    seed: Natural = 0
 
 
 def describe(target: str) -> Run:
     """The data and process meant by a recipe's name, a run's folder, or a folder of images."""
-    if target in recipes.names():
-        return recipes.find(target)
-    folder = Path(target).expanduser()
-    if not folder.is_dir():
-        try:
-            return recipes.find(target)
-        except AskedWrongly as error:
-            raise AskedWrongly(f"{error} Nor is there a folder {target}.") from None
-    run = stored(folder)
-    return run if run is not None else Run(recipe="folder", data=Data(source=str(folder.absolute())))
+    run = None if target in recipes.names() else stored(Path(target))
+    return run or recipes.find_or_folder(target)
 
 
 def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, dict[str, Any]]:
     """The figure, uint8 [H,W,3], and what it depends on, for its provenance."""
     schedule = build.schedule(wanted.process)
-    data = wanted.data
-    source = load(
-        data.source,
-        "train",
-        data_dir=data_dir,
-        size=data.size,
-        channels=data.image_channels,
-        unreadable=data.unreadable,
-    )
+    source = build.images(wanted.data, "train", data_dir)
     count = min(wanted.images, len(source))
     x0 = to_float(source.take(torch.arange(count)))
     eps = Seeded(wanted.seed, range(count))(x0)

@@ -5,17 +5,17 @@ from datetime import timedelta
 from pathlib import Path
 
 from inkwash import __version__
-from inkwash.jobs.fit import stored
+from inkwash.errors import AskedWrongly
+from inkwash.jobs.fit import described
 from inkwash.train.checkpoint import BEST, LAST, digest, facts, load
 from inkwash.view import check_out, loss_figure, write
 
 
 def describe(folder: Path) -> list[tuple[str, str]]:
     """Lines of (what, value) about a run. Raises AskedWrongly or InkwashError where there is none."""
-    about = facts(folder / LAST)
-    run = stored(folder)
-    assert run is not None  # facts has read it
-    parameters = sum(tensor.numel() for tensor in load(folder / LAST).parts["ema"].values())
+    saved = load(folder / LAST)
+    about, run = saved.facts, described(folder / LAST, saved.facts)
+    parameters = sum(tensor.numel() for tensor in saved.parts["ema"].values())
     channels, height, width = about["shape"]
     losses, held_out = about["history"], about["held_out"]
     best = min(held_out, key=lambda pair: pair[1], default=(0, math.nan))
@@ -46,6 +46,8 @@ def describe(folder: Path) -> list[tuple[str, str]]:
 
 def draw_losses(folder: Path, out: Path) -> None:
     """Draws the losses of a run against images seen, as a PNG. Raises AskedWrongly where there are none yet."""
+    if out.suffix.lower() != ".png":
+        raise AskedWrongly(f"the losses are drawn as a PNG; give --out a name ending in .png (got {out}).")
     check_out(out)
     about = facts(folder / LAST)
     batch = about["run"]["training"]["batch_size"]

@@ -1,7 +1,9 @@
 """The recipes: functions that return a Run. No torch here."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 
 from inkwash.errors import AskedWrongly
 from inkwash.recipes.digits import digits
@@ -9,7 +11,7 @@ from inkwash.recipes.folder import folder
 from inkwash.recipes.lab06 import lab06_eps, lab06_v
 from inkwash.recipes.mnist import fashion_mnist, mnist
 from inkwash.recipes.sysu import sysu_fashion, sysu_mnist
-from inkwash.settings import Run
+from inkwash.settings import Data, Run
 
 RECIPES: tuple[Callable[[], Run], ...] = (
     digits, mnist, fashion_mnist, folder, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
@@ -29,6 +31,19 @@ def find(name: str) -> Run:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise AskedWrongly(f"there is no recipe {name!r}.{hint} The recipes are {', '.join(known)}.")
     return known[name]()
+
+
+def find_or_folder(name: str) -> Run:
+    """The recipe of that name, or where there is none the recipe `folder` for the folder of that name.
+
+    Raises AskedWrongly where there is neither.
+    """
+    if name not in names() and Path(name).is_dir():
+        return replace(folder(), data=Data(source=str(Path(name).resolve())))
+    try:
+        return find(name)
+    except AskedWrongly as error:
+        raise AskedWrongly(f"{error} Nor is there a folder {name}.") from None
 
 
 def summary(recipe: Callable[[], Run]) -> str:

@@ -28,7 +28,7 @@ class Ddim:
     def lab(cls, eta: float) -> "Ddim":
         """The course lab's η, which scales the variance: σ² = η·β̃. It agrees with the paper's at 0 and 1."""
         if not 0 <= eta <= 1:
-            raise AskedWrongly(f"the lab's η lies in [0, 1] (got {eta}).")
+            raise AskedWrongly(f"the lab's η must lie in [0, 1] (got {eta}).")
         return cls(sqrt(eta))
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:

@@ -1,0 +1,309 @@
+"""The objective against expectations in closed form."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inkwash.core import VE, X0, Cosine, Eps, F, Flow, Level, U, V, cosine, linear
+from inkwash.denoise import Denoiser, Gaussian
+from inkwash.nets import UNet
+from inkwash.train.objective import (
+    Chance,
+    LogitNormal,
+    LogNormal,
+    MinSNR,
+    Objective,
+    Plain,
+    Stratified,
+    Uniform,
+)
+
+MEAN, STD = 0.2, 0.5
+PREDICTIONS = [Eps(), X0(), V(), U(), F(STD)]
+each = pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: type(p).__name__)
+SCHEDULES = {"linear": linear(1000), "cosine": cosine(1000), "Cosine": Cosine(), "Flow": Flow(), "VE": VE(0.02, 5.0)}
+spread_over = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+
+
+def randn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+class Oracle(nn.Module):
+    """The best network there is for N(m, s²): F = a·x̂₀ + b·ε̂ of the posterior means."""
+
+    def __init__(self, prediction) -> None:
+        super().__init__()
+        self.prediction, self.oracle = prediction, Gaussian(MEAN, STD)
+
+    def forward(self, x: Tensor, level: Level, cond: Any = None, raw: bool = False) -> Tensor:
+        assert raw
+        a, b = self.prediction.row(level)
+        x0 = self.oracle(x, level)
+        return a * x0 + b * (x - level.alpha * x0) / level.sigma
+
+
+class Silent(nn.Module):
+    def forward(self, x: Tensor, level: Level, cond: Any = None, raw: bool = False) -> Tensor:
+        return torch.zeros_like(x)
+
+
+def floats(schedule, uniform: Tensor) -> list[tuple[float, float]]:
+    level = schedule.at(schedule.draw(uniform))
+    return list(zip(level.alpha.double().tolist(), level.sigma.double().tolist(), strict=True))
+
+
+def row(prediction, alpha: float, sigma: float) -> tuple[float, float]:
+    """(a, b) of the papers, once more."""
+    match prediction:
+        case Eps():
+            return 0.0, 1.0
+        case X0():
+            return 1.0, 0.0
+        case U():
+            return -1.0, 1.0
+        case V():
+            length = math.hypot(alpha, sigma)
+            return -sigma / length, alpha / length
+    length = STD * math.hypot(sigma, alpha * STD)
+    return sigma / length, -alpha * STD**2 / length
+
+
+@each
+@spread_over
+def test_a_perfect_networks_loss_is_what_cannot_be_known(prediction, schedule) -> None:
+    """Of x₀ given x there remains the variance s²σ²/(α²s² + σ²), and F's error is (a − b·α/σ) times x₀'s.
+
+    Image by image, over 40,000 pixels each, within 5 standard errors (there are 8 of 25 cases).
+    """
+    chance = Chance.of(1, (8, 1, 200, 200))
+    x0 = MEAN + STD * randn(8, 1, 200, 200, seed=7)
+    losses = Objective(schedule, prediction, Uniform(), Plain())(Oracle(prediction), x0, chance)
+    assert losses.shape == (8,)
+    assert losses.dtype == torch.float32
+    for loss, (alpha, sigma) in zip(losses.tolist(), floats(schedule, chance.uniform), strict=True):
+        a, b = row(prediction, alpha, sigma)
+        unknown = (STD * sigma) ** 2 / ((STD * alpha) ** 2 + sigma**2)
+        expected = (a - b * alpha / sigma) ** 2 * unknown
+        assert abs(loss - expected) < 5 * math.sqrt(2 / 40_000) * expected
+
+
+@each
+@spread_over
+@pytest.mark.parametrize("norm", ["mse", "l1"])
+def test_a_silent_networks_loss_is_the_targets_size(prediction, schedule, norm) -> None:
+    """F ~ N(a·m, a²s² + b²): its mean square, or the mean of its absolute value (the folded normal's)."""
+    chance = Chance.of(2, (8, 1, 200, 200))
+    x0 = MEAN + STD * randn(8, 1, 200, 200, seed=8)
+    losses = Objective(schedule, prediction, Uniform(), Plain(), norm)(Silent(), x0, chance)
+    for loss, (alpha, sigma) in zip(losses.tolist(), floats(schedule, chance.uniform), strict=True):
+        a, b = row(prediction, alpha, sigma)
+        m, s = a * MEAN, math.hypot(a * STD, b)
+        if norm == "mse":
+            expected, error = m**2 + s**2, math.sqrt(2 * s**4 + 4 * m**2 * s**2)
+        else:
+            folded = m * math.erf(m / s / math.sqrt(2))
+            expected = s * math.sqrt(2 / math.pi) * math.exp(-((m / s) ** 2) / 2) + folded
+            error = math.sqrt(m**2 + s**2 - expected**2)
+        assert abs(loss - expected) < 5 * error / 200
+
+
+@each
+@spread_over
+@pytest.mark.parametrize("gamma", [1.0, 5.0])
+def test_min_snr_weighs_the_images_error_by_the_clipped_snr(prediction, schedule, gamma: float) -> None:
+    """min(SNR, γ)·|x₀ − x̂₀|², whatever is predicted: the loss on F times one weight per image."""
+    chance, x0 = Chance.of(3, (16, 1, 4, 4)), randn(16, 1, 4, 4)
+    plain = Objective(schedule, prediction, Uniform(), Plain())(Silent(), x0, chance)
+    weighed = Objective(schedule, prediction, Uniform(), MinSNR(gamma))(Silent(), x0, chance)
+    for one, other, (alpha, sigma) in zip(plain, weighed, floats(schedule, chance.uniform), strict=True):
+        a, b = row(prediction, alpha, sigma)
+        on_f = (sigma / (alpha * b - sigma * a)) ** 2  # |x₀ − x̂₀|² = (σ/det)²·|F − F'|²
+        snr = (alpha / sigma) ** 2
+        assert other.item() == pytest.approx(min(snr, gamma) * on_f * one.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("schedule", [linear(1000), cosine(1000), Cosine()])
+def test_min_snr_is_the_papers_for_eps_and_v(schedule) -> None:
+    """min(SNR, γ)/SNR and min(SNR, γ)/(SNR + 1) (Hang et al. 2023, section 3.4) where variance is kept."""
+    level = schedule.at(schedule.draw((torch.arange(100) + 0.5) / 100))
+    level = Level(*(value.double() for value in level))
+    snr = (level.alpha / level.sigma) ** 2
+    clipped = snr.clamp(max=5.0)
+    for prediction, expected in ((Eps(), clipped / snr), (V(), clipped / (snr + 1)), (X0(), clipped)):
+        a, b = prediction.row(level)
+        on_x0 = torch.as_tensor((level.alpha * b - level.sigma * a) / level.sigma) ** 2
+        torch.testing.assert_close(MinSNR(5.0)(level, on_x0), expected, rtol=1e-5, atol=0)
+
+
+@each
+@pytest.mark.parametrize("schedule", [linear(10, 0.1, 1.0), Cosine(), Flow()])
+def test_the_loss_is_a_number_at_pure_noise_too(prediction, schedule) -> None:
+    """Where SNR = 0, and eps says nothing of x₀; its weight tends to 1 there."""
+    last = torch.tensor([1.0, 1 - 2**-24])
+    chance = Chance(last, last, torch.zeros(2), randn(2, 1, 4, 4))
+    for weight in (Plain(), MinSNR()):
+        losses = Objective(schedule, prediction, Uniform(), weight)(Silent(), randn(2, 1, 4, 4, seed=1), chance)
+        assert losses.isfinite().all()
+    level = Level(1.0, torch.zeros(1), torch.ones(1))
+    assert MinSNR()(level, torch.zeros(1)).item() == 1
+
+
+def of_normal(normal: Tensor) -> Chance:
+    """A chance in which nothing else has a value."""
+    nothing = torch.full_like(normal, math.nan)
+    return Chance(nothing, nothing, normal, nothing)
+
+
+@pytest.mark.parametrize("schedule", [linear(1000), VE(), Flow()])
+def test_log_normal_draws(schedule) -> None:
+    """log(σ/α) ~ N(−1.2, 1.2²): the same quantiles to rounding, and moments within 4 standard errors."""
+    normal = randn(20_000).clamp(-4, 4)
+    level = LogNormal()(schedule, of_normal(normal))
+    ratio = torch.log(level.sigma.double() / level.alpha.double())
+    torch.testing.assert_close(ratio, -1.2 + 1.2 * normal.double(), rtol=1e-4, atol=1e-4)
+    assert abs(ratio.mean() + 1.2) < 4 * 1.2 / math.sqrt(20_000)
+    assert abs(ratio.std() - 1.2) < 4 * 1.2 / math.sqrt(40_000)
+    moved = LogNormal(0.5, 0.2)(schedule, of_normal(normal))
+    expected = 0.5 + 0.2 * normal.double()
+    torch.testing.assert_close(torch.log(moved.sigma.double() / moved.alpha.double()), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_logit_normal_draws() -> None:
+    """logit(u) ~ N(mean, std²) for the position in time: of the row where there are rows."""
+    normal = randn(20_000)
+    t = LogitNormal(0.4, 0.8)(Flow(), of_normal(normal)).t.double()
+    logit = torch.log(t / (1 - t))
+    torch.testing.assert_close(logit, 0.4 + 0.8 * normal.double(), rtol=1e-4, atol=1e-4)
+    assert abs(logit.mean() - 0.4) < 4 * 0.8 / math.sqrt(20_000)
+    assert abs(logit.std() - 0.8) < 4 * 0.8 / math.sqrt(40_000)
+    rows = LogitNormal()(linear(1000), of_normal(normal)).t
+    assert rows.dtype == torch.int64
+    assert (rows - torch.sigmoid(normal) * 1000).abs().max() <= 1
+
+
+@spread_over
+def test_stratified_draws_one_time_in_each_part(schedule) -> None:
+    """Of 100 equal parts of time, for a batch of 100, whatever the seed."""
+    for seed in range(5):
+        t = Stratified()(schedule, Chance.of(seed, (100, 1, 1, 1))).t
+        position = ((t + 0.5) / 1000 if schedule.rows else t).double().sort().values
+        apart = position * 100 - torch.arange(100)
+        assert apart.min() > -0.1  # half a row, and the least noisy level there is
+        assert apart.max() < 1.1
+
+
+@spread_over
+def test_uniform_draws_every_time_alike_and_each_by_itself(schedule) -> None:
+    """Mean and variance of a uniform position within 4 standard errors, and no order in a batch."""
+    n = 50_000
+    t = Uniform()(schedule, Chance.of(0, (n, 1, 1, 1))).t
+    position = ((t + 0.5) / 1000 if schedule.rows else t).double()
+    assert abs(position.mean() - 1 / 2) < 4 / math.sqrt(12 * n) + 1e-6
+    assert abs(position.var() - 1 / 12) < 4 / math.sqrt(180 * n) + 1e-6
+    one, other = position[1:] - 0.5, position[:-1] - 0.5
+    assert abs((one * other).mean()) < 4 / 12 / math.sqrt(n)
+    occupied = (position * n).long().unique().numel() / n if schedule.rows is None else 1 - math.exp(-1)
+    assert occupied == pytest.approx(1 - math.exp(-1), abs=0.01)  # strata would occupy all
+
+
+def test_draws_are_tensors_of_one_level_each() -> None:
+    for schedule in SCHEDULES.values():
+        for draw in (Uniform(), Stratified(), LogNormal(), LogitNormal()):
+            assert all(value.shape == (7,) for value in draw(schedule, Chance.of(0, (7, 1, 2, 2))))
+
+
+@pytest.mark.parametrize("B", [1, 2, 7, 128, 1000])
+@pytest.mark.parametrize("seed", [0, 1, 2**62])
+def test_chance_is_stratified_and_below_one(B: int, seed: int) -> None:
+    chance = Chance.of(seed, (B, 1, 2, 2))
+    for values in (chance.uniform, chance.strata):
+        assert (values.dtype, values.shape) == (torch.float32, (B,))
+        assert values.min() >= 0
+        assert values.max() < 1
+    # one in each part; their place within it is common to all
+    shift = chance.strata.double().sort().values * B - torch.arange(B)
+    assert shift.min() > -1e-3
+    assert shift.max() < 1 + 1e-3
+    assert shift.max() - shift.min() < 1e-3
+
+
+def test_the_largest_shift_still_draws_below_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """(127 + (1 − 2⁻²⁴))/128 is 1 in float32, where continuous schedules have no signal left."""
+    monkeypatch.setattr(torch, "rand", lambda *shape, **options: torch.tensor(1 - 2**-24))
+    assert Chance.of(0, (128, 1, 2, 2)).strata.max() < 1
+
+
+def test_chance_is_a_function_of_the_seed() -> None:
+    one, same, other = (Chance.of(seed, (6, 1, 3, 3)) for seed in (5, 5, 6))
+    for name in ("uniform", "strata", "normal", "eps"):
+        assert torch.equal(getattr(one, name), getattr(same, name))
+        assert not torch.equal(getattr(one, name), getattr(other, name))
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    Chance.of(0, (6, 1, 3, 3))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_chance_is_unit_normal_and_unordered() -> None:
+    chance = Chance.of(0, (1000, 1, 10, 10))
+    for values in (chance.normal, chance.eps.flatten()):
+        assert abs(values.mean()) < 4 / math.sqrt(values.numel())
+        assert abs(values.std() - 1) < 4 / math.sqrt(2 * values.numel())
+    parts = [torch.arange(1000.0), chance.uniform, chance.strata, chance.normal, chance.eps[:, 0, 0, 0]]
+    assert (torch.corrcoef(torch.stack(parts)) - torch.eye(5)).abs().max() < 4 / math.sqrt(1000)
+
+
+@pytest.mark.parametrize("cuts", [[], [5], [1, 2, 3], [3, 10], list(range(1, 12))])
+def test_any_split_of_a_batch_has_the_losses_of_the_whole(cuts: list[int]) -> None:
+    """So that many processes, and batches cut up to save memory, train as one does."""
+    torch.manual_seed(0)
+    denoiser = Denoiser(UNet(channels=8, mults=(1, 2), blocks=1), V())
+    nn.init.normal_(denoiser.net.last.weight, std=0.1)
+    objective = Objective(linear(1000), V(), Uniform(), MinSNR())
+    chance, x0 = Chance.of(1, (12, 1, 8, 8)), randn(12, 1, 8, 8)
+    ends = [0, *cuts, 12]
+    parts = [slice(a, b) for a, b in pairwise(ends)]
+    with torch.no_grad():
+        whole = objective(denoiser, x0, chance)
+        apart = torch.cat([objective(denoiser, x0[part], chance.part(part)) for part in parts])
+    torch.testing.assert_close(apart, whole, rtol=1e-4, atol=1e-6)
+
+
+@each
+def test_a_denoisers_own_network_is_compared_with_the_target(prediction) -> None:
+    """By hand, from the network's input and output: |net(x/spread, t) − (a·x₀ + b·ε)|² at one level."""
+    seen: dict[str, Tensor] = {}
+
+    class Net(nn.Module):
+        def forward(self, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+            seen.update(x=x, t=t, cond=cond)
+            return 0.3 * x
+
+    cond = torch.ones(2, 4)
+    schedule, x0, chance = linear(1000), randn(2, 1, 3, 3), Chance.of(9, (2, 1, 3, 3))
+    losses = Objective(schedule, prediction, Uniform(), Plain())(Denoiser(Net(), prediction, STD), x0, chance, cond)
+    assert seen["cond"] is cond
+    assert seen["t"].dtype == torch.int64
+    for i, (alpha, sigma) in enumerate(floats(schedule, chance.uniform)):
+        a, b = row(prediction, alpha, sigma)
+        x = (alpha * x0[i] + sigma * chance.eps[i]) / math.hypot(alpha * STD, sigma)
+        torch.testing.assert_close(seen["x"][i], x, rtol=1e-5, atol=1e-6)
+        error = 0.3 * x - (a * x0[i] + b * chance.eps[i])
+        assert losses[i].item() == pytest.approx(error.square().mean().item(), rel=1e-4)
+
+
+def test_the_loss_reaches_every_weight() -> None:
+    torch.manual_seed(0)
+    denoiser = Denoiser(UNet(channels=8, mults=(1, 2), blocks=1), Eps())
+    for parameter in denoiser.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    Objective(cosine(100), Eps(), Uniform(), MinSNR(), "l1")(
+        denoiser, randn(4, 1, 8, 8), Chance.of(0, (4, 1, 8, 8))
+    ).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in denoiser.parameters())
