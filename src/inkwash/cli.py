@@ -141,6 +141,8 @@ def _told(error: Exception) -> InkwashError | None:
         return InkwashError(f"{error.filename or 'the system'}: {error.strerror or words}.")
     if isinstance(error, MemoryError) or "out of memory" in words or "DefaultCPUAllocator" in words:
         return InkwashError("the memory ran out; try a smaller --batch-size, smaller images or a smaller network.")
+    if "remote worker" in words or type(error).__name__ == "DistBackendError":  # gloo's, and NCCL's
+        return InkwashError("another process of this training has ended, and says why; go on with --resume.")
     if "home directory" in words:  # pathlib's words
         return AskedWrongly("a path begins with ~ and a name that has no home folder here; write the path in full.")
     return None

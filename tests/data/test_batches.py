@@ -63,9 +63,7 @@ def test_the_number_of_processes_changes_nothing(flip: bool, world: int) -> None
     shares = [Batches(SOME, 8, seed=5, flip=flip, rank=rank, world=world) for rank in range(world)]
     for step in range(5):
         parts = [share.at(step) for share in shares]
-        joined = Batch(
-            *(torch.cat([getattr(p, name) for p in parts]) for name in ("images", "labels", "indices"))
-        )
+        joined = Batch(*(torch.cat([getattr(p, name) for p in parts]) for name in ("images", "labels", "indices")))
         assert same(joined, whole.at(step))
 
 
@@ -76,9 +74,7 @@ def test_half_are_flipped_and_the_rest_left() -> None:
     assert (mirrored ^ straight).all()
     assert 30 < mirrored.sum() < 70
     other = Batches(SOME, 100, seed=0, flip=True).at(4)
-    assert not torch.equal(
-        (other.images == Batches(SOME, 100, seed=0).at(4).images).flatten(1).all(1), straight
-    )
+    assert not torch.equal((other.images == Batches(SOME, 100, seed=0).at(4).images).flatten(1).all(1), straight)
 
 
 @pytest.mark.parametrize("source", [SOME, Elsewhere()], ids=["in memory", "decoded"])

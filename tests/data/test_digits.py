@@ -21,9 +21,7 @@ def test_every_digit_is_in_one_split_as_scikit_learn_has_it() -> None:
         return sorted(torch.cat([pixels.flatten(1), labels[:, None]], 1).tolist())
 
     ours = rows(torch.cat([train.pixels, test.pixels]).long(), torch.cat([train.labels, test.labels]))
-    theirs = rows(
-        (torch.from_numpy(bunch.images) * 255 / 16).round().long()[:, None], torch.from_numpy(bunch.target)
-    )
+    theirs = rows((torch.from_numpy(bunch.images) * 255 / 16).round().long()[:, None], torch.from_numpy(bunch.target))
     assert ours == theirs
     assert test.labels.bincount().min() > 15  # shuffled: every class in both
 

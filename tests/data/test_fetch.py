@@ -120,9 +120,7 @@ def test_a_beginning_that_does_not_fit_the_rest_is_thrown_away(server: Server, h
     assert other.asked == ["bytes=32768-", ""]
 
 
-@pytest.mark.parametrize(
-    "wrong", [b"<html>Please log in</html>", gzip.compress(b"others"), PACKED[:-90], b"\x1f\x8b"]
-)
+@pytest.mark.parametrize("wrong", [b"<html>Please log in</html>", gzip.compress(b"others"), PACKED[:-90], b"\x1f\x8b"])
 def test_wrong_bytes_send_it_to_the_next_mirror(server: Server, home: Path, wrong: bytes) -> None:
     well = Mirror(PACKED)
     path = fetch(home, server.add("wrong", Mirror(wrong)), server.add("well", well))
@@ -161,9 +159,7 @@ def test_several_at_once_download_once(server: Server, home: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file locks are fcntl's")
-def test_one_that_waits_says_so_and_uses_what_the_other_brought(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_waits_says_so_and_uses_what_the_other_brought(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
     (home / "set").mkdir()

@@ -199,9 +199,7 @@ def test_split_folders_share_classes_and_channels(tmp_path: Path, test: str) -> 
 
 def test_without_split_folders_some_are_held_out(zoo: Path) -> None:
     whole = folder(zoo, size=16)
-    for source, expected in zip(
-        (folder(zoo, 16, split=s) for s in ("train", "test")), hold_out(whole), strict=True
-    ):
+    for source, expected in zip((folder(zoo, 16, split=s) for s in ("train", "test")), hold_out(whole), strict=True):
         assert source.fingerprint == expected.fingerprint
         assert source.split == expected.split
 

@@ -61,9 +61,7 @@ def test_a_download_cut_off_names_the_bytes_that_are_there(tmp_path: Path) -> No
     big = idx(np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8))
     path = tmp_path / "it.gz"
     path.write_bytes(gzip.compress(big)[:20000])
-    with pytest.raises(
-        InkwashError, match=rf"truncated: its header says {len(big)} bytes .* found 1\d{{4}}\."
-    ):
+    with pytest.raises(InkwashError, match=rf"truncated: its header says {len(big)} bytes .* found 1\d{{4}}\."):
         read_idx(path)
 
 

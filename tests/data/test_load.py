@@ -14,11 +14,7 @@ from inkwash.errors import AskedWrongly
 
 def test_a_known_set_is_padded_to_a_larger_size() -> None:
     plain = load("digits", "test")
-    assert (
-        plain.fingerprint
-        == load("digits", "test", size=8, channels=1).fingerprint
-        == digits("test").fingerprint
-    )
+    assert plain.fingerprint == load("digits", "test", size=8, channels=1).fingerprint == digits("test").fingerprint
     padded = load("digits", "test", size=12)
     assert padded.fingerprint == digits("test").pad(12).fingerprint
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inkwash.atomic import replacing
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.view import check_out, needs_frames, read_provenance, write
-from inkwash.atomic import replacing
 from inkwash.view.ffmpeg import ffmpeg
 
 ENDINGS = [".png", ".gif", ".webp", ".mp4", ".npz"]

@@ -127,7 +127,7 @@ def _reading(file: Path) -> Iterator[None]:
     """Inside, what is missing or unknown is the fault of the file's provenance."""
     try:
         yield
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise AskedWrongly(f"{file} has notes that inkwash {__version__} cannot follow ({error}).") from error
 
 
