@@ -64,7 +64,7 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     try:
         denoiser.load_state_dict(saved.parts["ema"])
     except (KeyError, RuntimeError) as error:
-        raise InkwashError(f"{path} does not hold the network that it describes: {error}") from error
+        raise InkwashError(f"{path} is of another network than it describes; train again.") from error
     denoiser = denoiser.to(place).requires_grad_(False).eval()
     return Model(folder, which, digest(path), run, shape, saved.facts, denoiser, build.schedule(run.process), place)
 

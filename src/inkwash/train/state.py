@@ -55,8 +55,9 @@ class State:
         try:
             self.denoiser.load_state_dict(saved.parts["model"])
             self.ema.model.load_state_dict(saved.parts["ema"])
-        except (KeyError, RuntimeError) as error:
-            raise InkwashError(f"the checkpoint is of another network: {error}") from error
+            moments = {name: saved.parts[name] for name in (_MOMENTS if saved.facts["step"] else ())}
+        except (KeyError, RuntimeError) as error:  # torch's words run over many lines
+            raise InkwashError("the checkpoint is of another network than it describes; train again.") from error
         facts = saved.facts
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.best = math.inf if facts["best"] is None else facts["best"]
@@ -64,7 +65,7 @@ class State:
         self.held_out = [(step, loss) for step, loss in facts["held_out"]]
         for name, p in self.denoiser.named_parameters() if self.step else ():
             state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
-            for moment in _MOMENTS:
+            for moment, named in moments.items():
                 # in the parameter's own memory layout, which the fused optimiser takes for granted
-                state[moment] = torch.empty_like(p).copy_(saved.parts[moment][name])
+                state[moment] = torch.empty_like(p).copy_(named[name])
             self.optimizer.state[p] = state
