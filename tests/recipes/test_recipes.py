@@ -27,7 +27,7 @@ def small_sets(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int, int
         def load(name: str, split: str, **_: object) -> Source:
             return Images(name or "folder", split, pixels)
 
-        monkeypatch.setattr(fit_job, "load", load)
+        monkeypatch.setattr(build, "load", load)
 
     return place
 
