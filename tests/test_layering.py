@@ -1,79 +1,85 @@
-"""The house keeps its plan: who may import whom, read from the source itself."""
+"""Who imports whom: the parts stay in the order in which they are to be read."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parents[1] / "src" / "inkwash"
-MAY = {  # package: what of inkwash it may import, besides itself and errors
+import inkwash
+
+ROOT = Path(inkwash.__file__).parent
+TORCH = {"torch"}
+
+# what each part may import of inkwash, besides itself, the errors and the version
+BELOW: dict[str, set[str]] = {
+    "errors": set(),
+    "atomic": set(),
+    "settings": set(),
     "core": set(),
     "nets": set(),
+    "view": {"atomic"},
     "denoise": {"core"},
     "sample": {"core"},
     "data": {"core"},
-    "view": {"atomic"},
     "train": {"core", "denoise", "data", "settings", "atomic"},
+    "laws": {"core", "denoise", "sample"},
     "recipes": {"settings"},
-    "jobs": {"core", "nets", "denoise", "sample", "train", "data", "view", "settings", "recipes"},
+    "jobs": {"core", "nets", "view", "denoise", "sample", "data", "train", "recipes", "settings", "atomic"},
+    "cli": {"recipes", "settings", "jobs", "talk"},
+    "talk": {"cli", "recipes", "settings", "jobs", "train"},
+    "__main__": {"cli"},
+    "__init__": set(),
 }
-TORCH_ALONE = ("core", "nets", "denoise", "sample")
-NO_TORCH = ("view", "recipes", "settings.py", "cli.py", "errors.py", "atomic.py", "talk.py")
+ABOVE_TORCH = {"core", "nets", "denoise", "sample", "data", "train", "laws", "jobs"}
 
 
-def imports(path: Path) -> set[str]:
-    """The modules that a file imports, with `from inkwash import x` as inkwash.x."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(file: Path) -> set[str]:
+    """The full names of all that a file imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            module = node.module or ""
-            found |= {f"inkwash.{name.name}" for name in node.names} if module == "inkwash" else {module}
+            assert node.level == 0, f"{file}: imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def files(name: str) -> list[Path]:
-    place = HOUSE / name
-    return sorted(place.glob("**/*.py")) if place.is_dir() else [place]
+def part(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("package", MAY)
-def test_who_imports_whom(package: str) -> None:
-    for path in files(package):
-        inner = {module.split(".")[1] for module in imports(path) if module.startswith("inkwash.")}
-        extra = inner - MAY[package] - {package, "errors", "__version__"}
-        assert not extra, f"{path.relative_to(HOUSE)} imports {extra}"
+def own(name: str) -> str | None:
+    """The part of inkwash that a full name is of: "core" for inkwash.core.Level."""
+    package, *rest = name.split(".")
+    return rest[0] if package == "inkwash" else None
 
 
-@pytest.mark.parametrize("package", TORCH_ALONE)
-def test_the_mathematics_imports_torch_alone(package: str) -> None:
-    standard = {"collections", "dataclasses", "fractions", "itertools", "math", "typing"}
-    for path in files(package):
-        outer = {module.split(".")[0] for module in imports(path)} - {"inkwash", "torch"}
-        assert outer <= standard, f"{path.relative_to(HOUSE)} imports {outer - standard}"
+FILES = sorted(ROOT.rglob("*.py"))
 
 
-@pytest.mark.parametrize("name", NO_TORCH)
-def test_no_torch_before_it_is_needed(name: str) -> None:
-    for path in files(name):
-        for statement in ast.parse(path.read_text(encoding="utf-8")).body:  # the top level alone
-            if isinstance(statement, ast.Import):
-                assert not any(alias.name.split(".")[0] == "torch" for alias in statement.names), path
-            elif isinstance(statement, ast.ImportFrom):
-                assert (statement.module or "").split(".")[0] != "torch", path
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_layers(file: Path) -> None:
+    allowed = BELOW[part(file)] | {part(file), "errors", "__version__"}
+    assert {own(name) for name in imports(file)} - {None} <= allowed
 
 
-def test_files_are_short_and_every_package_is_in_the_plan() -> None:
-    packages = {path.name for path in HOUSE.iterdir() if path.is_dir() and not path.name.startswith("__")}
-    assert packages == set(MAY)
-    for path in HOUSE.glob("**/*.py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_other_packages(file: Path) -> None:
+    others = {name.split(".")[0] for name in imports(file)} - {"inkwash", *sys.stdlib_module_names}
+    if part(file) in {"core", "nets", "denoise", "sample", "laws"}:
+        assert others <= TORCH
+    if part(file) not in ABOVE_TORCH:
+        assert not others & {"torch", "accelerate", "safetensors"}
+    if part(file) in {"errors", "atomic", "recipes", "__main__", "__init__"}:
+        assert others == set()
 
 
-def test_the_core_reads_in_one_sitting() -> None:
-    sitting = [*(HOUSE / "core").glob("*.py"), *(HOUSE / "sample" / name for name in ("loop.py", "ddim.py"))]
-    sitting.append(HOUSE / "train" / "objective.py")
-    lines = [line for path in sitting for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    assert len(lines) <= 660, len(lines)
+def test_denoisers_and_solvers_do_not_know_each_other() -> None:
+    for one, other in (("denoise", "sample"), ("sample", "denoise")):
+        assert not any(own(name) == other for file in (ROOT / one).rglob("*.py") for name in imports(file))
+
+
+def test_every_part_is_named_here() -> None:
+    assert {part(file) for file in FILES} == set(BELOW)

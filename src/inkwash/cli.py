@@ -124,7 +124,7 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (InkwashError, OSError, MemoryError, RuntimeError) as error:
+    except (InkwashError, OSError, MemoryError, RuntimeError, ImportError) as error:
         told = _told(error)
         if told is None:
             raise
@@ -139,6 +139,8 @@ def _told(error: Exception) -> InkwashError | None:
         return error
     if isinstance(error, OSError):
         return InkwashError(f"{error.filename or 'the system'}: {error.strerror or words}.")
+    if isinstance(error, ImportError) and "shtab" in words:  # tyro's, for other shells
+        return AskedWrongly("completion can be had for bash and zsh.")
     if isinstance(error, MemoryError) or "out of memory" in words or "DefaultCPUAllocator" in words:
         return InkwashError("the memory ran out; try a smaller --batch-size, smaller images or a smaller network.")
     if "remote worker" in words or type(error).__name__ == "DistBackendError":  # gloo's, and NCCL's

@@ -56,9 +56,7 @@ def described(path: Path, about: dict[str, Any]) -> Run:
     try:
         if not missing:
             return TypeAdapter(Run).validate_python(about["run"])
-        wrong = f"{', '.join(missing)} is missing"
-    except AskedWrongly as error:
-        wrong = str(error)
+        wrong = f"without {', '.join(missing)}"
     except ValidationError as error:
         place = ".".join(str(name) for name in error.errors()[0]["loc"])
         wrong = f"{place}: {error.errors()[0]['msg']}"
@@ -130,14 +128,15 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _accelerator(wanted: str) -> Accelerator:
     device = build.device(wanted)
-    accelerator = Accelerator(cpu=device.type == "cpu")
     world = int(environ.get("WORLD_SIZE", "1"))
-    if accelerator.num_processes != world:
-        raise InkwashError(
-            f"{world} processes were started, but they do not see each other (accelerate counts "
-            f"{accelerator.num_processes}); start them with `torchrun --nproc-per-node {world} -m inkwash train …`."
-        )
-    return accelerator
+    if world == 1 or all(name in environ for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")):
+        accelerator = Accelerator(cpu=device.type == "cpu")
+        if accelerator.num_processes == world:
+            return accelerator
+    raise InkwashError(
+        f"$WORLD_SIZE tells of {world} processes, but they do not see each other; start them with "
+        f"`torchrun --nproc-per-node {world} -m inkwash train …`, or unset it."
+    )
 
 
 def _sources(run: Run, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:

@@ -35,10 +35,7 @@ def describe(folder: Path) -> list[tuple[str, str]]:
             "held out",
             f"{held_out[-1][1]:.4f} now, {best[1]:.4f} at best (step {best[0]:,})" if held_out else "none yet",
         ),
-        (
-            "checkpoints",
-            f"last (step {about['step']:,}), best (step {kept if kept is None else format(kept, ',')})",
-        ),
+        ("checkpoints", f"last (step {about['step']:,})" + ("" if kept is None else f", best (step {kept:,})")),
         ("sha256", digest(folder / LAST)),
         ("made by", f"inkwash {about['version']}"),
     ]

@@ -12,7 +12,7 @@ def digits() -> Run:
     return Run(
         recipe="digits",
         data=Data(source="digits"),
-        network=UNet(channels=48, mults=(1, 2), blocks=1),
+        network=UNet(channels=32, mults=(1, 2), blocks=1),
         process=Process(schedule="continuous-cosine", prediction="v"),
-        training=Training(draw="stratified", steps=1500, batch_size=128, lr=2e-3, ema=0.99, save_every=500),
+        training=Training(draw="stratified", steps=1200, batch_size=128, lr=2e-3, ema=0.99, save_every=400),
     )

@@ -1,0 +1,27 @@
+"""What many tests share: a tiny trained run, and the data sets where this machine has them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from commands import TINY, did
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch, which nothing has imported yet, reads it once
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 12 steps on the digits, to be read only."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    did("train", "digits", *TINY, "--steps", 12, "--save-every", 4, "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of the downloaded data sets; without one the test is skipped."""
+    folder = Path(os.environ.get("INKWASH_DATA", ""))
+    if not (folder / "mnist").is_dir():
+        pytest.skip("needs $INKWASH_DATA, a folder that holds mnist/")
+    return folder

@@ -1,0 +1,93 @@
+"""Settings: held to their ranges when they are made, and the same after a passage through JSON."""
+
+import json
+from dataclasses import FrozenInstanceError, asdict, fields, replace
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from inkwash import recipes
+from inkwash.errors import AskedWrongly
+from inkwash.settings import Data, Process, Run, Sampling, TenChannelUNet, Training, UNet
+
+NAN, INF = float("nan"), float("inf")
+
+WRONG: list[tuple[type, str, list[Any]]] = [
+    (Data, "size", [0, -1, 10**6, 2.5]),
+    (Data, "image_channels", [0, 2, 4]),
+    (Data, "unreadable", ["maybe"]),
+    (UNet, "channels", [0, 1, 7, -8, 10**6]),
+    (UNet, "mults", [(), (0,), (1, -1), (1,) * 11, (1000,)]),
+    (UNet, "blocks", [0, 1000]),
+    (UNet, "attention", [(-1,)]),
+    (UNet, "heads", [0]),
+    (UNet, "patch", [0, 1000]),
+    (UNet, "dropout", [-0.1, 1.1, NAN]),
+    (Process, "schedule", ["cosinus"]),
+    (Process, "timesteps", [0, 10**7]),
+    (Process, "beta_low", [0.0, -1e-4, NAN, INF]),
+    (Process, "beta_high", [0.0, NAN, INF]),
+    (Process, "sigma_data", [0.0, -1.0, NAN, INF]),
+    (Training, "steps", [0, -1, 10**20]),
+    (Training, "minutes", [0.0, -1.0, NAN, INF]),
+    (Training, "batch_size", [0, 10**20]),
+    (Training, "accumulate", [0]),
+    (Training, "lr", [0.0, -1.0, NAN, INF]),
+    (Training, "warmup", [-1]),
+    (Training, "weight_decay", [-1.0, NAN, INF]),
+    (Training, "beta2", [-0.1, 1.0, NAN]),
+    (Training, "clip", [0.0, -1.0, NAN, INF]),
+    (Training, "ema", [-0.1, 2.0, NAN]),
+    (Training, "save_every", [0]),
+    (Training, "seed", [-1, 2**63]),
+    (Sampling, "n", [0, -1]),
+    (Sampling, "steps", [0]),
+    (Sampling, "eta", [-0.1, 1.5, NAN]),
+    (Sampling, "seed", [-1]),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [(kind, name, value) for kind, name, values in WRONG for value in values],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_out_of_range(kind: type, name: str, value: Any) -> None:
+    """The sentence names the flag, what it should be, and what it was."""
+    with pytest.raises(AskedWrongly, match=rf"^--{name.replace('_', '-')} should .*\(got .*\)\.$") as told:
+        kind(**{name: value})
+    assert repr(value) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", [Data, UNet, Process, Training, Sampling])
+def test_what_a_wrong_type_is_called(kind: type) -> None:
+    for entry in fields(kind):
+        with pytest.raises(AskedWrongly, match=f"^--{entry.name.replace('_', '-')} should be"):
+            kind(**{entry.name: object()})
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_runs_survive_json(name: str) -> None:
+    """The two networks, too, which a checkpoint tells apart."""
+    run = recipes.find(name)
+    assert TypeAdapter(Run).validate_python(json.loads(json.dumps(asdict(run)))) == run
+
+
+@pytest.mark.parametrize("network", [UNet(), UNet(mults=(1,), attention=(0,)), TenChannelUNet()])
+def test_networks_survive_json(network: UNet | TenChannelUNet) -> None:
+    run = Run("mine", network=network)
+    back = TypeAdapter(Run).validate_python(json.loads(json.dumps(asdict(run))))
+    assert back == run
+    assert type(back.network) is type(network)
+
+
+def test_numbers_survive_json() -> None:
+    run = Run("mine", training=replace(Training(), lr=1 / 3, weight_decay=5e-324, seed=2**63 - 1))
+    assert TypeAdapter(Run).validate_python(json.loads(json.dumps(asdict(run)))) == run
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Training().lr = 1.0  # type: ignore[misc]

@@ -1,0 +1,281 @@
+"""The training loop as the Python API has it, with a network of one's own; it reads as documentation too."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from inkwash.core import Cosine, Seeded, V, linear, prior, trailing
+from inkwash.core import F as Edm
+from inkwash.data import Batches, Images, digits, to_float
+from inkwash.denoise import Denoiser, clip
+from inkwash.errors import InkwashError
+from inkwash.sample import Ddim, DPMpp2M, last, sample
+from inkwash.settings import Training
+from inkwash.train import Objective, Plain, Saved, State, Step, Uniform, held_out_loss, load, train
+from inkwash.train.checkpoint import BEST, LAST
+
+
+class Mine(nn.Module):
+    """Any module called as net(x, t, cond) will do; it need not know of diffusion."""
+
+    def __init__(self, side: int = 8) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(side**2 + 1, 64), nn.SiLU(), nn.Linear(64, side**2))
+
+    def forward(self, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+        told = torch.cat([x.flatten(1), t.float()[:, None]], dim=1)
+        return self.layers(told).view_as(x)
+
+
+SETTINGS = Training(steps=30, batch_size=16, lr=1e-2, warmup=0, ema=0.9, save_every=10, device="cpu")
+OBJECTIVE = Objective(Cosine(), V(), Uniform(), Plain())
+
+
+def training(
+    folder: Path,
+    settings: Training = SETTINGS,
+    stop: Callable[[], bool] = lambda: False,
+    denoiser: Denoiser | None = None,
+    objective: Objective = OBJECTIVE,
+) -> tuple[State, list[Step | Saved]]:
+    if denoiser is None:
+        torch.manual_seed(settings.seed)
+        denoiser = Denoiser(Mine(), V())
+    state = State.fresh(denoiser, settings)
+    batches = Batches(digits("train"), settings.batch_size, settings.seed)
+    held_out = to_float(digits("test").take(torch.arange(50)))
+    accelerator = Accelerator(cpu=True)
+    events = train(state, objective, batches, held_out, settings, folder, {"mine": "yes"}, accelerator, stop)
+    return state, list(events)
+
+
+def test_a_network_of_ones_own_trains_and_samples(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=200)
+    state, events = training(tmp_path, settings)
+    saved = [event for event in events if isinstance(event, Saved)]
+    assert saved[-1].held_out < 0.7 * saved[0].held_out
+
+    plan = trailing(Cosine(), 20)
+    noise = Seeded(0, range(4))
+    x = prior(noise, plan[0], torch.empty(4, 1, 8, 8))
+    images = last(sample(clip(state.ema.model), x, plan, DPMpp2M(), noise))
+    assert images.shape == (4, 1, 8, 8)
+    assert images.abs().max() <= 1
+    # digits are dark at their left and right edges, and noise is not
+    assert images[..., 0].mean() < images[..., 3:5].mean() - 0.3
+
+
+@pytest.mark.parametrize("prediction", [V(), Edm(0.5)])
+def test_and_on_a_discrete_schedule(prediction: Any, tmp_path: Path) -> None:
+    seen = []
+
+    class Spy(Mine):
+        def forward(self, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+            seen.append((x.dtype, t.dtype, t.shape, cond))
+            return super().forward(x, t / 10, cond)
+
+    denoiser = Denoiser(Spy(), prediction)
+    training(tmp_path, denoiser=denoiser, objective=Objective(linear(10), prediction, Uniform(), Plain()))
+    noise = Seeded(0, range(3))
+    plan = trailing(linear(10), 10)
+    x = prior(noise, plan[0], torch.empty(3, 1, 8, 8))
+    assert last(sample(clip(denoiser), x, plan, Ddim(eta=0.5), noise)).isfinite().all()
+    assert {seen_of[0:2] + seen_of[3:] for seen_of in seen} == {(torch.float32, torch.int64, None)}
+    assert {seen_of[2] for seen_of in seen} == {(50,), (16,), (3,)}
+
+
+def test_progress(tmp_path: Path) -> None:
+    state, events = training(tmp_path)
+    steps = [event for event in events if isinstance(event, Step)]
+    saved = [event for event in events if isinstance(event, Saved)]
+    assert [event.step for event in steps] == [10, 20, 30]
+    assert [event.images_seen for event in steps] == [160, 320, 480]
+    assert [event.step for event in saved] == [0, 10, 20, 30]
+    assert isinstance(events[-1], Saved)
+    assert all(event.path == tmp_path / LAST for event in saved)
+    assert all(event.images_per_second > 0 and event.steps == 30 for event in steps)
+    assert steps[0].lr > steps[1].lr > steps[2].lr > 0
+    assert steps[0].seconds < steps[1].seconds
+    assert state.step == 30
+
+    kept = load(tmp_path / LAST).facts
+    assert kept["mine"] == "yes"
+    assert kept["images_seen"] == 480
+    assert kept["history"] == [[event.step, event.loss] for event in steps]
+    assert kept["held_out"] == [[event.step, event.held_out] for event in saved]
+
+
+def test_the_best_is_kept(tmp_path: Path) -> None:
+    _, events = training(tmp_path, replace(SETTINGS, lr=2.0, clip=None, steps=40, ema=0.0))
+    saved = [event for event in events if isinstance(event, Saved)]
+    best = min(saved, key=lambda event: event.held_out)
+    assert best.step < 40  # that rate is too high
+    assert [event.best for event in saved] == [
+        event.held_out == min(other.held_out for other in saved[: i + 1]) for i, event in enumerate(saved)
+    ]
+    assert load(tmp_path / BEST).facts["step"] == best.step
+    assert load(tmp_path / LAST).facts["step"] == 40
+    assert load(tmp_path / LAST).facts["best"] == best.held_out
+
+
+def test_the_last_step_is_saved_whatever_save_every(tmp_path: Path) -> None:
+    _, events = training(tmp_path, replace(SETTINGS, steps=13, save_every=1000))
+    assert [event.step for event in events] == [0, 10, 13, 13]
+    assert isinstance(events[-1], Saved)
+
+
+def test_asked_to_stop(tmp_path: Path) -> None:
+    asked = iter([False, False, True, True])
+    state, events = training(tmp_path, stop=lambda: next(asked))
+    assert state.step == 3
+    assert isinstance(events[-1], Saved)
+    assert load(tmp_path / LAST).facts["step"] == 3
+
+
+def weights(state: State) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in state.denoiser.parameters()])
+
+
+def test_a_seed_is_a_training(tmp_path: Path) -> None:
+    first, again, other = (
+        training(tmp_path / name, replace(SETTINGS, seed=seed))[0] for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert torch.equal(weights(first), weights(again))
+    assert not torch.equal(weights(first), weights(other))
+
+
+@pytest.mark.parametrize("parts", [2, 3, 16, 100])
+def test_accumulating_is_rounding(parts: int, tmp_path: Path) -> None:
+    few = replace(SETTINGS, steps=5)
+    whole = training(tmp_path / "a", few)[0]
+    cut = training(tmp_path / "b", replace(few, accumulate=parts))[0]
+    torch.testing.assert_close(weights(cut), weights(whole), atol=1e-5, rtol=1e-4)
+
+
+def test_clipping_bounds_the_gradient(tmp_path: Path) -> None:
+    """Adam's first moment after one step is a tenth of the gradient."""
+    one = replace(SETTINGS, steps=1)
+    norms = []
+    for clip_at in (None, 1e-3):
+        state = training(tmp_path / str(clip_at), replace(one, clip=clip_at))[0]
+        moments = [state.optimizer.state[p]["exp_avg"].flatten() for p in state.denoiser.parameters()]
+        norms.append(10 * torch.cat(moments).norm().item())
+    assert norms[0] > 0.1
+    assert norms[1] == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_the_held_out_loss_is_always_the_same(tmp_path: Path) -> None:
+    state, events = training(tmp_path)
+    images = to_float(digits("test").take(torch.arange(50)))
+    assert events[-1].held_out == held_out_loss(state.ema.model, OBJECTIVE, images)
+    parts = held_out_loss(state.ema.model, OBJECTIVE, images.repeat(3, 1, 1, 1))  # more than are taken at once
+    assert parts == pytest.approx(events[-1].held_out, rel=0.2)
+
+
+@pytest.mark.parametrize("when", [0, 3, 13])
+def test_a_loss_that_is_no_number(when: int, tmp_path: Path) -> None:
+    """It is noticed at the next report or checkpoint, and never gets into one."""
+
+    class Fails(Mine):
+        calls = 0
+
+        def forward(self, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+            self.calls += self.training
+            return super().forward(x, t, cond) * (float("nan") if self.calls > when else 1.0)
+
+    torch.manual_seed(0)
+    with pytest.raises(
+        InkwashError, match=r"the loss was no longer a number at step 1[05]; .*holds the last good"
+    ) as told:
+        training(tmp_path, replace(SETTINGS, save_every=5 if when == 13 else 100), denoiser=Denoiser(Fails(), V()))
+    assert str(tmp_path / LAST) in str(told.value)
+    for tensor in load(tmp_path / LAST).parts["ema"].values():
+        assert tensor.isfinite().all()
+
+
+def test_no_number_at_all(tmp_path: Path) -> None:
+    """Where nothing was saved, nothing is claimed to be."""
+    net = Mine()
+    nn.init.constant_(net.layers[0].weight, float("nan"))
+    with pytest.raises(InkwashError, match="at step 0; nothing was saved"):
+        training(tmp_path, denoiser=Denoiser(net, V()))
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- by the clock
+
+
+class Clock:
+    """Each look at it is a second later."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_minutes_instead_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At ten steps a second, six seconds are sixty steps; the plan is mended at each report."""
+    monkeypatch.setattr("inkwash.train.loop.time.perf_counter", Clock())
+    state, events = training(tmp_path, replace(SETTINGS, steps=10, minutes=0.1))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert state.step == steps[-1].step == steps[-1].steps
+    assert state.step == 60
+    assert state.seconds == pytest.approx(6)
+    assert steps[-1].lr < 0.01 * SETTINGS.lr  # the decay ends with the time
+
+
+def test_few_minutes(tmp_path: Path) -> None:
+    state, events = training(tmp_path, replace(SETTINGS, steps=1000, minutes=1e-6))
+    assert state.step == 10  # the first look at the clock
+    assert isinstance(events[-1], Saved)
+
+
+def test_minutes_that_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was planned in time is not cut at the recipe's steps when a run goes on."""
+    monkeypatch.setattr("inkwash.train.loop.time.perf_counter", Clock())
+    settings = replace(SETTINGS, steps=7, minutes=0.1)
+    stops = iter([False] * 25 + [True] * 3)
+    stopped, _ = training(tmp_path, settings, stop=lambda: next(stops))
+    assert 7 < stopped.step < 30
+
+    def resumed(minutes: float) -> State:
+        state = State.fresh(Denoiser(Mine(), V()), settings)
+        state.restore(load(tmp_path / LAST))
+        batches = Batches(digits("train"), 16, 0)
+        held_out = to_float(digits("test").take(torch.arange(50)))
+        wanted = replace(settings, minutes=minutes)
+        list(train(state, OBJECTIVE, batches, held_out, wanted, tmp_path, {}, Accelerator(cpu=True)))
+        return state
+
+    done = resumed(0.1)
+    assert done.step > stopped.step
+    assert done.seconds == pytest.approx(6, abs=1.5)
+    assert resumed(0.1).step == done.step  # the time is up
+    assert resumed(0.2).step > done.step
+
+
+def test_damaged_batches_are_raised_where_they_belong(tmp_path: Path) -> None:
+    """An error in the data ends the training, and what was saved stays."""
+
+    class Breaks(Batches):
+        def at(self, step: int) -> Any:
+            if step == 12:
+                raise InkwashError("image 7 cannot be read.")
+            return super().at(step)
+
+    state = State.fresh(Denoiser(Mine(), V()), SETTINGS)
+    images = Images("mine", "train", torch.zeros(40, 1, 8, 8, dtype=torch.uint8))
+    events = train(
+        state, OBJECTIVE, Breaks(images, 16, 0), torch.zeros(4, 1, 8, 8), SETTINGS, tmp_path, {}, Accelerator(cpu=True)
+    )
+    with pytest.raises(InkwashError, match="image 7"):
+        list(events)
+    assert load(tmp_path / LAST).facts["step"] == 10
