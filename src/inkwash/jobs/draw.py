@@ -110,7 +110,8 @@ def draw(
             if moment.step:
                 tick(real)
         images.append(to_uint8(moment.x[:real]).cpu())
-    sheets = [grid(_last_channel(torch.cat(film)), smooth=smooth(model.shape)) for film in films]
+    scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses: small sheets keep animations light
+    sheets = [grid(_last_channel(torch.cat(film)), scale=scale) for film in films]
     return Drawn(_last_channel(torch.cat(images)), sheets, calls)
 
 
