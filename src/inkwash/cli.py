@@ -110,9 +110,7 @@ _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.Omit
 def main(argv: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 asked wrongly."""
     args = sys.argv[1:] if argv is None else argv
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names and symbols that a terminal cannot show stop nothing
-            stream.reconfigure(errors="backslashreplace")
+    _ready_streams()
     try:
         command = _parse(args)
         from inkwash import talk
@@ -132,6 +130,14 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(told.exit_code)
 
 
+def _ready_streams() -> None:
+    """Nothing stops because a terminal cannot show a sign, or because there is no terminal."""
+    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _told(error: Exception) -> InkwashError | None:
     """An error in a sentence for the user; None where it is a mistake of inkwash's own."""
     words = str(error)
@@ -146,7 +152,7 @@ def _told(error: Exception) -> InkwashError | None:
     if "remote worker" in words or type(error).__name__ == "DistBackendError":  # gloo's, and NCCL's
         return InkwashError("another process of this training has ended, and says why; go on with --resume.")
     if "home directory" in words:  # pathlib's words
-        return AskedWrongly("a path begins with ~ and a name that has no home folder here; write the path in full.")
+        return AskedWrongly("there is no such home folder here; write paths in full, and give --data-dir.")
     return None
 
 

@@ -12,7 +12,7 @@ from commands import did, inkwash
 from inkwash import recipes
 from inkwash.core import Seeded, linear
 from inkwash.jobs import build
-from inkwash.jobs.draw import Model, draw
+from inkwash.jobs.draw import LANES, Model, draw
 from inkwash.settings import Run, Sampling, UNet
 
 # small, yet with all that might compute an image differently in another batch
@@ -49,6 +49,18 @@ def test_an_image_is_alone(name: str, precision: torch.dtype, solver: str) -> No
     for n, batch_size in ((37, 1), (37, 7), (5, 64), (20, 20)):
         fewer = draw(model(name, precision), replace(sampling, n=n), batch_size).images
         assert np.array_equal(fewer, images[:n]), (n, batch_size)
+
+
+def test_all_batches_are_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels for another size may round otherwise, too seldom for the tests above to see it each time."""
+    seen = set()
+    few = model("UNet")
+    monkeypatch.setattr(
+        few.denoiser, "output", lambda x, *rest, real=few.denoiser.output: seen.add(x.shape) or real(x, *rest)
+    )
+    for n, batch_size in ((1, 1), (5, 64), (17, 7), (40, 64)):
+        draw(few, Sampling(n=n, steps=1), batch_size)
+    assert seen == {(LANES, 3, 9, 14)}
 
 
 def test_every_image_is_another_and_so_is_every_seed() -> None:

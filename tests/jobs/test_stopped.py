@@ -76,6 +76,7 @@ MOMENTS = {
     "before the best checkpoint is written": Fuse("pathlib:Path.write_bytes", 5),
     "before the best checkpoint is on disk": Fuse("inkwash.atomic:_to_disk", 5),
     "between best and last": Fuse("pathlib:Path.replace", 5, after=True),
+    "between best and last, at the end": Fuse("pathlib:Path.replace", 7, after=True),
     "before the last checkpoint is renamed": Fuse("pathlib:Path.replace", 6),
     "after the last checkpoint": Fuse("pathlib:Path.replace", 6, after=True),
     "after the last step": Fuse("inkwash.train.loop:_update", 12, after=True),

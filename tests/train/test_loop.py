@@ -17,7 +17,7 @@ from inkwash.denoise import Denoiser, clip
 from inkwash.errors import InkwashError
 from inkwash.sample import Ddim, DPMpp2M, last, sample
 from inkwash.settings import Training
-from inkwash.train import Objective, Plain, Saved, State, Step, Uniform, held_out_loss, load, train
+from inkwash.train import Chance, Objective, Plain, Saved, State, Step, Uniform, held_out_loss, load, train
 from inkwash.train.checkpoint import BEST, LAST
 
 
@@ -148,6 +148,25 @@ def test_a_seed_is_a_training(tmp_path: Path) -> None:
     )
     assert torch.equal(weights(first), weights(again))
     assert not torch.equal(weights(first), weights(other))
+
+
+def test_every_step_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images, times and noise are a function of the seed and the step, and none comes twice."""
+    seen: list[tuple[Tensor, Chance]] = []
+    real = Objective.__call__
+
+    def spy(self: Objective, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Any = None) -> Tensor:
+        if denoiser.training:
+            seen.append((x0, chance))
+        return real(self, denoiser, x0, chance, cond)
+
+    monkeypatch.setattr(Objective, "__call__", spy)
+    for seed in (0, 1):
+        training(tmp_path / str(seed), replace(SETTINGS, steps=3, seed=seed))
+    assert len(seen) == 6
+    assert len({x0.numpy().tobytes() for x0, _ in seen}) == 6
+    for name in ("uniform", "strata", "normal", "eps"):
+        assert len({getattr(chance, name).numpy().tobytes() for _, chance in seen}) == 6
 
 
 @pytest.mark.parametrize("parts", [2, 3, 16, 100])

@@ -5,7 +5,7 @@ from inkwash.data.digits import digits
 from inkwash.data.fetch import find_or_fetch
 from inkwash.data.folder import folder
 from inkwash.data.idx import read_idx
-from inkwash.data.load import load
+from inkwash.data.load import is_folder, load
 from inkwash.data.mnist import fashion_mnist, mnist
 from inkwash.data.shuffle import indices
 from inkwash.data.source import Images, Source, hold_out, to_float, to_uint8
@@ -23,6 +23,7 @@ __all__ = [
     "folder",
     "hold_out",
     "indices",
+    "is_folder",
     "load",
     "mnist",
     "read_idx",

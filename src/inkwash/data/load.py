@@ -48,6 +48,11 @@ def load(
     return images if size is None else images.pad(size)
 
 
+def is_folder(name_or_path: str | Path) -> bool:
+    """Whether `load` takes this for a folder of images."""
+    return name_or_path not in _KNOWN and Path(name_or_path).expanduser().is_dir()
+
+
 def _unknown(name: str) -> str:
     near = get_close_matches(name.lower(), _KNOWN, n=1)
     guess = f" Did you mean {near[0]}?" if near else ""

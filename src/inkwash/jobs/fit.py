@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from pydantic import TypeAdapter, ValidationError
 
 from inkwash import __version__
-from inkwash.data import Batches, Source, to_float
+from inkwash.data import Batches, Source, is_folder, to_float
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.settings import Run
@@ -99,6 +99,8 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
 def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise AskedWrongly(f"--out {folder} is a file; a run is a folder. Choose another --out.")
+    if is_folder(run.data.source) and folder.resolve().is_relative_to(Path(run.data.source).expanduser().resolve()):
+        raise AskedWrongly(f"{folder} lies among the images of {run.data.source}; choose an --out outside of it.")
     if before is None:
         if resume:
             raise AskedWrongly(f"there is no run to resume in {folder}; leave out --resume to begin one.")

@@ -14,5 +14,5 @@ def digits() -> Run:
         data=Data(source="digits"),
         network=UNet(channels=32, mults=(1, 2), blocks=1),
         process=Process(schedule="continuous-cosine", prediction="v"),
-        training=Training(draw="stratified", steps=600, batch_size=128, lr=3e-3, ema=0.98, save_every=200),
+        training=Training(draw="stratified", steps=600, batch_size=128, lr=2e-3, ema=0.98, save_every=200),
     )
