@@ -132,7 +132,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def _ready_streams() -> None:
     """Nothing stops because a terminal cannot show a sign, or because there is no terminal."""
-    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))
+    none = os.open(os.devnull, os.O_WRONLY) if sys.stdout is None or sys.stderr is None else 0
+    sys.stdout, sys.stderr = (stream or os.fdopen(none, "w", closefd=False) for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

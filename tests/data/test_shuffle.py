@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkwash.data import indices, mix
+from inkwash.core import mix
+from inkwash.data import indices
 from inkwash.data.shuffle import permutation
 from inkwash.errors import AskedWrongly
 

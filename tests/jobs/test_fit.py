@@ -102,6 +102,14 @@ def test_folders_that_cannot_be_used(make: Any, words: str, tmp_path: Path) -> N
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_among_its_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files would be counted among them when it goes on."""
+    monkeypatch.chdir(pictures(tmp_path / "photos"))
+    for out in ((), ("--out", "."), ("--out", "../photos/run")):
+        assert f"lies among the images of {tmp_path}/photos; choose an --out" in refused("train", ".", *SMALL, *out)
+    did("train", ".", *SMALL, "--out", "../run")
+
+
 def test_and_what_the_sentences_advise(tmp_path: Path) -> None:
     for make, advice in ((with_text, ("--unreadable", "skip")), (of_two_sizes, ("--size", 8))):
         make(tmp_path / make.__name__)

@@ -1,5 +1,6 @@
 """What sample writes, in every form, and what replay makes of it."""
 
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands import TINY, did, inkwash, refused
+from commands import TINY, Command, did, inkwash, refused
 from inkwash.train.checkpoint import LAST, digest
 from inkwash.view import read_provenance, write
 
@@ -145,6 +146,21 @@ def test_nothing_is_computed_for_a_form_that_cannot_be_written(
     for name in ("a.jpg", "a.tar.gz", ".png", "full", "full/mine.txt/a.png"):
         assert refused("sample", trained, "--out", tmp_path / "good.png", "--out", tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_full_disk(trained: Path, tmp_path: Path) -> None:
+    """Nothing half-written is left, and what was there before is as it was."""
+    (tmp_path / "drawn").mkdir()
+    for name in ("a.png", "a.gif", "a.mp4", "a.npz", "a"):
+        file = tmp_path / "drawn" / name
+        if name != "a":
+            file.write_bytes(b"before")
+        command = ("sample", trained, "-n", 100, "--steps", 2, "--out", file)
+        done = Command(command, tmp_path, limits={resource.RLIMIT_FSIZE: 600}).wait()
+        assert done.code == 1
+        assert f"{file} could not be written: " in done.sentence
+        assert name == "a" or file.read_bytes() == b"before"
+    assert len(list((tmp_path / "drawn").iterdir())) == 4
 
 
 def test_without_out_into_the_run(trained: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def load(
 
 def is_folder(name_or_path: str | Path) -> bool:
     """Whether `load` takes this for a folder of images."""
-    return name_or_path not in _KNOWN and Path(name_or_path).expanduser().is_dir()
+    return str(name_or_path) not in ("", *_KNOWN) and Path(name_or_path).expanduser().is_dir()
 
 
 def _unknown(name: str) -> str:
