@@ -156,7 +156,7 @@ def test_a_full_disk(trained: Path, tmp_path: Path) -> None:
         if name != "a":
             file.write_bytes(b"before")
         command = ("sample", trained, "-n", 100, "--steps", 2, "--out", file)
-        done = Command(command, tmp_path, limits={resource.RLIMIT_FSIZE: 600}).wait()
+        done = Command(command, tmp_path, limits={resource.RLIMIT_FSIZE: 300}).wait()
         assert done.code == 1
         assert f"{file} could not be written: " in done.sentence
         assert name == "a" or file.read_bytes() == b"before"
