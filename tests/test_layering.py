@@ -23,6 +23,7 @@ BELOW: dict[str, set[str]] = {
     "sample": {"core"},
     "data": {"core"},
     "train": {"core", "denoise", "data", "settings", "atomic"},
+    "metrics": {"core", "denoise", "data", "atomic"},
     "laws": {"core", "denoise", "sample"},
     "recipes": {"settings"},
     "jobs": {"core", "nets", "view", "denoise", "sample", "data", "train", "recipes", "settings", "atomic"},
@@ -31,7 +32,7 @@ BELOW: dict[str, set[str]] = {
     "__main__": {"cli"},
     "__init__": set(),
 }
-ABOVE_TORCH = {"core", "nets", "denoise", "sample", "data", "train", "laws", "jobs"}
+ABOVE_TORCH = {"core", "nets", "denoise", "sample", "data", "train", "metrics", "laws", "jobs"}
 
 
 def imports(file: Path) -> set[str]:

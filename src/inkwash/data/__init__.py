@@ -2,7 +2,7 @@
 
 from inkwash.data.batches import Batch, Batches
 from inkwash.data.digits import digits
-from inkwash.data.fetch import find_or_fetch
+from inkwash.data.fetch import cache_folder, find_or_fetch
 from inkwash.data.folder import folder
 from inkwash.data.idx import read_idx
 from inkwash.data.load import is_folder, load
@@ -17,6 +17,7 @@ __all__ = [
     "Images",
     "Source",
     "Streamed",
+    "cache_folder",
     "digits",
     "fashion_mnist",
     "find_or_fetch",

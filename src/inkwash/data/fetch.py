@@ -34,7 +34,7 @@ def find_or_fetch(
         return found
     folder = root / folder_name
     if not _writable(folder):
-        folder = _cache_folder() / folder_name
+        folder = cache_folder() / folder_name
         if not _writable(folder):
             raise InkwashError(
                 f"{file_name} is not in {root / folder_name}, and neither this folder nor {folder} can be "
@@ -51,10 +51,11 @@ def _data_folder(data_dir: str | Path | None) -> Path:
             raise AskedWrongly(f"The data folder {root} is not a folder. Make it, or give one that exists.")
         return root
     told = os.environ.get("INKWASH_DATA")
-    return Path(told).expanduser() if told else _cache_folder()
+    return Path(told).expanduser() if told else cache_folder()
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash: for downloads, and for what took long to compute."""
     told = os.environ.get("XDG_CACHE_HOME")
     return (Path(told).expanduser() if told else Path.home() / ".cache") / "inkwash"
 

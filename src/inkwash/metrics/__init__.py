@@ -1,0 +1,1 @@
+"""How good images and models are: distances, fidelity and diversity, copies, losses, likelihoods."""
