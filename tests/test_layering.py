@@ -27,12 +27,25 @@ BELOW: dict[str, set[str]] = {
     "laws": {"core", "denoise", "sample"},
     "recipes": {"settings"},
     "jobs": {"core", "nets", "view", "denoise", "sample", "data", "train", "recipes", "settings", "atomic"},
+    "study": {
+        "core",
+        "view",
+        "denoise",
+        "sample",
+        "data",
+        "train",
+        "metrics",
+        "jobs",
+        "recipes",
+        "settings",
+        "atomic",
+    },
     "cli": {"recipes", "settings", "jobs", "talk"},
-    "talk": {"cli", "recipes", "settings", "jobs", "train"},
+    "talk": {"cli", "recipes", "settings", "jobs", "train", "study", "metrics"},
     "__main__": {"cli"},
     "__init__": set(),
 }
-ABOVE_TORCH = {"core", "nets", "denoise", "sample", "data", "train", "metrics", "laws", "jobs"}
+ABOVE_TORCH = {"core", "nets", "denoise", "sample", "data", "train", "metrics", "laws", "jobs", "study"}
 
 
 def imports(file: Path) -> set[str]:

@@ -4,6 +4,7 @@ Ranges are checked when a value is made; a value out of range never reaches the 
 field is also its help on the command line.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
@@ -17,6 +18,8 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+Prediction = Literal["eps", "x0", "v", "flow", "edm"]
 
 
 class Checked:
@@ -97,7 +100,7 @@ class Process(Checked):
     """First beta of linear and scaled-linear, first σ of ve; None takes the schedule's own."""
     beta_high: Positive | None = None
     """Last beta of linear and scaled-linear, last σ of ve; None takes the schedule's own."""
-    prediction: Literal["eps", "x0", "v", "flow", "edm"] = "eps"
+    prediction: Prediction = "eps"
     """What the network outputs."""
     sigma_data: Positive = 0.5
     """The data's spread, which edm's preconditioning uses."""
@@ -156,7 +159,7 @@ class Run(Checked):
     training: Training = field(default_factory=Training)
 
 
-Solver = Literal["ddpm", "ddim", "heun", "dpmpp2m"]
+Solver = Literal["ddpm", "ddim", "ddim-lab", "heun", "dpmpp2m"]
 Spacing = Literal["trailing", "leading", "linspace", "karras"]
 
 
@@ -167,11 +170,11 @@ class Sampling(Checked):
     n: Annotated[Count, tyro.conf.arg(aliases=["-n"])] = 64
     """How many images."""
     solver: Solver = "ddim"
-    """Sampler."""
+    """Sampler; ddim-lab is ddim with the course lab's η, which scales the variance."""
     steps: Count = 50
     """Steps of the sampler."""
     eta: Share | None = None
-    """Noise of ddim, from 0 (none) to 1 (as much as ddpm)."""
+    """Noise of ddim and ddim-lab, from 0 (none) to 1 (as much as ddpm)."""
     variance: Literal["small", "large"] = "small"
     """Added noise of ddpm and ddim: the posterior's β̃, or the fixed large β."""
     spacing: Spacing | None = None
@@ -180,3 +183,51 @@ class Sampling(Checked):
     """What holds the predicted image in range."""
     seed: Natural = 0
     """Seed; image i is the same whatever n."""
+
+
+def listed(kind: Callable[[str], Any]) -> Any:
+    """How the command line reads several values of one flag: A,B,C."""
+
+    def read(args: list[str]) -> tuple[Any, ...]:
+        return tuple(kind(word.strip()) for word in args[0].split(","))
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1, metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(str(each) for each in value)],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sweep(Checked):
+    """What a study varies: each flag takes one value or several, and every combination is a cell."""
+
+    steps: Annotated[tuple[Count, ...], listed(int)] = (5, 10, 20, 50)
+    """Steps of the sampler."""
+    solver: Annotated[tuple[Solver, ...], listed(str)] = ("ddim",)
+    """Samplers: ddpm, ddim, ddim-lab, heun, dpmpp2m."""
+    eta: Annotated[tuple[Share, ...], listed(float)] = ()
+    """Noise of ddim and ddim-lab, from 0 to 1; the other samplers have none."""
+    spacing: Annotated[tuple[Spacing, ...], listed(str)] = ()
+    """trailing, leading, linspace, karras; empty takes what suits the sampler."""
+    variance: Annotated[tuple[Literal["small", "large"], ...], listed(str)] = ("small",)
+    """Added noise of ddpm and ddim: small, large."""
+    limit: Annotated[tuple[Literal["clip", "dynamic", "none"], ...], listed(str)] = ("clip",)
+    """What holds the predicted image in range: clip, dynamic, none."""
+    prediction: Annotated[tuple[Prediction, ...], listed(str)] = ()
+    """Of the runs given, those that predict this; empty takes all."""
+    scale: Annotated[tuple[float, ...], listed(float)] = ()
+    """Guidance scales, for conditional runs."""
+
+
+@dataclass(frozen=True)
+class Scoring(Checked):
+    """What images are scored against, and how many of them."""
+
+    n: Annotated[Count | None, tyro.conf.arg(aliases=["-n"])] = None
+    """Images in each of three draws; None takes the command's own number, or what the data set allows."""
+    features: Literal["auto", "pixels", "classifier", "inception", "dinov2"] = "auto"
+    """What images are compared in; auto takes a classifier trained here where there are labels, else pixels."""
+    split: Literal["train", "test"] = "train"
+    """Real images to compare with."""
+    seed: Natural = 0
+    """Seed of the images drawn."""

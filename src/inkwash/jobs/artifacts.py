@@ -37,7 +37,7 @@ def write_samples(
     for out in outs:
         check_out(out)
     frames = FRAMES if any(needs_frames(out) for out in outs) else 0
-    drawn = draw(model, sampling, batch_size, frames, SHOWN, tick)
+    drawn = draw(model, sampling, batch_size, frames=frames, shown=SHOWN, tick=tick)
     about = {
         "inkwash": __version__,
         "command": "sample",

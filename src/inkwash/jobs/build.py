@@ -1,6 +1,7 @@
 """From settings to objects. The only place that knows both."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def schedule(process: settings.Process) -> Schedule:
     return (with_ends | without)[process.schedule]()
 
 
+def prediction(process: settings.Process) -> Prediction:
+    """What the network outputs."""
+    return _PREDICTIONS[process.prediction](process.sigma_data)
+
+
 def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
     """The images of "train" or "test". Raises AskedWrongly where there are none, and what `load` raises."""
     if not data.source:
@@ -104,12 +110,11 @@ def network(run: settings.Run, shape: Shape) -> nn.Module:
 def denoiser(run: settings.Run, shape: Shape, precision: torch.dtype) -> Denoiser:
     """The recipe's network with its prediction, freshly initialised from the run's seed."""
     process = run.process
-    prediction = _PREDICTIONS[process.prediction](process.sigma_data)
     sigma_data = process.sigma_data if process.prediction == "edm" else 1.0
     with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were
         torch.manual_seed(run.training.seed)
         net = network(run, shape)
-    return Denoiser(net, prediction, sigma_data, precision)
+    return Denoiser(net, prediction(process), sigma_data, precision)
 
 
 def objective(run: settings.Run) -> Objective:
@@ -117,7 +122,7 @@ def objective(run: settings.Run) -> Objective:
     training = run.training
     return Objective(
         schedule(run.process),
-        _PREDICTIONS[run.process.prediction](run.process.sigma_data),
+        prediction(run.process),
         _DRAWS[training.draw],
         _WEIGHTS[training.weight],
         training.loss,
@@ -129,6 +134,8 @@ def solver(sampling: settings.Sampling) -> Solver:
     large = 1.0 if sampling.variance == "large" else 0.0
     if sampling.solver == "ddim":
         return Ddim(sampling.eta or 0.0, large)
+    if sampling.solver == "ddim-lab":
+        return replace(Ddim.lab(sampling.eta or 0.0), large=large)
     if sampling.eta is not None:
         raise AskedWrongly(f"{sampling.solver} has no η; leave out --eta, or use --solver ddim.")
     if sampling.solver == "ddpm":

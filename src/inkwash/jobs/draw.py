@@ -73,11 +73,12 @@ def draw(
     model: Model,
     sampling: Sampling,
     batch_size: int = 64,
+    first: int = 0,
     frames: int = 0,
     shown: int = 64,
     tick: Callable[[int], None] = lambda images: None,
 ) -> Drawn:
-    """Draws sampling.n images; image i depends on the model, `sampling` less n, and i alone.
+    """Draws sampling.n images, i = `first` and on; image i depends on the model, `sampling` less n, and i alone.
 
     `batch_size` is for the memory of a GPU, where other batches may change the last bit of a pixel.
     `frames` > 1 asks for about so many sheets of the first `shown` images along the way. `tick` is called
@@ -99,17 +100,19 @@ def draw(
     films: list[list[Tensor]] = [[] for _ in moments]
     images = []
     size = LANES if model.device.type == "cpu" else batch_size
-    for first in range(0, sampling.n, size):
-        real = min(size, sampling.n - first)
-        noise = Seeded(sampling.seed, range(first, first + size))
+    for start in range(first - first % size, first + sampling.n, size):  # each image keeps its place in its batch
+        wanted = slice(max(0, first - start), min(size, first + sampling.n - start))
+        real = wanted.stop - wanted.start
+        noise = Seeded(sampling.seed, range(start, start + size))
         x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
         calls = 0
         for moment in sample(denoise, x, plan, solver, noise):
-            if moment.step in moments and first < shown:
-                films[moments.index(moment.step)].append(_visible(moment)[: min(real, shown - first)])
+            if moment.step in moments and start < first + shown:
+                film = _visible(moment)[wanted][: first + shown - max(start, first)]
+                films[moments.index(moment.step)].append(film)
             if moment.step:
                 tick(real)
-        images.append(to_uint8(moment.x[:real]).cpu())
+        images.append(to_uint8(moment.x[wanted]).cpu())
     scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses: small sheets keep animations light
     sheets = [grid(_last_channel(torch.cat(film)), scale=scale) for film in films]
     return Drawn(_last_channel(torch.cat(images)), sheets, calls)

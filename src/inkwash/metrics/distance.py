@@ -1,39 +1,69 @@
 """Distances between two sets of features, each float64 [N,D]."""
 
+from functools import cached_property
+from typing import final
+
 import torch
 from torch import Tensor
 
+BLOCK = 2048  # rows of a matrix of all pairs at a time
 
-def frechet(a: Tensor, b: Tensor) -> float:
+
+@final
+class Cloud:
+    """Features [N,D] of a set, N at least 2, and what distances need of them, computed once."""
+
+    def __init__(self, points: Tensor) -> None:
+        self.points = points
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """[D]."""
+        return self.points.mean(0)
+
+    @cached_property
+    def factor(self) -> Tensor:
+        """R [min(N,D),D] with RᵀR = Σ, the unbiased covariance."""
+        points = self.points
+        root = (points - self.mean) / (len(points) - 1) ** 0.5
+        if len(points) > points.shape[1]:
+            root = torch.linalg.qr(root, mode="r").R
+        return root
+
+    @cached_property
+    def likeness(self) -> Tensor:
+        """The mean of the kernel below over all pairs of two different points."""
+        n, points = len(self.points), self.points
+        itself = (points.square().sum(1) / points.shape[1] + 1) ** 3
+        return (_mean_kernel(points, points) * n * n - itself.sum()) / (n * (n - 1))
+
+
+def frechet(a: Cloud | Tensor, b: Cloud | Tensor) -> float:
     """The Fréchet distance of the Gaussians fitted to a and b (Heusel et al. 2017, eq. 6).
 
-    |μ_a − μ_b|² + tr(Σ_a + Σ_b − 2·(Σ_aΣ_b)^½), with Σ the unbiased covariances. It is biased upwards, the more
-    so the fewer images: compare only at equal n. Needs two images of each. Shapes [N,D], [M,D].
+    |μ_a − μ_b|² + tr(Σ_a + Σ_b − 2·(Σ_aΣ_b)^½), with unbiased covariances. It is biased upwards, the more so the
+    fewer images: compare only at equal n. Shapes [N,D], [M,D].
     """
-    # tr (Σ_aΣ_b)^½ is the nuclear norm of R_aR_bᵀ, where Σ = RᵀR: no square root of a matrix, and no D×D at all
-    # where there are fewer images than features
-    nuclear = torch.linalg.svdvals(_factor(a) @ _factor(b).T).sum()
-    apart = (a.mean(0) - b.mean(0)).square().sum()
-    return float(apart + _factor(a).square().sum() + _factor(b).square().sum() - 2 * nuclear)
+    a, b = _cloud(a), _cloud(b)
+    # tr (Σ_aΣ_b)^½ is the nuclear norm of R_aR_bᵀ: no square root of a matrix that may be singular
+    nuclear = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
+    apart = (a.mean - b.mean).square().sum()
+    return float(apart + a.factor.square().sum() + b.factor.square().sum() - 2 * nuclear)
 
 
-def _factor(x: Tensor) -> Tensor:
-    """R [min(N,D),D] with RᵀR = Σ."""
-    root = (x - x.mean(0)) / (len(x) - 1) ** 0.5
-    return torch.linalg.qr(root, mode="r").R if len(x) > x.shape[1] else root
-
-
-def kernel(a: Tensor, b: Tensor) -> float:
-    """The squared maximum mean discrepancy under (x·y/D + 1)³, unbiased (Bińkowski et al. 2018, eq. 4 and section 4).
+def kernel(a: Cloud | Tensor, b: Cloud | Tensor) -> float:
+    """The squared maximum mean discrepancy under (x·y/D + 1)³, unbiased (Bińkowski et al. 2018, section 4, eq. 4).
 
     Of all pairs at once, not of subsets; so it may be a little below 0 for sets that are alike. Shapes [N,D], [M,D].
     """
+    a, b = _cloud(a), _cloud(b)
+    return float(a.likeness + b.likeness - 2 * _mean_kernel(a.points, b.points))
 
-    def between(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.T / x.shape[1] + 1) ** 3
 
-    def within(x: Tensor) -> Tensor:
-        both = between(x, x)
-        return (both.sum() - both.trace()) / (len(x) * (len(x) - 1))
+def _mean_kernel(x: Tensor, y: Tensor) -> Tensor:
+    total = sum(((part @ y.T / x.shape[1] + 1) ** 3).sum() for part in torch.split(x, BLOCK))
+    return torch.as_tensor(total) / (len(x) * len(y))
 
-    return float(within(a) + within(b) - 2 * between(a, b).mean())
+
+def _cloud(points: Cloud | Tensor) -> Cloud:
+    return points if isinstance(points, Cloud) else Cloud(points)

@@ -27,7 +27,7 @@ def manifold(real: Tensor, fake: Tensor, k: int = 3) -> Manifold:
     around_real, around_fake = _radii(real, k), _radii(fake, k)
     hits, covered, recalled = 0, 0, 0
     near_fake = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
-    for part, radius in zip(real.split(BLOCK), around_real.split(BLOCK), strict=True):
+    for part, radius in zip(torch.split(real, BLOCK), torch.split(around_real, BLOCK), strict=True):
         apart = torch.cdist(part, fake)
         near = apart <= radius[:, None]  # [b,M]: the fake is in the ball of the real
         near_fake |= near.any(0)
@@ -44,4 +44,4 @@ def manifold(real: Tensor, fake: Tensor, k: int = 3) -> Manifold:
 
 def _radii(points: Tensor, k: int) -> Tensor:
     """The distance of each point to its k-th neighbour, [N]. It is itself the 0-th."""
-    return torch.cat([torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in points.split(BLOCK)])
+    return torch.cat([torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in torch.split(points, BLOCK)])

@@ -14,7 +14,7 @@ SAME = 1e-6  # below any difference of one grey level in one pixel, above roundi
 class Neighbours(NamedTuple):
     """The two nearest training images of each image."""
 
-    index: Tensor  # int64 [N], the nearest
+    which: Tensor  # int64 [N], the nearest
     distance: Tensor  # float64 [N], root mean square over pixels in [−1, 1]; of the nearest
     second: Tensor  # float64 [N], of the second nearest
 
@@ -23,17 +23,17 @@ def neighbours(images: Tensor, training: Tensor) -> Neighbours:
     """The nearest of `training` to each of `images`, both uint8 [·,C,H,W], by root mean square over pixels."""
     x = to_float(images).double().flatten(1)
     best = torch.full((len(x), 2), torch.inf, dtype=torch.float64)
-    index = torch.zeros(len(x), dtype=torch.int64)
+    place = torch.zeros(len(x), dtype=torch.int64)
     first = 0
-    for part in training.split(BLOCK):
+    for part in torch.split(training, BLOCK):
         y = to_float(part).double().flatten(1)
         squares = x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T
         near, which = squares.clamp(min=0).topk(min(2, len(part)), dim=1, largest=False)
-        index = torch.where(near[:, 0] < best[:, 0], first + which[:, 0], index)
+        place = torch.where(near[:, 0] < best[:, 0], first + which[:, 0], place)
         best = torch.cat([best, near], dim=1).sort(dim=1).values[:, :2]
         first += len(part)
     root = (best / x.shape[1]).sqrt()
-    return Neighbours(index, root[:, 0], root[:, 1])
+    return Neighbours(place, root[:, 0], root[:, 1])
 
 
 def copied(found: Neighbours, ratio: float = 1 / 3) -> float:

@@ -1,0 +1,139 @@
+"""Features that need no download: a small network that reads the classes of the data set at hand.
+
+It is trained in float64 with smooth activations and fixed chance. Training magnifies rounding errors, and from
+1e-16 they stay far below what any score shows: every machine arrives at the same features.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from inkwash.atomic import replacing
+from inkwash.data import Source, cache_folder, indices, to_float
+from inkwash.errors import AskedWrongly
+
+WIDTH = 64  # features
+SIDE = 32  # px; larger images are averaged down to it first
+STEPS, BATCH, RATE = 1500, 128, 2e-3
+RECIPE = f"inkwash classifier 1: {WIDTH=} {SIDE=} {STEPS=} {BATCH=} {RATE=}"
+
+
+class Reader(nn.Module):
+    """uint8 [N,C,H,W] -> features [N,64]; `head` makes logits [N,K] of them. All in float64."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.size = (min(height, SIDE), min(width, SIDE))
+        halved = [(side + 1) // 2 for side in self.size]
+        area = ((halved[0] + 1) // 2) * ((halved[1] + 1) // 2)
+        self.first = nn.Conv2d(channels, 16, 5, stride=2, padding=2)
+        self.second = nn.Conv2d(16, 32, 3, stride=2, padding=1)
+        self.mixed = nn.Linear(32 * area, WIDTH)
+        self.head = nn.Linear(WIDTH, classes)
+        self.double()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = to_float(pixels).double()
+        if x.shape[2:] != self.size:
+            x = F.adaptive_avg_pool2d(x, self.size)
+        x = F.silu(self.second(F.silu(self.first(x))))
+        features: Tensor = F.silu(self.mixed(x.flatten(1)))
+        return features
+
+
+@final
+@dataclass(frozen=True)
+class Classifier:
+    """The features, and the classes read from them. `accuracy` is on held-out images, in [0, 1]."""
+
+    reader: Reader
+    classes: tuple[str, ...]
+    accuracy: float
+    digest: str
+    name: str = "classifier"
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([self.reader(part) for part in torch.split(pixels, 256)])
+
+    def read(self, features: Tensor) -> Tensor:
+        """The class that each image shows most of, int64 [N], from features [N,64]."""
+        with torch.no_grad():
+            read: Tensor = self.reader.head(features).argmax(1)
+        return read
+
+
+def key(train: Source) -> str:
+    """What the classifier of a training set is a function of, sha256 hex: the set and the recipe above."""
+    return hashlib.sha256(f"{RECIPE} {train.fingerprint}".encode()).hexdigest()
+
+
+def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = lambda step, steps: None) -> Classifier:
+    """The classifier of a labelled training set: from the cache folder, else trained here, about a minute.
+
+    `tick(step, steps)` is called while it trains. Raises AskedWrongly for images without labels, or of one class.
+    """
+    if train.labels is None or len(train.classes) < 2:
+        raise AskedWrongly(
+            f"{train.name} has {'no labels' if train.labels is None else 'one class only'}, so no classifier can be "
+            "trained on it; take --features pixels."
+        )
+    path = cache_folder() / "features" / f"classifier-{key(train)[:24]}.safetensors"
+    reader = Reader(train.shape, len(train.classes))
+    accuracy = _restored(reader, path)
+    if accuracy is None:
+        _train(reader, train, tick)
+        accuracy = _accuracy(reader, test)
+        about = {"recipe": RECIPE, "accuracy": accuracy, "classes": train.classes}
+        with replacing(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(reader.state_dict(), {"inkwash": json.dumps(about)}))
+    return Classifier(reader.requires_grad_(False).eval(), train.classes, accuracy, key(train))
+
+
+def _train(reader: Reader, train: Source, tick: Callable[[int, int], None]) -> None:
+    assert train.labels is not None
+    generator = torch.Generator().manual_seed(0)
+    for layer in (reader.first, reader.second, reader.mixed, reader.head):
+        bound = layer.weight[0].numel() ** -0.5
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # they all have one
+    optimizer = torch.optim.Adam(reader.parameters(), RATE)
+    for step in range(STEPS):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * (1 - step / STEPS)
+        chosen = indices(0, step, BATCH, len(train))
+        loss = F.cross_entropy(reader.head(reader(train.take(chosen))), train.labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        tick(step + 1, STEPS)
+
+
+def _accuracy(reader: Reader, test: Source) -> float:
+    assert test.labels is not None
+    right = 0
+    with torch.no_grad():
+        for part in torch.split(torch.arange(len(test)), 256):
+            right += int((reader.head(reader(test.take(part))).argmax(1) == test.labels[part]).sum())
+    return right / len(test)
+
+
+def _restored(reader: Reader, path: Path) -> float | None:
+    """Loads the cached weights and tells their accuracy; None where there are none that can be used."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads(file.metadata()["inkwash"])
+        reader.load_state_dict(safetensors.torch.load_file(path))
+        return float(about["accuracy"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError):
+        return None

@@ -1,0 +1,176 @@
+"""What is studied: trained runs, and a Gaussian whose denoiser is known exactly."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from inkwash import core, settings
+from inkwash.data import Images, Source, to_uint8
+from inkwash.denoise import Denoiser, Gaussian
+from inkwash.errors import AskedWrongly
+from inkwash.jobs import build
+from inkwash.jobs.draw import Model, open_model
+from inkwash.metrics.classifier import Classifier, classifier
+from inkwash.metrics.features import Features, Pixels
+from inkwash.metrics.score import DRAWS, Tick, Yardstick, check_n
+
+
+class Subject(Protocol):
+    """A small description that every process can make the same model and images from. Hashable, picklable."""
+
+    @property
+    def name(self) -> str: ...
+    def model(self) -> Model: ...
+    def images(self, split: str) -> Source: ...
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run of `inkwash train`. `data_dir` as `inkwash.data.load` takes it; None takes where it was trained from."""
+
+    folder: Path
+    checkpoint: str = "last"
+    device: str = "auto"
+    data_dir: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def model(self) -> Model:
+        return open_model(self.folder, self.checkpoint, self.device)
+
+    def images(self, split: str) -> Source:
+        facts = opened(self).facts
+        told = facts["data_dir"] if self.data_dir is None and facts["data_dir"] else self.data_dir
+        there = Path(told) if told is not None and Path(told).is_dir() else self.data_dir
+        source = build.images(opened(self).run.data, split, there)
+        if split == "train" and source.fingerprint != facts["fingerprint"]:
+            raise AskedWrongly(
+                f"{self.folder} was trained on other images than {opened(self).run.data.source} holds now; "
+                "put the old ones back, or train again."
+            )
+        return source
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Gaussian images of 8×8 pixels and a network that knows them: every score of theirs can be foretold."""
+
+    prediction: settings.Prediction = "v"
+    count: int = 20_000
+
+    @property
+    def name(self) -> str:
+        return f"gaussian-{self.prediction}"
+
+    def model(self) -> Model:
+        process = settings.Process(schedule="continuous-cosine", prediction=self.prediction)
+        run = settings.Run("gaussian", settings.Data("gaussian"), process=process)
+        schedule = build.schedule(process)
+        prediction = build.prediction(process)
+        net = _KnowsAll(schedule, prediction)
+        digest = hashlib.sha256(repr((self, _mean().tolist(), _std().tolist())).encode()).hexdigest()
+        denoiser = Denoiser(net, prediction)
+        return Model(Path(self.name), "last", digest, run, (1, 8, 8), {}, denoiser, schedule, torch.device("cpu"))
+
+    def images(self, split: str) -> Source:
+        generator = torch.Generator().manual_seed(0 if split == "train" else 1)
+        x = _mean() + _std() * torch.randn(self.count, 1, 8, 8, generator=generator)
+        return Images("gaussian", split, to_uint8(x))
+
+
+class _KnowsAll(nn.Module):
+    """The network that every training on these images tends to."""
+
+    def __init__(self, schedule: core.Schedule, prediction: core.Prediction) -> None:
+        super().__init__()
+        self.schedule, self.prediction = schedule, prediction
+
+    def forward(self, x: Tensor, t: Tensor, cond: None) -> Tensor:
+        level = self.schedule.at(t[0].item())
+        x = x * core.spread(level)
+        x0 = Gaussian(_mean(), _std())(x, level)
+        a, b = self.prediction.row(level)  # F = a·x̂₀ + b·ε̂, with ε̂ = (x − α·x̂₀)/σ
+        return a * x0 + b * (x - level.alpha * x0) / level.sigma
+
+
+def _mean() -> Tensor:
+    return torch.linspace(-0.2, 0.2, 8).expand(8, 8)
+
+
+def _std() -> Tensor:
+    return 0.2 * torch.exp(-torch.arange(8.0) / 2.5).sqrt()[:, None].expand(8, 8)
+
+
+@cache
+def opened(subject: Subject) -> Model:
+    """The subject's model, opened once in each process."""
+    return subject.model()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How the images of a subject are scored; a yardstick is made of it in each process."""
+
+    subject: Subject
+    scoring: settings.Scoring
+
+    @property
+    def n(self) -> int:
+        """Images in a draw, once `ready` has said how many."""
+        assert self.scoring.n is not None
+        return self.scoring.n
+
+
+@cache
+def yardstick(measure: Measure) -> Yardstick:
+    """The yardstick of a measure that is ready."""
+    return _yardstick(measure, lambda step, steps: None)
+
+
+def _yardstick(measure: Measure, tick: Tick) -> Yardstick:
+    subject, scoring = measure.subject, measure.scoring
+    train = subject.images("train")
+    source = train if scoring.split == "train" else subject.images(scoring.split)
+    wanted = scoring.features
+    reader: Classifier | None = None
+    if wanted == "classifier" or (train.labels is not None and len(train.classes) > 1):
+        reader = classifier(train, subject.images("test"), tick)
+    features = _FEATURES[wanted]() if wanted in _FEATURES else reader or Pixels()
+    return Yardstick(source, measure.n, features, reader)
+
+
+def _inception() -> Features:
+    from inkwash.metrics.inception import Inception
+
+    return Inception()
+
+
+def _dinov2() -> Features:
+    from inkwash.metrics.dinov2 import DinoV2
+
+    return DinoV2()
+
+
+_FEATURES: dict[str, Callable[[], Features]] = {"pixels": Pixels, "inception": _inception, "dinov2": _dinov2}
+
+
+def ready(measure: Measure, default_n: int, tick: Tick) -> Measure:
+    """The measure with its n settled and its features at hand: what may take a minute is done here.
+
+    Raises AskedWrongly where the data set is too small or has no labels for what is asked.
+    """
+    available = len(measure.subject.images(measure.scoring.split))
+    n = measure.scoring.n or min(default_n, available // (DRAWS + 1))
+    check_n(n, available, f"{measure.subject.name}'s {measure.scoring.split} images")
+    settled = Measure(measure.subject, replace(measure.scoring, n=n))
+    _yardstick(settled, tick)
+    return settled
