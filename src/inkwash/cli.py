@@ -14,7 +14,7 @@ import tyro
 
 from inkwash import __version__, recipes
 from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.settings import Run, Sampling
+from inkwash.settings import Run, Sampler, Sampling, Scoring, Sweep
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,50 @@ class Recipes:
 
 
 @dataclass(frozen=True)
+class Evaluate:
+    """Score a run's images against real ones: distances, fidelity, diversity, copies, losses, likelihood."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    sampler: Sampler
+    scoring: Scoring
+    likelihood: int = 0
+    """Held-out images to also measure the likelihood of, in bits per dimension."""
+    out: Path | None = None
+    """Folder for the scores and figures; None takes RUN/evaluation."""
+    jobs: int | None = None
+    """Processes; None takes one for each processor core, or one on a GPU."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which checkpoint."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    data_dir: Path | None = None
+    """Folder of the data sets; None takes where the run was trained from."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Vary how images are drawn, measure what comes of it, and write a report that explains it."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN…")]
+    """Folders of runs of the same images."""
+    sweep: Sweep
+    scoring: Scoring
+    preset: Literal["quick", "lab06", "gaussian"] | None = None
+    """A study made ready, which trains the runs it needs: the lab's questions on digits or MNIST, or a self-test."""
+    out: Path | None = None
+    """Folder of the study; None makes it runs/study-NAMES."""
+    jobs: int | None = None
+    """Processes; None takes one for each processor core, or one on a GPU."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which checkpoint."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    data_dir: Path | None = None
+    """Folder of the data sets; None takes where the runs were trained from."""
+
+
+@dataclass(frozen=True)
 class Replay:
     """Draw an artifact again from the provenance inside it, and compare the pixels."""
 
@@ -100,9 +144,11 @@ class Demo:
     """Folder for the run and its pictures."""
 
 
+RUNS = Path("runs")  # where runs and studies go when --out does not say
+
 _COMMANDS: dict[str, type] = {
-    "train": Train, "sample": Sample, "forward": Forward, "info": Info, "recipes": Recipes, "replay": Replay,
-    "demo": Demo,
+    "train": Train, "sample": Sample, "evaluate": Evaluate, "study": Study, "forward": Forward, "info": Info,
+    "recipes": Recipes, "replay": Replay, "demo": Demo,
 }  # fmt: skip
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes)
 
@@ -205,14 +251,15 @@ def _run(recipe: str, rest: list[str]) -> Run:
 
 def default_out(run: Run) -> Path:
     """Where a recipe's run goes when --out does not say."""
-    return Path("runs") / run.recipe
+    return RUNS / run.recipe
 
 
 def _resume_line(args: list[str]) -> str:
-    """The command that goes on with an interrupted training."""
+    """The command that goes on with what was interrupted; a study needs only to be asked again."""
     each = os.environ.get("LOCAL_WORLD_SIZE")  # torchrun's
     start = ["inkwash"] if each is None else ["torchrun", "--nproc-per-node", each, "-m", "inkwash"]
-    return shlex.join([*start, *args, *([] if "--resume" in args else ["--resume"])])
+    more = [] if "--resume" in args or args[0] != "train" else ["--resume"]
+    return shlex.join([*start, *args, *more])
 
 
 def _trainings() -> Any:

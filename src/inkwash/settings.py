@@ -164,11 +164,9 @@ Spacing = Literal["trailing", "leading", "linspace", "karras"]
 
 
 @dataclass(frozen=True)
-class Sampling(Checked):
-    """How images are drawn from a trained model: with the seed, all that they depend on."""
+class Sampler(Checked):
+    """How noise becomes an image."""
 
-    n: Annotated[Count, tyro.conf.arg(aliases=["-n"])] = 64
-    """How many images."""
     solver: Solver = "ddim"
     """Sampler; ddim-lab is ddim with the course lab's η, which scales the variance."""
     steps: Count = 50
@@ -181,6 +179,14 @@ class Sampling(Checked):
     """How the steps are spread; None takes trailing, and karras for heun."""
     limit: Literal["clip", "dynamic", "none"] = "clip"
     """What holds the predicted image in range."""
+
+
+@dataclass(frozen=True)
+class Sampling(Sampler):
+    """How images are drawn from a trained model: with the seed, all that they depend on."""
+
+    n: Annotated[Count, tyro.conf.arg(aliases=["-n"])] = 64
+    """How many images."""
     seed: Natural = 0
     """Seed; image i is the same whatever n."""
 

@@ -111,10 +111,21 @@ def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> N
             f"{folder} already holds a run of {before.recipe}, {step} steps long; add --resume to go on with it, "
             "or choose another --out."
         )
+    check_same(folder, before, run, "a resumed run keeps its settings")
+
+
+def check_same(folder: Path, before: Run, run: Run, advice: str) -> None:
+    """Raises AskedWrongly, with the differences and the advice, unless the run in a folder can go on as `run`."""
     free = {name: getattr(run.training, name) for name in _FREE}
     if replace(before, training=replace(before.training, **free)) != run:
         changed = ", ".join(_differences(asdict(before), asdict(run)))
-        raise AskedWrongly(f"{folder} was begun with other settings ({changed}); a resumed run keeps its settings.")
+        raise AskedWrongly(f"{folder} was begun with other settings ({changed}); {advice}.")
+
+
+def ended(folder: Path) -> bool:
+    """Whether the run in a folder was trained to its end."""
+    about = facts(folder / LAST)
+    return bool(about["step"] >= about["steps"])
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -28,7 +28,12 @@ RECIPE = f"inkwash classifier 1: {WIDTH=} {SIDE=} {STEPS=} {BATCH=} {RATE=}"
 
 
 class Reader(nn.Module):
-    """uint8 [N,C,H,W] -> features [N,64]; `head` makes logits [N,K] of them. All in float64."""
+    """uint8 [N,C,H,W] -> features [N,64]; `head` makes logits [N,K] of them. All in float64.
+
+    `scale` makes the features' mean square 1 on the training set, so that distances of one set resemble another's.
+    """
+
+    scale: Tensor
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
@@ -40,6 +45,7 @@ class Reader(nn.Module):
         self.second = nn.Conv2d(16, 32, 3, stride=2, padding=1)
         self.mixed = nn.Linear(32 * area, WIDTH)
         self.head = nn.Linear(WIDTH, classes)
+        self.register_buffer("scale", torch.ones(()))
         self.double()
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -48,7 +54,7 @@ class Reader(nn.Module):
             x = F.adaptive_avg_pool2d(x, self.size)
         x = F.silu(self.second(F.silu(self.first(x))))
         features: Tensor = F.silu(self.mixed(x.flatten(1)))
-        return features
+        return features * self.scale
 
 
 @final
@@ -117,6 +123,10 @@ def _train(reader: Reader, train: Source, tick: Callable[[int, int], None]) -> N
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         tick(step + 1, STEPS)
+    with torch.no_grad():  # the head is made to read the scaled features as it read the others
+        root = reader(train.take(indices(0, 0, min(len(train), 1024), len(train)))).square().mean().sqrt()
+        reader.scale /= root
+        reader.head.weight *= root
 
 
 def _accuracy(reader: Reader, test: Source) -> float:

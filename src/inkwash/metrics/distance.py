@@ -25,7 +25,7 @@ class Cloud:
     def factor(self) -> Tensor:
         """R [min(N,D),D] with RᵀR = Σ, the unbiased covariance."""
         points = self.points
-        root = (points - self.mean) / (len(points) - 1) ** 0.5
+        root: Tensor = (points - self.mean) / (len(points) - 1) ** 0.5
         if len(points) > points.shape[1]:
             root = torch.linalg.qr(root, mode="r").R
         return root

@@ -43,7 +43,7 @@ def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: in
         axes = (sweep.solver, sweep.spacing or (None,), sweep.variance, sweep.limit, sweep.eta or (None,), sweep.steps)
         for subject in _chosen(subjects, sweep):
             for solver, spacing, variance, limit, eta, steps in product(*axes):
-                sampling = Sampling(n, solver, steps, eta, variance, spacing, limit, seed)
+                sampling = Sampling(solver, steps, eta, variance, spacing, limit, n, seed)
                 found[_checked(Cell(subject, _canonical(sampling)))] = None
     return list(found)
 

@@ -16,7 +16,7 @@ from inkwash.errors import InkwashError
 from inkwash.study.subject import opened
 from inkwash.study.work import Unit, work
 
-Tick = Callable[[int], None]  # network evaluations, over all images, that were done since the last call
+Tick = Callable[[int], object]  # network evaluations, over all images, that were done since the last call
 BEAT = 0.3  # seconds between two looks at how far the others are
 
 

@@ -44,8 +44,8 @@ class Trained:
     def name(self) -> str:
         return self.folder.resolve().name
 
-    def model(self) -> Model:
-        return open_model(self.folder, self.checkpoint, self.device)
+    def model(self, precision: torch.dtype | None = None) -> Model:
+        return open_model(self.folder, self.checkpoint, self.device, precision)
 
     def images(self, split: str) -> Source:
         facts = opened(self).facts
@@ -144,23 +144,25 @@ def _yardstick(measure: Measure, tick: Tick) -> Yardstick:
     reader: Classifier | None = None
     if wanted == "classifier" or (train.labels is not None and len(train.classes) > 1):
         reader = classifier(train, subject.images("test"), tick)
-    features = _FEATURES[wanted]() if wanted in _FEATURES else reader or Pixels()
+    features = _FEATURES[wanted](measure) if wanted in _FEATURES else reader or Pixels()
     return Yardstick(source, measure.n, features, reader)
 
 
-def _inception() -> Features:
-    from inkwash.metrics.inception import Inception
+def _inception(measure: Measure) -> Features:
+    from inkwash.metrics.inception import inception
 
-    return Inception()
-
-
-def _dinov2() -> Features:
-    from inkwash.metrics.dinov2 import DinoV2
-
-    return DinoV2()
+    return inception(getattr(measure.subject, "data_dir", None), opened(measure.subject).device)
 
 
-_FEATURES: dict[str, Callable[[], Features]] = {"pixels": Pixels, "inception": _inception, "dinov2": _dinov2}
+def _dinov2(measure: Measure) -> Features:
+    from inkwash.metrics.dinov2 import dinov2
+
+    return dinov2(device=opened(measure.subject).device)
+
+
+_FEATURES: dict[str, Callable[[Measure], Features]] = {
+    "pixels": lambda measure: Pixels(), "inception": _inception, "dinov2": _dinov2,
+}  # fmt: skip
 
 
 def ready(measure: Measure, default_n: int, tick: Tick) -> Measure:

@@ -56,6 +56,7 @@ class Table:
     rows: tuple[Row, ...]
     floor: tuple[Scores, ...]  # of as many real images
     measure: Measure
+    folder: Path  # of its units
     made: str  # when, as 2026-11-21 14:03
 
     @property
@@ -135,7 +136,7 @@ def table(cells: list[Cell], measure: Measure, folder: Path, tick: Callable[[], 
             )
         )
         tick()
-    return Table(tuple(rows), ruler.floor, measure, datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"))
+    return Table(tuple(rows), ruler.floor, measure, folder, datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"))
 
 
 def as_csv(done: Table) -> str:

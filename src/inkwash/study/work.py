@@ -97,7 +97,7 @@ def units(cells: list[Cell], measure: Measure, folder: Path) -> list[Unit]:
     return [Unit(cell, i, measure, folder) for cell in cells for i in range(DRAWS)]
 
 
-def work(unit: Unit, tick: Callable[[int], None] = lambda evaluations: None) -> None:
+def work(unit: Unit, tick: Callable[[int], object] = lambda evaluations: None) -> None:
     """Draws and scores what is missing of a unit, and keeps it.
 
     `tick` is called with network evaluations, over all images, as they are done.
@@ -121,7 +121,7 @@ def work(unit: Unit, tick: Callable[[int], None] = lambda evaluations: None) -> 
         torch.set_num_threads(threads)
 
 
-def _draw(unit: Unit, tick: Callable[[int], None]) -> Drawn:
+def _draw(unit: Unit, tick: Callable[[int], object]) -> Drawn:
     cell = unit.cell
     n, steps = cell.sampling.n, cell.sampling.steps
     began, told, shares = time.perf_counter(), 0, 0

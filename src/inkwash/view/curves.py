@@ -131,6 +131,34 @@ def loss_figure(images_seen: Sequence[float], loss: Sequence[float], held_out: C
     return drawn(figure)
 
 
+def levels_figure(noise: Sequence[float], losses: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Pixels:
+    """Draw losses over noise levels, both axes logarithmic.
+
+    Args:
+        noise: σ/α of each level.
+        losses: by name, the losses there and their standard errors, drawn as a band. Those whose name begins with
+            "ideal" are dashed. Values that a logarithm does not have are left out.
+
+    Returns:
+        uint8 [H,W,3], 150 dpi.
+    """
+    figure = new_figure(SPAN + 2 * MARGIN, 800)
+    axes = new_axes(figure, MARGIN + 30, 110, SPAN, 580)
+    for i, (name, (mean, error)) in enumerate(losses.items()):
+        x, y, e = (np.asarray(values, dtype=np.float64) for values in (noise, mean, error))
+        keep = np.isfinite(y) & (y > 0)
+        x, y, e = x[keep], y[keep], np.nan_to_num(e[keep])
+        style = "--" if name.startswith("ideal") else "-"
+        axes.plot(x, y, style, color=COLOURS[i % 2], linewidth=2, label=name, marker=".")
+        axes.fill_between(x, np.maximum(y - e, y / 100), y + e, color=COLOURS[i % 2], alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("noise level σ/α", size=PLAIN, color=GREY)
+    axes.set_ylabel("training loss", size=PLAIN, color=GREY)
+    add_legend(axes, 2)
+    return drawn(figure)
+
+
 def _finite(name: str, x: Sequence[float], y: Sequence[float]) -> tuple[Numbers, Numbers]:
     if len(x) != len(y):
         raise AskedWrongly(f"The curve {name!r} has {len(x)} x and {len(y)} y; it takes as many of both.")

@@ -1,43 +1,15 @@
-"""What the commands do and say: results on standard output, progress on standard error."""
+"""The commands that make: train, sample, forward, info, replay and demo."""
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from threading import Event, current_thread, main_thread
-from types import FrameType
-from typing import NoReturn
-
-from tqdm import tqdm
+from threading import Event
 
 from inkwash import cli, recipes
 from inkwash.errors import InkwashError
 from inkwash.settings import Sampling
-
-Command = cli.Train | cli.Sample | cli.Forward | cli.Info | cli.Recipes | cli.Replay | cli.Demo
-
-
-def run(command: Command, resume_line: str) -> None:
-    """Does a command. `resume_line` is what to type to go on with an interrupted training."""
-    match command:
-        case cli.Train():
-            train(command, resume_line)
-        case cli.Sample():
-            sample(command)
-        case cli.Forward():
-            forward(command)
-        case cli.Info():
-            info(command)
-        case cli.Replay():
-            replay(command)
-        case cli.Recipes():
-            width = max(len(name) for name in recipes.names())
-            for name, recipe in recipes.names().items():
-                print(f"{name:{width}}  {recipes.summary(recipe)}")
-        case cli.Demo():
-            demo(command)
+from inkwash.talk.bars import bar, finishing_steps, walk
 
 
 def train(command: cli.Train, resume_line: str) -> None:
@@ -56,17 +28,17 @@ def train(command: cli.Train, resume_line: str) -> None:
             file=sys.stderr,
         )
     last: Step | None = None
-    bar = _bar(command.run.training.steps, "steps", not job.is_main)
-    with _finishing_steps(stop), closing(job.progress), bar:
-        bar.initial = bar.n = job.start
+    shown = bar(command.run.training.steps, "steps", not job.is_main)
+    with finishing_steps(stop), closing(job.progress), shown:
+        shown.initial = shown.n = job.start
         for event in job.progress:
             match event:
                 case Step():
-                    last, bar.total = event, event.steps
-                    bar.set_postfix_str(
+                    last, shown.total = event, event.steps
+                    shown.set_postfix_str(
                         f"loss {event.loss:.4f}, {event.images_per_second:,.0f} images/s", refresh=False
                     )
-                    bar.update(event.step - bar.n)
+                    shown.update(event.step - shown.n)
                 case Saved():
                     saved = event
     if not job.is_main:
@@ -88,7 +60,7 @@ def sample(command: cli.Sample) -> None:
 
     outs = command.out or (str(command.run / "samples.png"),)
     model = open_model(command.run, command.checkpoint, command.device)
-    with _walk(command.sampling) as tick:
+    with walk(command.sampling) as tick:
         evaluations = write_samples(model, command.sampling, outs, command.batch_size, tick)
     for out in outs:
         print(out)
@@ -124,7 +96,7 @@ def replay(command: cli.Replay) -> None:
     file = command.file
     beside = f"{file}-replay/" if file.is_dir() else str(file.with_name(f"{file.stem}-replay{file.suffix}"))
     out = command.out or beside
-    again(file, out, command.run, walk=_walk)
+    again(file, out, command.run, walk=walk)
     print(f"{out}: the same pixels as {file}")
 
 
@@ -138,46 +110,3 @@ def demo(command: cli.Demo) -> None:
     sampling = Sampling(n=64, steps=100)
     sample(cli.Sample(out, sampling, (str(out / "samples.png"), str(out / "denoising.gif"))))
     forward(cli.Forward("digits", out / "forward.png"))
-
-
-@contextmanager
-def _walk(sampling: Sampling) -> Iterator[Callable[[int], None]]:
-    """A bar over images; yields what is called after each step of a batch, with the images in it."""
-    done = 0
-
-    def tick(images: int) -> None:
-        nonlocal done
-        done += images
-        bar.update(done // sampling.steps - bar.n)
-
-    with _bar(sampling.n, "images") as bar:
-        yield tick
-
-
-def _bar(total: int, unit: str, quiet: bool = False) -> "tqdm[NoReturn]":
-    count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
-    shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
-    return tqdm(
-        total=total, file=sys.stderr, disable=quiet, dynamic_ncols=True, bar_format=shape, smoothing=0.05, delay=0.5
-    )
-
-
-@contextmanager
-def _finishing_steps(stop: Event) -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM set `stop` instead of breaking a step; a second one is not waited for."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
-
-    if current_thread() is not main_thread():  # where Python allows no handlers
-        yield
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,179 @@
+"""The features of DINOv2 (Oquab et al. 2023).
+
+Of the networks that Stein et al. 2023 compared ("Exposing flaws of generative model evaluation metrics and their
+unfair treatment of diffusion models"), this is the one they recommend. They take "facebook/dinov2-large"; the base
+model here has under a third of its parameters, and scores of the two cannot be compared.
+"""
+
+import hashlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.metrics.inception import rgb
+
+MODEL = "facebook/dinov2-base"  # on huggingface.co; 350 MB, 768 features
+FOLDER = "INKWASH_DINOV2"  # the environment variable that names a local folder instead
+SIDE = 224  # px
+BATCH = 32  # images at a time
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as of pixels in [0, 1]
+_OTHERWISE = "Or take --features classifier or pixels, which need no download."
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DinoV2:
+    """The CLS token after the last normalisation: uint8 [N,C,H,W] -> float64 [N,D], C 1 or 3; D = 768 for the base.
+
+    Grey is made RGB. Images are resized to 224×224, not cropped, by the bicubic filter that Pillow uses too. The
+    network runs in float32.
+    """
+
+    network: nn.Module
+    digest: str  # sha256 hex of the parameters
+    name: str = "dinov2"
+
+    @classmethod
+    def of(cls, network: nn.Module, device: str | torch.device = "cpu") -> Self:
+        """With a Dinov2Model of transformers, which is taken over: float32, without gradients, on `device`."""
+        network = network.float().requires_grad_(False).eval()
+        return cls(network.to(device), _digest(network))
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Raises AskedWrongly unless `pixels` is uint8 [N,C,H,W] with C 1 or 3, and not empty."""
+        device = next(self.network.parameters()).device
+        with torch.no_grad():
+            tokens = [
+                self.network(prepared(part.to(device))).last_hidden_state[:, 0]  # of [b,1+patches,D]
+                for part in torch.split(rgb(pixels), BATCH)
+            ]
+        return torch.cat(tokens).to(pixels.device, torch.float64)
+
+
+def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") -> DinoV2:
+    """With published weights: `model` is a local folder or a name on huggingface.co.
+
+    Without one it is the folder $INKWASH_DINOV2, else "facebook/dinov2-base". A folder holds config.json and
+    model.safetensors. What has a name is looked for in the cache of Hugging Face, and downloaded once.
+
+    Raises AskedWrongly when the package transformers is not installed, or when $INKWASH_DINOV2, or `model` where it is
+    a Path, is no folder; InkwashError when the weights cannot be had or are others.
+    """
+    told = os.environ.get(FOLDER) if model is None else None
+    folder = Path(told or model or "").expanduser() if told or isinstance(model, Path) else None
+    if folder is not None and not folder.is_dir():
+        raise AskedWrongly(
+            f"{folder}{f' (of {FOLDER})' if told else ''} is not a folder. Give the folder that holds config.json "
+            f"and model.safetensors of {MODEL}, or none to have them downloaded."
+        )
+    where = str(folder or model or MODEL)
+    with _silence():
+        try:
+            import transformers
+        except ImportError as error:
+            raise AskedWrongly(
+                "Features of DINOv2 need the package transformers, which is not installed here. "
+                'Run pip install "inkwash[dinov2]", or take --features classifier or pixels, which need none.'
+            ) from error
+        bars = transformers.utils.logging.is_progress_bar_enabled()
+        transformers.utils.logging.disable_progress_bar()
+        try:
+            return DinoV2.of(_found(where), device)
+        finally:
+            if bars:
+                transformers.utils.logging.enable_progress_bar()
+
+
+def prepared(pixels: Tensor) -> Tensor:
+    """uint8 [N,3,H,W] -> what the network takes, float32 [N,3,224,224], of mean 0 and variance 1 over ImageNet."""
+    size = (SIDE, SIDE)
+    x = F.interpolate(pixels.float() / 255, size, mode="bicubic", align_corners=False, antialias=True)
+    x = x.clamp(0, 1)  # the filter overshoots at edges; Pillow clamps too
+    mean, std = (torch.tensor(numbers, device=x.device)[:, None, None] for numbers in (MEAN, STD))
+    return (x - mean) / std
+
+
+def _digest(network: nn.Module) -> str:
+    """Of the parameters without their names, which are not the same in all versions of transformers."""
+    each = []
+    for tensor in network.parameters():
+        values = tensor.detach().cpu().contiguous().numpy()
+        each.append(hashlib.sha256(repr(values.shape).encode() + values.tobytes()).digest())
+    return hashlib.sha256(b"".join(sorted(each))).hexdigest()
+
+
+def _found(where: str) -> nn.Module:
+    """From the folder or the cache; from the network where it is in neither."""
+    folder = Path(where).is_dir()
+    try:
+        try:
+            return _loaded(where, local=True)
+        except OSError:
+            if folder:
+                raise
+        sys.stderr.write(f"{where} is not on this machine; trying to download it from huggingface.co.\n")
+        return _loaded(where, local=False)
+    except InkwashError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        if folder:
+            to_do = f"Put config.json and model.safetensors from https://huggingface.co/{MODEL} there."
+        else:
+            to_do = (
+                "Check the network and run again, or download config.json and model.safetensors elsewhere from "
+                f"https://huggingface.co/{where} and set {FOLDER} to the folder that holds them."
+            )
+        raise InkwashError(f"The weights of {where} cannot be had ({reason}). {to_do} {_OTHERWISE}") from error
+
+
+def _loaded(where: str, local: bool) -> nn.Module:
+    from transformers import Dinov2Config, Dinov2Model
+
+    # not AutoConfig, which guesses from the folder's name where there is no config.json
+    about, _ = Dinov2Config.get_config_dict(where, local_files_only=local)
+    kind = about.get("model_type")
+    if not about:
+        raise FileNotFoundError("config.json is missing")
+    if kind != "dinov2":
+        raise InkwashError(f"{where} is a model of type {kind}, not dinov2. Take {MODEL}. {_OTHERWISE}")
+    network: nn.Module
+    network, report = Dinov2Model.from_pretrained(
+        where,
+        local_files_only=local,
+        use_safetensors=True,  # which hold no code
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # to be told of them here
+    )
+    # transformers would leave these to chance
+    absent = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
+    if absent:
+        raise InkwashError(
+            f"{where} lacks {len(absent)} of the weights that its config.json tells of, or has them in other shapes; "
+            f"the first is {absent[0]}. Take {MODEL}, or download the folder again. {_OTHERWISE}"
+        )
+    return network
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """transformers logs and warns of much that is none of the user's business, some of it while it is imported."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

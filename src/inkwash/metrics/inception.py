@@ -1,0 +1,250 @@
+"""The features of the Fréchet Inception distance (Heusel et al. 2017): Inception-v3, the weights of 2015-12-05.
+
+The network of Szegedy et al. 2015 ("Rethinking the Inception Architecture") as TensorFlow published it with 1008
+outputs, under the names that its port to PyTorch gave the weights (github.com/mseitzer/pytorch-fid).
+"""
+
+import hashlib
+import io
+import pickle
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inkwash.data import find_or_fetch, to_float
+from inkwash.errors import AskedWrongly, InkwashError
+
+URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+FILE = "pt_inception-2015-12-05-6726825d.pth"
+SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+SIDE = 299  # px
+BATCH = 32  # images at a time
+_DAMAGED = (  # what torch.load raises
+    *(pickle.UnpicklingError, struct.error, EOFError, LookupError, ValueError),
+    *(TypeError, AttributeError, AssertionError, RuntimeError),
+)
+_PUT = f"Put {URL}{FILE} in its place."
+
+Step = tuple[int, *tuple[str, ...]]  # outputs of each kernel, and the kernels, "heightxwidth", side by side
+
+_halved = partial(F.max_pool2d, kernel_size=3, stride=2)
+_largest = partial(F.max_pool2d, kernel_size=3, stride=1, padding=1)
+_average = partial(F.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False)  # as in TensorFlow
+
+
+class Convolution(nn.Module):
+    """Convolution, normalisation and ReLU: [N,inputs,H,W] -> [N,outputs,H,W], smaller where not padded."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: str, stride: int = 1, padded: bool = True) -> None:
+        super().__init__()
+        height, width = map(int, kernel.split("x"))
+        padding = (height // 2, width // 2) if padded else (0, 0)
+        self.conv = nn.Conv2d(inputs, outputs, (height, width), stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, eps=0.001)  # TensorFlow's; PyTorch's own is 1e-5
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+
+class Mixed(nn.Module):
+    """Branches of convolutions side by side, [N,inputs,H,W] -> [N,sum of their outputs,H,W].
+
+    `branch_pool` begins with the pool. Where that halves the image, so does the last step of every other branch.
+    Names are those of the weights: of a branch of one step, its own; of others, "_1", "_2a" and so on behind it.
+    """
+
+    def __init__(self, inputs: int, pool: Callable[[Tensor], Tensor], **branches: list[Step]) -> None:
+        super().__init__()
+        self.pool = pool
+        self.branches: dict[str, list[list[str]]] = {}
+        for branch, steps in branches.items():
+            width, self.branches[branch] = inputs, []
+            for place, (outputs, *kernels) in enumerate(steps, 1):
+                numbered = f"{branch}_{place}" if len(steps) > 1 else branch
+                names = [numbered + letter for letter in "ab"] if len(kernels) > 1 else [numbered]
+                halves = pool is _halved and place == len(steps)
+                for name, kernel in zip(names, kernels, strict=True):
+                    self.add_module(name, Convolution(width, outputs, kernel, 1 + halves, padded=not halves))
+                self.branches[branch].append(names)
+                width = outputs * len(kernels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        results = []
+        for branch, steps in self.branches.items():
+            y = self.pool(x) if branch == "branch_pool" else x
+            for names in steps:
+                y = torch.cat([self.get_submodule(name)(y) for name in names], dim=1)
+            results.append(y)
+        return torch.cat(results, dim=1)
+
+
+def mixed_5(inputs: int, pooled: int) -> Mixed:
+    return Mixed(
+        inputs,
+        _average,
+        branch1x1=[(64, "1x1")],
+        branch5x5=[(48, "1x1"), (64, "5x5")],
+        branch3x3dbl=[(64, "1x1"), (96, "3x3"), (96, "3x3")],
+        branch_pool=[(pooled, "1x1")],
+    )
+
+
+def mixed_6(inputs: int, width: int) -> Mixed:
+    return Mixed(
+        inputs,
+        _average,
+        branch1x1=[(192, "1x1")],
+        branch7x7=[(width, "1x1"), (width, "1x7"), (192, "7x1")],
+        branch7x7dbl=[(width, "1x1"), (width, "7x1"), (width, "1x7"), (width, "7x1"), (192, "1x7")],
+        branch_pool=[(192, "1x1")],
+    )
+
+
+def mixed_7(inputs: int, pool: Callable[[Tensor], Tensor]) -> Mixed:
+    return Mixed(
+        inputs,
+        pool,
+        branch1x1=[(320, "1x1")],
+        branch3x3=[(384, "1x1"), (384, "1x3", "3x1")],
+        branch3x3dbl=[(448, "1x1"), (384, "3x3"), (384, "1x3", "3x1")],
+        branch_pool=[(192, "1x1")],
+    )
+
+
+class Network(nn.Module):
+    """float [N,3,299,299] in [−1, 1] -> features [N,2048]; `fc` makes TensorFlow's 1008 logits of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.Conv2d_1a_3x3 = Convolution(3, 32, "3x3", stride=2, padded=False)
+        self.Conv2d_2a_3x3 = Convolution(32, 32, "3x3", padded=False)
+        self.Conv2d_2b_3x3 = Convolution(32, 64, "3x3")
+        self.Conv2d_3b_1x1 = Convolution(64, 80, "1x1")
+        self.Conv2d_4a_3x3 = Convolution(80, 192, "3x3", padded=False)
+        self.Mixed_5b = mixed_5(192, pooled=32)
+        self.Mixed_5c = mixed_5(256, pooled=64)
+        self.Mixed_5d = mixed_5(288, pooled=64)
+        self.Mixed_6a = Mixed(
+            288,
+            _halved,
+            branch3x3=[(384, "3x3")],
+            branch3x3dbl=[(64, "1x1"), (96, "3x3"), (96, "3x3")],
+            branch_pool=[],
+        )
+        self.Mixed_6b = mixed_6(768, width=128)
+        self.Mixed_6c = mixed_6(768, width=160)
+        self.Mixed_6d = mixed_6(768, width=160)
+        self.Mixed_6e = mixed_6(768, width=192)
+        self.Mixed_7a = Mixed(
+            768,
+            _halved,
+            branch3x3=[(192, "1x1"), (320, "3x3")],
+            branch7x7x3=[(192, "1x1"), (192, "1x7"), (192, "7x1"), (192, "3x3")],
+            branch_pool=[],
+        )
+        self.Mixed_7b = mixed_7(1280, _average)
+        self.Mixed_7c = mixed_7(2048, _largest)  # not the average: so it is in the graph of 2015
+        self.fc = nn.Linear(2048, 1008)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = _halved(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))))  # [N,64,73,73]
+        x = _halved(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x)))  # [N,192,35,35]
+        x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))  # [N,288,35,35]
+        x = self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))))  # [N,768,17,17]
+        x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))  # [N,2048,8,8]
+        return x.mean((2, 3))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Inception:
+    """2048 features an image, as pytorch-fid computes them: uint8 [N,C,H,W] -> float64 [N,2048], C 1 or 3.
+
+    Grey is made RGB. Images are resized to 299×299 bilinearly with their outer edges in place (align_corners=False),
+    not smoothed when they shrink, and scaled to [−1, 1]. The graph of 2015 keeps the centre of the upper left pixel
+    in place and scales to (x − 128)/128: its scores differ slightly, so compare scores of one extractor only.
+    """
+
+    network: Network
+    digest: str  # sha256 hex of the weights file
+    name: str = "inception"
+
+    @classmethod
+    def of(cls, path: str | Path, device: str | torch.device = "cpu", sha256: str | None = None) -> Self:
+        """With the weights of a file in which torch.save wrote a state dict of `Network`; runs in float32.
+
+        Raises InkwashError when the file cannot be read, holds something else, or has not the `sha256` that is given.
+        """
+        path = Path(path)
+        try:
+            contents = path.read_bytes()
+        except OSError as error:
+            raise InkwashError(f"{path} cannot be read ({error.strerror}). {_PUT}") from error
+        digest = hashlib.sha256(contents).hexdigest()
+        if digest != (sha256 or digest):
+            raise InkwashError(f"{path} is not the published file: its sha256 is {digest}, expected {sha256}. {_PUT}")
+        return cls(_network(contents, path).to(device), digest)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Raises AskedWrongly unless `pixels` is uint8 [N,C,H,W] with C 1 or 3, and not empty."""
+        device = self.network.fc.weight.device
+        with torch.no_grad():
+            parts = [self.network(prepared(part.to(device))) for part in torch.split(rgb(pixels), BATCH)]
+        return torch.cat(parts).to(pixels.device, torch.float64)
+
+
+def inception(data_dir: str | Path | None = None, device: str | torch.device = "cpu") -> Inception:
+    """With the published weights, 96 MB: found or downloaded as `find_or_fetch` says, in the folder "inception".
+
+    Raises AskedWrongly when `data_dir` is no folder; InkwashError when the file cannot be had or is another one.
+    """
+    try:
+        return Inception.of(find_or_fetch(FILE, "inception", SHA256, [URL], data_dir), device, SHA256)
+    except AskedWrongly:
+        raise
+    except InkwashError as error:
+        raise InkwashError(f"{error} Or take --features classifier or pixels, which need no download.") from error
+
+
+def rgb(pixels: Tensor) -> Tensor:
+    """uint8 [N,C,H,W] -> uint8 [N,3,H,W]. Raises AskedWrongly unless C is 1 or 3 and nothing is empty."""
+    if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
+        raise AskedWrongly(
+            "Features are of images uint8 [N,C,H,W] with C 1 (grey) or 3 (RGB) and at least one pixel; "
+            f"given was {pixels.dtype} {list(pixels.shape)}."
+        )
+    return pixels.expand(-1, 3, -1, -1)
+
+
+def prepared(pixels: Tensor) -> Tensor:
+    """uint8 [N,3,H,W] -> what the network takes, float32 [N,3,299,299] in [−1, 1]."""
+    return F.interpolate(to_float(pixels), (SIDE, SIDE), mode="bilinear", align_corners=False)
+
+
+def _network(contents: bytes, path: Path) -> Network:
+    try:
+        state = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
+    except _DAMAGED as error:
+        raise InkwashError(f"{path} is no file of PyTorch weights. {_PUT}") from error
+    with torch.device("meta"):  # not to draw 24 million random numbers first
+        network = Network()
+    weights: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        held = state.get(name) if isinstance(state, dict) else None
+        if isinstance(held, Tensor) and held.shape == tensor.shape:
+            weights[name] = held.to(tensor.dtype)
+        elif not name.endswith("num_batches_tracked"):  # which counts steps of training, and some files lack
+            has = f"a tensor {list(held.shape)}" if isinstance(held, Tensor) else "nothing"
+            raise InkwashError(
+                f"{path} holds other weights than those of the FID network: as {name} it has {has}, "
+                f"expected a tensor {list(tensor.shape)}. {_PUT}"
+            )
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()

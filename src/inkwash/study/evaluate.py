@@ -1,0 +1,221 @@
+"""Everything that `inkwash evaluate` tells of a run, beside the scores that a study has too."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inkwash import __version__
+from inkwash.atomic import replacing
+from inkwash.core import Seeded, trailing
+from inkwash.data import Source, to_float
+from inkwash.denoise import clip
+from inkwash.jobs.draw import LANES, smooth
+from inkwash.metrics.floor import Row, Verdict, loss_floor, verdict
+from inkwash.metrics.likelihood import bound, flow
+from inkwash.metrics.neighbours import copied, neighbours
+from inkwash.metrics.score import DRAWS
+from inkwash.study.machine import describe
+from inkwash.study.subject import Subject, Trained, opened
+from inkwash.study.table import Table
+from inkwash.study.work import units
+from inkwash.view import grid, levels_figure, write
+
+LEVELS, IMAGES = 12, 256  # of the losses by level
+EDGES, STEPS = 100, 25  # of the bound, and of the flow, whose every step asks four times
+AT_MOST = 60_000  # training images that copies are looked for among
+SHOWN = 10  # images whose nearest neighbours are drawn
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Bits per dimension of held-out images: mean and standard error over images."""
+
+    images: int
+    bound: tuple[float, float]
+    flow: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that was found, and the files that hold it."""
+
+    table: Table
+    copies: float  # share of the images that are copies of training images, in [0, 1]
+    copies_held_out: float  # the same of held-out images, which are none
+    losses: tuple[Row, ...]
+    judged: Verdict
+    bits: Bits | None
+    paths: tuple[Path, ...]
+
+
+def cost(likelihood: int) -> int:
+    """Network evaluations, over all images, that `evaluation` makes; a gradient counts as two."""
+    return 2 * LEVELS * IMAGES + likelihood * (EDGES + 1 + 3 * 4 * STEPS)
+
+
+def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], object]) -> Evaluation:
+    """Looks for copies, compares losses with their floor, measures likelihoods, and writes it all into `out`.
+
+    `done` has one row. `likelihood` is a number of held-out images, or 0. `tick` is called with evaluations made.
+    """
+    subject = done.rows[0].cell.subject
+    model = opened(subject)
+    train, test = subject.images("train"), subject.images("test")
+    some, held_out = _some(train, AT_MOST), _some(test, 2000)
+    images = _images(done)
+    near = neighbours(images, some)
+    losses = loss_floor(
+        model.denoiser, model.denoiser.prediction, model.schedule, some.to(model.device), held_out.to(model.device),
+        LEVELS, IMAGES, tick=tick,
+    )  # fmt: skip
+    bits = _bits(subject, held_out[:likelihood], tick) if likelihood else None
+    about = {"inkwash": __version__, "command": "evaluate", "checkpoint": model.digest}
+    pairs = (near.distance / near.second.clamp(min=1e-12)).argsort()[:SHOWN]  # the most suspicious first
+    sheet = _last_channel(torch.cat([images[pairs], some[near.which[pairs]]]))
+    sheet = grid(sheet, columns=len(pairs), labels=["drawn", "nearest in training"], smooth=smooth(model.shape))
+    neighbours_path, losses_path, scores_path = out / "neighbours.png", out / "losses.png", out / "scores.json"
+    write(neighbours_path, sheet[None], about)
+    write(losses_path, levels_figure(*_curves(losses))[None], about)
+    found = Evaluation(
+        done, copied(near), copied(neighbours(held_out, some)), losses, verdict(losses), bits,
+        (scores_path, neighbours_path, losses_path),
+    )  # fmt: skip
+    with replacing(scores_path) as temporary:
+        temporary.write_text(json.dumps(as_json(found), indent=1), encoding="utf-8")
+    return found
+
+
+def as_json(found: Evaluation) -> dict[str, Any]:
+    """All numbers, and what they depend on."""
+    row = found.table.rows[0]
+    return {
+        **found.table.facts,
+        "machine": describe(),
+        "sampling": asdict(row.cell.sampling),
+        "evaluations": row.evaluations,
+        "scores": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in row.scores.items()},
+        "draws_scores": [asdict(scores) for scores in row.draws],
+        "floor": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in found.table.floor_scores.items()},
+        "floor_draws": [asdict(scores) for scores in found.table.floor],
+        "copies": found.copies,
+        "copies_held_out": found.copies_held_out,
+        "losses": [asdict(each) for each in found.losses],
+        "verdict": asdict(found.judged),
+        "bits_per_dimension": None if found.bits is None else asdict(found.bits),
+    }
+
+
+def lines(found: Evaluation) -> list[str]:
+    """The evaluation as a table of text."""
+    done, facts = found.table, found.table.facts
+    row = done.rows[0]
+    reader = facts["reader"]
+    told = [
+        f"{row.cell.subject.name}, checkpoint {opened(row.cell.subject).digest[:12]}, "
+        f"{row.cell.sampling.solver} with {row.cell.sampling.steps} steps",
+        f"{DRAWS} draws of n = {done.n:,} images against {facts['compared']:,} of {facts['data']}'s {facts['split']} "
+        f"split, in {facts['features']} features {facts['features_digest'][:12]}"
+        + (f" (reads {reader['accuracy']:.1%} of the test images)" if reader else ""),
+        "",
+        f"{'':12}{'images':>10}{'±':>9}   {'real ones':>10}{'±':>9}",
+    ]
+    for name, (mean, sd) in row.scores.items():
+        known = done.floor_scores.get(name)
+        floor = f"{known[0]:10.4g}{known[1]:9.2g}" if known else f"{'':>19}"
+        told.append(f"{_NAMES.get(name, name):12}{mean:10.4g}{sd:9.2g}   {floor}")
+    if row.draws[0].histogram is not None:
+        told += ["", "class histogram (share of the images drawn, and of real ones)", *_histogram(done)]
+    judged = found.judged
+    told += [
+        "",
+        f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%})",
+        f"memory of the training set, by noise level: at most {max(judged.memory, default=0):.0%}"
+        + (f"; memorised at t = {_times(judged.memorised)}" if judged.memorised else ""),
+        f"underfit at t = {_times(judged.underfit)}" if judged.underfit else "underfit at no noise level",
+    ]
+    if found.bits is not None:
+        told.append(
+            f"bits per dimension of {found.bits.images} held-out images: at most {found.bits.bound[0]:.3f} "
+            f"± {found.bits.bound[1]:.3f} (variational bound), {found.bits.flow[0]:.3f} ± {found.bits.flow[1]:.3f} "
+            "(probability flow)"
+        )
+    return told
+
+
+_NAMES = {"frechet": "Fréchet", "kernel": "kernel", "spread": "spread", "entropy": "entropy/bit"}
+
+
+def _histogram(done: Table) -> list[str]:
+    drawn, real = (
+        np.mean([scores.histogram for scores in draws if scores.histogram is not None], axis=0)
+        for draws in (done.rows[0].draws, done.floor)
+    )  # fmt: skip
+    names = done.facts["classes"]
+    width = max(len(name) for name in names)
+    return [
+        f"  {name:{width}} {share:6.1%} {known:6.1%}  {'█' * round(100 * share)}"
+        for name, share, known in zip(names, drawn, real, strict=True)
+    ]
+
+
+def _times(times: tuple[float, ...]) -> str:
+    return ", ".join(f"{t:.3g}" for t in times)
+
+
+def _images(done: Table) -> Tensor:
+    """All images of all draws, uint8 [3n,C,H,W]."""
+    row, folder = done.rows[0], done.folder
+    held = [unit.drawn() for unit in units([row.cell], done.measure, folder)]
+    return torch.cat([torch.from_numpy(each.images).permute(0, 3, 1, 2) for each in held if each is not None])
+
+
+def _some(source: Source, most: int) -> Tensor:
+    """The images of a source, or so many of them at random."""
+    order = torch.arange(len(source))
+    if len(source) > most:
+        order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:most]
+    return source.take(order).cpu()
+
+
+def _bits(subject: Subject, pixels: Tensor, tick: Callable[[int], object]) -> Bits:
+    # in float32: gradients of bfloat16 are too coarse for a trace
+    model = subject.model(torch.float32) if isinstance(subject, Trained) else subject.model()
+    rows = model.schedule.rows
+    plan = trailing(model.schedule, 1000 if rows is None else rows)
+    upper, exact = [], []
+    for first in range(0, len(pixels), LANES):
+        x0 = to_float(pixels[first : first + LANES]).to(model.device)
+        chosen = range(first, first + len(x0))
+        upper.append(bound(clip(model.denoiser), x0, plan, Seeded(0, chosen), EDGES, seed=first).total.cpu())
+        tick(len(x0) * (EDGES + 1))
+        exact.append(flow(model.denoiser, x0, model.schedule, STEPS, Seeded(1, chosen)).bits.cpu())
+        tick(len(x0) * 3 * 4 * STEPS)
+    return Bits(len(pixels), _estimate(torch.cat(upper)), _estimate(torch.cat(exact)))
+
+
+def _estimate(values: Tensor) -> tuple[float, float]:
+    error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return values.mean().item(), error
+
+
+def _curves(losses: tuple[Row, ...]) -> tuple[list[float], dict[str, tuple[list[float], list[float]]]]:
+    """σ/α, and by name the losses there with their errors."""
+    noise = [math.exp(-row.logsnr / 2) for row in losses]
+    named = {
+        "network, training images": [row.training.network for row in losses],
+        "network, held-out images": [row.held_out.network for row in losses],
+        "ideal, training images: the floor": [row.training.ideal for row in losses],
+        "ideal, held-out images": [row.held_out.ideal for row in losses],
+    }
+    return noise, {name: ([each.mean for each in of], [each.error for each in of]) for name, of in named.items()}
+
+
+def _last_channel(images: Tensor) -> Any:
+    return images.permute(0, 2, 3, 1).contiguous().numpy()

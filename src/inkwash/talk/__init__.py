@@ -1,0 +1,33 @@
+"""What the commands do and say: results on standard output, progress on standard error."""
+
+from inkwash import cli, recipes
+from inkwash.talk import making, measuring
+
+Command = (
+    cli.Train | cli.Sample | cli.Evaluate | cli.Study | cli.Forward | cli.Info | cli.Recipes | cli.Replay | cli.Demo
+)
+
+
+def run(command: Command, resume_line: str) -> None:
+    """Does a command. `resume_line` is what to type to go on with an interrupted training."""
+    match command:
+        case cli.Train():
+            making.train(command, resume_line)
+        case cli.Sample():
+            making.sample(command)
+        case cli.Evaluate():
+            measuring.evaluate(command)
+        case cli.Study():
+            measuring.study(command, resume_line)
+        case cli.Forward():
+            making.forward(command)
+        case cli.Info():
+            making.info(command)
+        case cli.Replay():
+            making.replay(command)
+        case cli.Recipes():
+            width = max(len(name) for name in recipes.names())
+            for name, recipe in recipes.names().items():
+                print(f"{name:{width}}  {recipes.summary(recipe)}")
+        case cli.Demo():
+            making.demo(command)

@@ -1,0 +1,75 @@
+"""What shows how far something is, and lets it end well."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, current_thread, main_thread
+from types import FrameType
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from inkwash.settings import Sampling
+
+
+@contextmanager
+def walk(sampling: Sampling) -> Iterator[Callable[[int], None]]:
+    """A bar over images; yields what is called after each step of a batch, with the images in it."""
+    done = 0
+
+    def tick(images: int) -> None:
+        nonlocal done
+        done += images
+        shown.update(done // sampling.steps - shown.n)
+
+    with bar(sampling.n, "images") as shown:
+        yield tick
+
+
+def bar(total: int, unit: str, quiet: bool = False, scale: bool = False) -> "tqdm[NoReturn]":
+    """A bar on standard error with the time left; `scale` writes counts with k and M."""
+    count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
+    shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
+    return tqdm(
+        total=total, file=sys.stderr, disable=quiet, dynamic_ncols=True, bar_format=shape, smoothing=0.05, delay=0.5,
+        unit_scale=scale,
+    )  # fmt: skip
+
+
+@contextmanager
+def finishing_steps(stop: Event) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM set `stop` instead of breaking a step; a second one is not waited for."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
+
+    if current_thread() is not main_thread():  # where Python allows no handlers
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def interrupting() -> Iterator[None]:
+    """Inside, SIGTERM ends the work as Ctrl-C does."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if current_thread() is not main_thread():  # where Python allows no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

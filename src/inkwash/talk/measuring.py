@@ -1,0 +1,130 @@
+"""The commands that measure: evaluate and study."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import environ
+
+from inkwash import cli
+from inkwash.errors import AskedWrongly
+from inkwash.settings import Sampler, Sweep
+from inkwash.study.presets import PRESETS, Preset
+from inkwash.talk.bars import bar, interrupting
+from inkwash.talk.making import train
+
+
+def study(command: cli.Study, again: str) -> None:
+    """Trains what a preset needs, measures all cells, and writes the report. `again` goes on with it."""
+    from inkwash.study.explain import story
+    from inkwash.study.machine import describe
+    from inkwash.study.report import write_report
+    from inkwash.study.session import begin
+    from inkwash.study.subject import Exact, Subject, Trained
+
+    preset = _preset(command)
+    folders = [cli.RUNS / name for name in preset.runs] if preset else list(command.runs)
+    if preset:
+        _train_missing(preset, command, again)
+    subjects: list[Subject] = [
+        Trained(folder, command.checkpoint, command.device, command.data_dir) for folder in folders
+    ]  # fmt: skip
+    if preset and not preset.runs:
+        subjects = [Exact()]
+    sweeps = preset.sweeps if preset else (command.sweep,)
+    out = command.out or cli.RUNS / f"study-{command.preset or '-'.join(folder.resolve().name for folder in folders)}"
+    with _learning() as tick:
+        job = begin(subjects, sweeps, command.scoring, out, preset.n if preset else 200, tick)
+    _say(f"{len(job.cells)} cells, {job.measure.n} images in each of three draws of a cell, into {out}")
+    with interrupting(), bar(job.left, "evaluations", not _is_main(), scale=True) as shown:
+        done = job.finish(command.jobs, shown.update)
+    if not _is_main():
+        return
+    told = story(done)
+    for path in write_report(done, told, out, describe()):
+        print(path)
+    for text in told.summary:
+        _say(text.en.replace("**", ""))
+
+
+def _preset(command: cli.Study) -> Preset | None:
+    if command.preset is None:
+        return None
+    if command.runs:
+        raise AskedWrongly(f"--preset {command.preset} has its own runs; leave out {command.runs[0]}, or the preset.")
+    if command.sweep != Sweep():
+        raise AskedWrongly(f"--preset {command.preset} has its own axes; leave out those flags, or the preset.")
+    return PRESETS[command.preset]()
+
+
+def _train_missing(preset: Preset, command: cli.Study, again: str) -> None:
+    """Trains the preset's runs that are not there, or not at their end yet."""
+    from inkwash.jobs.fit import check_same, ended, stored
+
+    todo = []
+    for name, run in preset.runs.items():
+        folder = cli.RUNS / name
+        before = stored(folder)
+        if before is not None:
+            check_same(folder, before, run, f"move it away, or study it without --preset: inkwash study {folder}")
+        if before is None or not ended(folder):
+            todo.append((run, folder, before is not None))
+    for run, folder, resume in todo:
+        train(cli.Train(run, folder, resume, command.data_dir), again)
+
+
+def evaluate(command: cli.Evaluate) -> None:
+    """Scores a run and prints the table."""
+    from inkwash.study.evaluate import cost, evaluation, lines
+    from inkwash.study.session import begin
+    from inkwash.study.subject import Trained
+
+    subject = Trained(command.run, command.checkpoint, command.device, command.data_dir)
+    out = command.out or command.run / "evaluation"
+    with _learning() as tick:
+        job = begin([subject], [_alone(command.sampler)], command.scoring, out, 2000, tick)
+    with interrupting(), bar(job.left, "evaluations", not _is_main(), scale=True) as shown:
+        done = job.finish(command.jobs, shown.update)
+    if not _is_main():
+        return
+    with interrupting(), bar(cost(command.likelihood), "evaluations", scale=True) as shown:
+        found = evaluation(done, out, command.likelihood, shown.update)
+    for line in lines(found):
+        print(line)
+    for path in found.paths:
+        print(path)
+
+
+def _alone(sampler: Sampler) -> Sweep:
+    """The sweep of one cell."""
+    eta = () if sampler.eta is None else (sampler.eta,)
+    spacing = () if sampler.spacing is None else (sampler.spacing,)
+    return Sweep((sampler.steps,), (sampler.solver,), eta, spacing, (sampler.variance,), (sampler.limit,))
+
+
+@contextmanager
+def _learning() -> Iterator[Callable[[int, int], None]]:
+    """A bar that shows once the classifier must be trained; yields its tick."""
+    shown = None
+
+    def tick(step: int, steps: int) -> None:
+        nonlocal shown
+        if shown is None:
+            _say("training the classifier that images are compared by; it is kept for the next time")
+            shown = bar(steps, "steps", not _is_main())
+        shown.update(step - shown.n)
+
+    try:
+        yield tick
+    finally:
+        if shown is not None:
+            shown.close()
+
+
+def _is_main() -> bool:
+    """Under torchrun only the first process speaks and writes."""
+    return environ.get("RANK", "0") == "0"
+
+
+def _say(words: str) -> None:
+    if _is_main():
+        print(words, file=sys.stderr)
