@@ -153,6 +153,9 @@ def levels_figure(noise: Sequence[float], losses: Mapping[str, tuple[Sequence[fl
         axes.fill_between(x, np.maximum(y - e, y / 100), y + e, color=COLOURS[i % 2], alpha=0.15, linewidth=0)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    solid = [value for name, (mean, _) in losses.items() if not name.startswith("ideal") for value in mean if value > 0]
+    if solid:  # a floor may fall to nothing, and would take all the height
+        axes.set_ylim(bottom=min(solid) / 10)
     axes.set_xlabel("noise level σ/α", size=PLAIN, color=GREY)
     axes.set_ylabel("training loss", size=PLAIN, color=GREY)
     add_legend(axes, 2)
