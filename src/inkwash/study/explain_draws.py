@@ -68,8 +68,8 @@ def _price(best: Family) -> Text:
     zh = "，".join(f"{n.zh}时为 {score}" for n, score in told)
     ratio = rows[-1].evaluations / rows[-2].evaluations
     return Text(
-        f"With {place(best.fixed).en}, the best of all, the Fréchet distance is {en}, and the last costs {ratio:.3g} times "
-        "the one before.",
+        f"With {place(best.fixed).en}, the best of all, the Fréchet distance is {en}, and the last costs {ratio:.3g} "
+        "times the one before.",
         f"以最好的设置{place(best.fixed).zh}为例，Fréchet 距离 {zh}，最后一个的代价是前一个的 {ratio:.3g} 倍。",
     )
 

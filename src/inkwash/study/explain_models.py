@@ -169,7 +169,7 @@ def solver(done: Table) -> Section:
 
 
 def _of(family: Family, name: str) -> bool:
-    return family.rows[0].value("solver") == name
+    return bool(family.rows[0].value("solver") == name)
 
 
 def _named(row: Row) -> str:

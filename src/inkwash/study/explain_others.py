@@ -30,7 +30,8 @@ _THEORY = {
 def other(done: Table, axis: str) -> Section:
     """The section of any axis: which value is best, and whether surely."""
     name = AXES[axis]
-    findings, wins = [], dict.fromkeys(done.axes[axis], 0)
+    findings: list[Text] = []
+    wins = dict.fromkeys(done.axes[axis], 0)
     found = families(done, axis)
     for family in found:
         best = min(family.rows, key=lambda row: row.scores["frechet"][0])

@@ -39,7 +39,7 @@ def gaussian() -> Preset:
     """A data set on which all is known: what is measured must lie on what theory foretells."""
     free = Sweep(steps=(10, 20, 50, 100), eta=ETAS, spacing=("trailing", "linspace"), limit=("none",))
     ode = replace(free, eta=(), solver=("heun", "dpmpp2m"), spacing=("karras",))
-    return Preset({}, (free, ode, replace(ode, solver=("dpmpp2m",), spacing=("trailing", "linspace"))), 512)
+    return Preset({}, (free, ode, replace(ode, solver=("dpmpp2m",), spacing=("trailing", "linspace"))), 256)
 
 
 PRESETS = {"quick": quick, "lab06": lab06, "gaussian": gaussian}
