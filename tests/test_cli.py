@@ -20,7 +20,7 @@ from inkwash.settings import Sampling
 from inkwash.train.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "sklearn", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
-COMMANDS = ("train", "sample", "forward", "info", "recipes", "replay", "demo")
+COMMANDS = ("train", "sample", "evaluate", "study", "race", "gallery", "forward", "info", "recipes", "replay", "demo")
 
 
 def process(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +85,7 @@ def test_every_recipe_has_help(name: str) -> None:
         ("tr", "train"),
         ("train lab", "lab06-eps lab06-v"),
         ("train mnist --batch", "--batch-size"),
-        ("sample run --solver d", "ddpm ddim dpmpp2m"),
+        ("sample run --solver d", "ddpm ddim ddim-lab dpmpp2m"),
     ],
 )
 def test_shell_completion(line: str, words: str, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, sample, forward"),
+        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, sample, evaluate, study, race, "),
         ("frobnicate", "there is no command 'frobnicate'. The commands are"),
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),
         ("train --resume", "train needs a recipe"),

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from inspect import cleandoc
 from io import TextIOWrapper
@@ -125,6 +125,47 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Draw what a report shows: ten images, a hundred, their denoising, the forward process and the losses."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    sampler: Sampler
+    seed: int = 0
+    """Seed; the ten are the first of the hundred."""
+    out: Path | None = None
+    """Folder for the five files; None takes RUN/gallery."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which checkpoint."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    data_dir: Path | None = None
+    """Folder of the data sets; None takes where the run was trained from."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """Train recipes for the same images in turn, and show how good each is after how much training."""
+
+    recipes: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE…")]
+    """Recipes for the same images."""
+    scoring: Scoring
+    until: Annotated[str | None, tyro.conf.arg(metavar="{None}|SCORE=VALUE")] = None
+    """The race ends for a recipe that scores so well: frechet, kernel, precision, recall or coverage."""
+    minutes: float | None = None
+    """The race ends after so many minutes of training, and each recipe's learning rate falls to end with them."""
+    every: float | None = None
+    """Seconds of training between two scorings; None takes a tenth of --minutes, else 60."""
+    sampler: Sampler = field(default_factory=lambda: Sampler(steps=25))
+    out: Path | None = None
+    """Folder of the race, with each recipe's run in it; None makes it runs/race-RECIPES."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    data_dir: Path | None = None
+    """Folder of the data sets; None takes $INKWASH_DATA, else a cache folder."""
+
+
+@dataclass(frozen=True)
 class Replay:
     """Draw an artifact again from the provenance inside it, and compare the pixels."""
 
@@ -147,8 +188,8 @@ class Demo:
 RUNS = Path("runs")  # where runs and studies go when --out does not say
 
 _COMMANDS: dict[str, type] = {
-    "train": Train, "sample": Sample, "evaluate": Evaluate, "study": Study, "forward": Forward, "info": Info,
-    "recipes": Recipes, "replay": Replay, "demo": Demo,
+    "train": Train, "sample": Sample, "evaluate": Evaluate, "study": Study, "race": Race, "gallery": Gallery,
+    "forward": Forward, "info": Info, "recipes": Recipes, "replay": Replay, "demo": Demo,
 }  # fmt: skip
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes)
 

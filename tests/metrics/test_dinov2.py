@@ -100,7 +100,9 @@ def test_the_digest_is_of_the_weights_alone(folder: Path) -> None:
     digest = features.digest
     features(images(2))
     assert DinoV2.of(features.network).digest == digest
-    assert DinoV2.of(tiny(0)).digest == digest  # never saved
+    unsaved = DinoV2.of(tiny(0).train())
+    assert unsaved.digest == digest
+    assert not unsaved.network.training
     assert DinoV2.of(tiny(1)).digest != digest
     changed = tiny(0)
     with torch.no_grad():
@@ -113,6 +115,9 @@ def test_the_digest_is_of_the_weights_alone(folder: Path) -> None:
 
 def test_the_folder_of_the_environment(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER, str(folder))
+    assert dinov2().digest == dinov2(folder).digest
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv(FOLDER, "~/tiny")
     assert dinov2().digest == dinov2(folder).digest
     monkeypatch.setenv(FOLDER, str(tmp_path / "nowhere"))
     with pytest.raises(AskedWrongly, match=rf"nowhere \(of {FOLDER}\) is not a folder"):
@@ -160,6 +165,7 @@ def test_it_leaves_logging_and_bars_as_they_were(folder: Path) -> None:
     from transformers.utils import logging as bars
 
     bars.enable_progress_bar()
+    logging.disable(logging.NOTSET)
     before = logging.root.manager.disable, list(warnings.filters)
     dinov2(folder)
     assert (logging.root.manager.disable, list(warnings.filters)) == before
@@ -172,20 +178,24 @@ from inkwash.errors import InkwashError
 from inkwash.metrics.dinov2 import dinov2
 features = dinov2(sys.argv[1])
 print(features(torch.zeros(1, 1, 8, 8, dtype=torch.uint8)).shape[1])
-try:
-    dinov2()
-except InkwashError as error:
-    print(type(error).__name__, error)
+for model in (sys.argv[2], None):
+    try:
+        dinov2(model)
+    except InkwashError as error:
+        print(type(error).__name__, error)
 """
 
 
-def test_without_network_and_with_nothing_on_stderr_but_what_it_does(folder: Path, tmp_path: Path) -> None:
+def test_without_network_and_with_nothing_else_on_stderr(folder: Path, copy: Path, tmp_path: Path) -> None:
+    about = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(about | {"num_hidden_layers": 3}))  # of which transformers logs much
     environment = {name: value for name, value in os.environ.items() if name != FOLDER}
     environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", SCRIPT, str(folder)]
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(copy)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
-    width, said = done.stdout.splitlines()
+    width, lacking, said = done.stdout.splitlines()
     assert int(width) == WIDTH
+    assert lacking.startswith(f"InkwashError {copy} lacks 18 of the weights")
     assert said.startswith(f"InkwashError The weights of {MODEL} cannot be had (")
     assert f"https://huggingface.co/{MODEL}" in said
     assert f"set {FOLDER} to the folder" in said

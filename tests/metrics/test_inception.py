@@ -204,12 +204,14 @@ def test_forks_lie_side_by_side() -> None:
         torch.testing.assert_close(made(x)[:, :-192], torch.cat(expected, 1), rtol=1e-4, atol=1e-5)
 
 
-def test_resized_by_hand() -> None:
-    ramp = torch.tensor([0, 100, 255], dtype=torch.uint8).expand(1, 3, 2, 3)
-    places = (np.arange(299) + 0.5) * 3 / 299 - 0.5  # centres of the new pixels, in old ones
-    expected = np.interp(places, [0, 1, 2], [-1, 100 / 127.5 - 1, 1])
-    assert prepared(ramp).shape == (1, 3, 299, 299)
-    np.testing.assert_allclose(prepared(ramp)[0, 1, 100], expected, atol=1e-5)
+@pytest.mark.parametrize("width", [3, 1000])
+def test_resized_by_hand(width: int) -> None:
+    row = images(1, channels=1, side=width)[0, 0, 0]
+    places = (np.arange(299) + 0.5) * width / 299 - 0.5  # centres of the new pixels, in old ones
+    expected = np.interp(places, np.arange(width), row.numpy() / 127.5 - 1)
+    found = prepared(row.expand(1, 3, 2, width))
+    assert found.shape == (1, 3, 299, 299)
+    np.testing.assert_allclose(found[0, 1, 100], expected, atol=2e-4)
 
 
 def test_it_is_what_features_are(extractor: Inception) -> None:

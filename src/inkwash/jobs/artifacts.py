@@ -13,7 +13,7 @@ from inkwash import __version__
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.jobs import forward as forward_job
-from inkwash.jobs.draw import Model, draw, open_model, smooth
+from inkwash.jobs.draw import Drawn, Model, draw, open_model, smooth
 from inkwash.settings import Sampling
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
@@ -32,12 +32,25 @@ def write_samples(
     outs: Sequence[PathLike],
     batch_size: int,
     tick: Callable[[int], None] = lambda images: None,
+    columns: int | None = None,
 ) -> int:
     """Draws once and writes every form asked for; the evaluations of the network per image."""
     for out in outs:
         check_out(out)
     frames = FRAMES if any(needs_frames(out) for out in outs) else 0
     drawn = draw(model, sampling, batch_size, frames=frames, shown=SHOWN, tick=tick)
+    for out in outs:
+        write_drawn(out, drawn, model, sampling, batch_size, columns)
+    return drawn.evaluations
+
+
+def write_drawn(
+    out: PathLike, drawn: Drawn, model: Model, sampling: Sampling, batch_size: int, columns: int | None = None
+) -> None:
+    """Writes the first sampling.n of the images drawn, or their frames, in the form that `out` asks for.
+
+    `columns` are those of a .png; None makes it nearly square.
+    """
     about = {
         "inkwash": __version__,
         "command": "sample",
@@ -49,10 +62,10 @@ def write_samples(
         "device": model.device.type,
         "batch_size": batch_size,
         "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
+        **({} if columns is None else {"columns": columns}),
     }
-    for out in outs:
-        write(out, drawn.images, about, drawn.frames if needs_frames(out) else None, smooth=smooth(model.shape))
-    return drawn.evaluations
+    frames = drawn.frames if needs_frames(out) else None
+    write(out, drawn.images[: sampling.n], about, frames, columns=columns, smooth=smooth(model.shape))
 
 
 def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None) -> None:
@@ -60,7 +73,11 @@ def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None)
     if needs_frames(out) or out.suffix.lower() != ".png":
         raise AskedWrongly(f"the forward process is drawn as a PNG; give --out a name ending in .png (got {out}).")
     check_out(out)
-    figure, facts = forward_job.draw_forward(wanted, data_dir)
+    write_figure(out, *forward_job.draw_forward(wanted, data_dir), data_dir)
+
+
+def write_figure(out: Path, figure: Any, facts: dict[str, Any], data_dir: Path | None) -> None:
+    """Writes what `draw_forward` drew, uint8 [H,W,3], with what it depends on."""
     place = None if data_dir is None else str(data_dir.absolute())
     write(out, figure[None], {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": facts})
 
@@ -110,6 +127,7 @@ def _replay_samples(
         folder, which, digest = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
         sampling, precision = Sampling(**about["sampling"]), _PRECISIONS[about["precision"]]
         device, batch_size = str(about["device"]), int(about["batch_size"])
+        columns = None if about.get("columns") is None else int(about["columns"])
     if not folder.is_dir():
         raise AskedWrongly(f"the run {folder} that made {file} is not there; say where it is with --run.")
     model = open_model(folder, which, device if device in build.devices() else "auto", precision)
@@ -119,7 +137,7 @@ def _replay_samples(
             f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
         )
     with walk(sampling) as tick:
-        write_samples(model, sampling, [out], batch_size, tick)
+        write_samples(model, sampling, [out], batch_size, tick, columns)
 
 
 @contextmanager

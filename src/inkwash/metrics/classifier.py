@@ -24,7 +24,7 @@ from inkwash.errors import AskedWrongly
 WIDTH = 64  # features
 SIDE = 32  # px; larger images are averaged down to it first
 STEPS, BATCH, RATE = 1500, 128, 2e-3
-RECIPE = f"inkwash classifier 1: {WIDTH=} {SIDE=} {STEPS=} {BATCH=} {RATE=}"
+RECIPE = f"inkwash classifier 2: {WIDTH=} {SIDE=} {STEPS=} {BATCH=} {RATE=}"
 
 
 class Reader(nn.Module):
@@ -95,7 +95,8 @@ def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = l
             "trained on it; take --features pixels."
         )
     path = cache_folder() / "features" / f"classifier-{key(train)[:24]}.safetensors"
-    reader = Reader(train.shape, len(train.classes))
+    with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were
+        reader = Reader(train.shape, len(train.classes))
     accuracy = _restored(reader, path)
     if accuracy is None:
         _train(reader, train, tick)
@@ -113,6 +114,7 @@ def _train(reader: Reader, train: Source, tick: Callable[[int, int], None]) -> N
         bound = layer.weight[0].numel() ** -0.5
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # they all have one
+    nn.init.ones_(reader.scale)  # a damaged file may have left another
     optimizer = torch.optim.Adam(reader.parameters(), RATE)
     for step in range(STEPS):
         for group in optimizer.param_groups:

@@ -61,7 +61,7 @@ def loss_floor(
     levels: int = 12,
     images: int = 256,
     seed: int = 0,
-    tick: Callable[[int], None] = lambda images: None,
+    tick: Callable[[int], object] = lambda images: None,
 ) -> tuple[Row, ...]:
     """The loss of a network beside that of the ideal denoiser (Karras et al. 2022, eq. 57), from low noise to high.
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 1024  # rows of a distance matrix at a time
+TIE = 1e-6  # of the largest norm: above the rounding of a distance, so that equal ones are equal on every machine
 
 
 class Manifold(NamedTuple):
@@ -43,5 +44,7 @@ def manifold(real: Tensor, fake: Tensor, k: int = 3) -> Manifold:
 
 
 def _radii(points: Tensor, k: int) -> Tensor:
-    """The distance of each point to its k-th neighbour, [N]. It is itself the 0-th."""
-    return torch.cat([torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in torch.split(points, BLOCK)])
+    """The distance of each point to its k-th neighbour, [N], and a hair more. It is itself the 0-th."""
+    near = [torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in torch.split(points, BLOCK)]
+    hair = TIE * float(points.square().sum(1).max().sqrt())
+    return torch.cat(near) + hair

@@ -58,9 +58,13 @@ def _canonical(sampling: Sampling) -> Sampling:
 
 def _check(subjects: Sequence[Subject], sweep: Sweep) -> None:
     if sweep.eta and not any(solver in WITH_ETA for solver in sweep.solver):
-        raise AskedWrongly(f"{' and '.join(sweep.solver)} have no η; leave out --eta, or add ddim to --solver.")
+        have = "have" if len(sweep.solver) > 1 else "has"
+        raise AskedWrongly(f"{' and '.join(sweep.solver)} {have} no η; leave out --eta, or add ddim to --solver.")
     if "large" in sweep.variance and not any(solver in ("ddpm", *WITH_ETA) for solver in sweep.solver):
-        raise AskedWrongly(f"{' and '.join(sweep.solver)} add no noise; leave out --variance, or add ddpm to --solver.")
+        add = "add" if len(sweep.solver) > 1 else "adds"
+        raise AskedWrongly(
+            f"{' and '.join(sweep.solver)} {add} no noise; leave out --variance, or add ddpm to --solver."
+        )
     if sweep.scale:
         raise AskedWrongly(
             f"{subjects[0].name} was trained without a condition, so it has no guidance scale; leave out --scale."

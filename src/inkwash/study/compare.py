@@ -42,7 +42,8 @@ class Family:
 
 def families(done: Table, axis: str) -> list[Family]:
     """All families of two rows or more along a swept axis, in the order of the table."""
-    others = [name for name in done.axes if name != axis]
+    tied = {"prediction": "run", "run": "prediction"}.get(axis)  # a run has one prediction: both change at once
+    others = [name for name in done.axes if name not in (axis, tied)]
     found: dict[tuple[Any, ...], dict[Any, Row]] = {}
     for row in done.rows:
         found.setdefault(tuple(row.value(name) for name in others), {}).setdefault(row.value(axis), row)

@@ -6,9 +6,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
@@ -53,7 +54,8 @@ def _share(units: list[Unit], jobs: int, tick: Tick) -> None:
     told = 0
     pool = ProcessPoolExecutor(jobs, context, _begin, (done,))
     try:
-        coming: set[Future[None]] = {pool.submit(_one, unit) for unit in units}
+        with _deaf():
+            coming: set[Future[None]] = {pool.submit(_one, unit) for unit in units}
         while coming:
             ended, coming = wait(coming, BEAT, FIRST_COMPLETED)
             now = done.value
@@ -73,11 +75,24 @@ def _share(units: list[Unit], jobs: int, tick: Tick) -> None:
                 process.terminate()  # after an error or Ctrl-C: what they are at is not waited for
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that are started inside leave Ctrl-C to this one from their first moment."""
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 _done: Any = None  # evaluations of all processes, a number that they share
 
 
 def _begin(done: Any) -> None:
-    """What a process does first: leave Ctrl-C to the parent, and end with it."""
+    """What a process does first: end with the parent, to whom it leaves Ctrl-C."""
     global _done
     _done = done
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -97,4 +112,7 @@ def _one(unit: Unit) -> None:
         with _done.get_lock():
             _done.value += evaluations
 
-    work(unit, tick)
+    try:
+        work(unit, tick)
+    except SystemExit:  # the pool would take it for a unit that failed, and go on with the next
+        os._exit(1)

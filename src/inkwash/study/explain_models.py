@@ -50,7 +50,8 @@ def prediction(done: Table) -> Section:
             findings.append(_equal(one, other, equal))
         wins, losses = (sum(found_ == sign for *_, found_ in told) for sign in (1, -1))
         answers.append(_judged(one, other, wins, losses, len(told)))
-    answer = answers[0]
+    none = Text("No two cells differ in the prediction alone.", "没有只在预测类型上不同的格子。")
+    answer = answers[0] if answers else none
     for more in answers[1:]:
         answer += more
     budgets = {about["images_seen"] for about in done.facts["trained"].values()}

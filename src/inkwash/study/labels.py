@@ -1,21 +1,12 @@
-"""What axes, their values and scores are called, in two languages."""
+"""What scores, cells and places in a figure are called, in two languages."""
 
 import math
 from typing import Any
 
+from inkwash.study.compare import LOWER
 from inkwash.study.table import Row, Table
-from inkwash.study.words import Text
+from inkwash.study.words import Text, label
 
-AXIS = {
-    "prediction": Text("prediction", "预测目标"),
-    "run": Text("run", "训练"),
-    "solver": Text("sampler", "采样器"),
-    "steps": Text("steps", "步数"),
-    "eta": Text("η", "η"),
-    "spacing": Text("spacing", "步的间隔"),
-    "variance": Text("added variance", "所加噪声的方差"),
-    "limit": Text("limit", "限幅"),
-}
 SCORE = {
     "frechet": Text("Fréchet distance", "Fréchet 距离"),
     "kernel": Text("kernel distance", "核距离"),
@@ -27,19 +18,9 @@ SCORE = {
     "entropy": Text("class entropy, bits", "类别熵（比特）"),
     "accuracy": Text("accuracy", "准确率"),
 }
-LOWER, HIGHER = ("frechet", "kernel"), ("precision", "recall", "density", "coverage", "accuracy")  # is better
+HIGHER = ("precision", "recall", "density", "coverage", "accuracy")  # of these more is better
 BETTER = {**dict.fromkeys(LOWER, "↓"), **dict.fromkeys(HIGHER, "↑")}  # an arrow to where that is
-PLACE = {  # how a value of an axis is named where the axis is not
-    "prediction": Text("predicts {}", "预测 {}"),
-    "run": Text("{}", "{}"),
-    "solver": Text("{}", "{}"),
-    "steps": Text("{} steps", "{} 步"),
-    "eta": Text("η = {}", "η = {}"),
-    "spacing": Text("{} spacing", "间隔 {}"),
-    "variance": Text("{} variance", "方差 {}"),
-    "limit": Text("limit {}", "限幅 {}"),
-}
-LONGEST = 28  # characters of a name in a figure
+LONGEST = 24  # characters of a name in a figure
 
 
 def titled(score: str) -> Text:
@@ -48,18 +29,22 @@ def titled(score: str) -> Text:
     return Text(SCORE[score].en + arrow, SCORE[score].zh + arrow)
 
 
-def shown(value: Any) -> str:
-    """A value as it is written: numbers shortly, and names of folders without what cannot be printed."""
-    if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
-    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 + 1 :]}"
+def printable(text: str) -> str:
+    """A text without what cannot be printed, as names of folders may hold."""
+    return "".join(
+        letter if letter.isprintable() else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def shown(name: str) -> str:
+    """A name that is not too long to stand in a figure."""
+    name = printable(name)
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[1 - LONGEST // 2 :]}"
 
 
 def place(axis: str, value: Any) -> Text:
     """A value of an axis, named so that nothing else need be read: 20 steps, η = 0.5, ddim."""
-    said = shown(value)
-    return Text(PLACE[axis].en.replace("{}", said), PLACE[axis].zh.replace("{}", said))
+    return label(axis, shown(value) if axis == "run" else value)
 
 
 def places(at: dict[str, Any]) -> Text:
@@ -69,8 +54,9 @@ def places(at: dict[str, Any]) -> Text:
 
 
 def cell_name(row: Row, done: Table) -> Text:
-    """A row among the others: its values on the axes that were swept."""
-    return places({axis: row.value(axis) for axis in done.axes} or {axis: row.value(axis) for axis in ("solver", "steps")})
+    """A row among the others: its values on the axes that were swept. No η where the sampler has none."""
+    axes = [axis for axis in done.axes if axis != "eta" or row.cell.sampling.eta is not None]
+    return places({axis: row.value(axis) for axis in axes or ("solver", "steps")})
 
 
 def plus_minus(mean: float, sd: float) -> str:

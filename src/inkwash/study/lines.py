@@ -1,18 +1,23 @@
 """Which cells of a table are drawn together: what is a line, a colour, a panel, and what is left to the table."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeVar
 
-from inkwash.study.labels import AXIS
+from inkwash.study.labels import places
 from inkwash.study.table import Row, Table
-from inkwash.study.words import Text
+from inkwash.study.words import AXES, Text
 
 Value = TypeVar("Value")
 LINES, PANELS, GRIDS = 6, 4, 4  # at most, so that they can be told apart
+NUMBERS = ("steps", "eta")  # the axes of numbers; the others are of names
 COLOUR = ("eta", "steps", "solver", "prediction", "run", "spacing", "limit", "variance")  # the most telling first
 PANEL = ("prediction", "run", "solver", "spacing", "limit", "variance", "steps")
+SHARED = Text(
+    "Where several cells share a value, each of them is drawn.", "若多个格子取值相同，则分别画出。"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +30,10 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Lines that are drawn on one pair of axes, by their value of the colour axis; `at` holds for all of them."""
+    """Lines that are drawn on one pair of axes, by their value of the colour axis.
+
+    `at` is what tells the panel from the others, first of all its value of the panel axis.
+    """
 
     at: dict[str, Any]
     lines: dict[Any, Line]
@@ -49,7 +57,7 @@ def lines(done: Table, axis: str) -> list[Line]:
     A line holds every other axis. Where that would leave values of the axis without any line (a solver that was
     only run with a spacing of its own), as few axes as need be are let go.
     """
-    names = _others(done, axis)
+    names = sorted(_others(done, axis), key=list(done.axes).index)
     found: list[Line] = []
     covered = 0
     for size in range(len(names), -1, -1):
@@ -64,8 +72,7 @@ def lines(done: Table, axis: str) -> list[Line]:
 def layout(done: Table, axis: str) -> Layout:
     """The figure of an axis: colours for the most telling of the others, a panel for each value of the next.
 
-    What is left is held, in each panel, where most cells are; there may be several such places, and then it is
-    the middle one.
+    What is left is held, in each panel, where most cells are.
     """
     compared = lines(done, axis)
     vary = _varying(compared)
@@ -79,17 +86,23 @@ def layout(done: Table, axis: str) -> Layout:
     }
     there = _values([line for each in chosen.values() for line in each], colour, done)
     colours = tuple(even(there, LINES))
-    panels = tuple(
+    held = {name: {inside[0].at[name] for inside in chosen.values()} for name in rest}
+    drawn = [
         Panel(
-            {name: inside[0].at[name] for name in (panel, *rest) if name is not None},
+            {name: inside[0].at[name] for name in (panel, *rest) if name is not None and len(held.get(name, "..")) > 1},
             {value: line for value in colours for line in inside if colour is None or line.at[colour] == value},
         )
         for inside in chosen.values()
-    )
+    ]
+    panels = tuple(each for each in drawn if each.lines)
     rows = [row for each in panels for line in each.lines.values() for row in line.rows]
     notes = [_some(len(chosen), len(beside), panel)] if panel is not None and len(chosen) < len(beside) else []
     notes += [_some(len(colours), len(there), colour)] if colour is not None and len(colours) < len(there) else []
+    alike = {name: next(iter(values)) for name, values in held.items() if len(values) == 1}
+    notes += [_held(alike)] if alike else []
     notes += [_let_go(name) for name in _others(done, axis) if name not in compared[0].at]
+    if any(len(_along(line.rows, axis)) < len(line.rows) for each in panels for line in each.lines.values()):
+        notes.append(SHARED)
     notes += [_left_out(len(rows), len(done.rows))] if len(rows) < len(done.rows) else []
     values = tuple(value for value in done.axes[axis] if value in _along(rows, axis))
     return Layout(axis, values, colour, colours, panels, tuple(notes))
@@ -121,13 +134,17 @@ def _varying(compared: Sequence[Line]) -> list[str]:
 
 
 def _fullest(inside: Sequence[Line], rest: Sequence[str]) -> list[Line]:
-    """Those of the lines that are at one place on the axes `rest`, where most cells are."""
-    places: dict[tuple[Any, ...], list[Line]] = {}
-    for line in inside:
-        places.setdefault(tuple(line.at[name] for name in rest), []).append(line)
-    cells = [sum(len(line.rows) for line in here) for here in places.values()]
-    full = [here for here, count in zip(places.values(), cells, strict=True) if count == max(cells)]
-    return full[(len(full) - 1) // 2]
+    """Those of the lines that are at one place on the axes `rest`: where most cells are, the middle or first of those.
+
+    Numbers have a middle: few steps show what differs, and the fewest show nothing else. Of names it is the first.
+    """
+    left = list(inside)
+    for name in rest:
+        cells = Counter(value for line in left for value in [line.at[name]] * len(line.rows))
+        full = [value for value, count in cells.items() if count == max(cells.values())]
+        chosen = full[(len(full) - 1) // 2 if name in NUMBERS else 0]
+        left = [line for line in left if line.at[name] == chosen]
+    return left
 
 
 def _split(done: Table, axis: str, held: Sequence[str]) -> list[Line]:
@@ -155,17 +172,22 @@ def _values(compared: Sequence[Line], name: str | None, done: Table) -> list[Any
 
 def _some(drawn: int, all_: int, name: str) -> Text:
     return Text(
-        f"{drawn} of {all_} values of {AXIS[name].en} are drawn, evenly spread.",
-        f"{AXIS[name].zh}共有 {all_} 个取值，图中均匀地取了 {drawn} 个。",
+        f"{drawn} of {all_} values of {AXES[name].en} are drawn, evenly spread.",
+        f"{AXES[name].zh}共有 {all_} 个取值，图中均匀地取了 {drawn} 个。",
     )
 
 
 def _let_go(name: str) -> Text:
-    return Text(f"Along a line, {AXIS[name].en} differs too.", f"同一条线上，{AXIS[name].zh}也不相同。")
+    return Text(f"Along a line, {AXES[name].en} differs too.", f"同一条线上，{AXES[name].zh}也不相同。")
+
+
+def _held(at: dict[str, Any]) -> Text:
+    here = places(at)
+    return Text(f"All of it at {here.en}.", f"均取 {here.zh}。")
 
 
 def _left_out(drawn: int, all_: int) -> Text:
     return Text(
         f"Drawn are {drawn} of {all_} cells; all are in the table.",
-        f"图中画出 {all_} 个单元中的 {drawn} 个，其余见总表。",
+        f"图中画出 {all_} 个格子中的 {drawn} 个，其余见总表。",
     )

@@ -32,7 +32,7 @@ def lab06() -> Preset:
     """The lab's three questions on MNIST, with its own systems and its own η."""
     runs = {name: recipes.find(name) for name in ("lab06-eps", "lab06-v")}
     few = Sweep(steps=(5, 10, 20, 50, 100), solver=("ddim-lab",), eta=ETAS)
-    return Preset(runs, (few, replace(few, steps=(1000,), eta=(0.0, 1.0))), 128)
+    return Preset(runs, (few, replace(few, steps=(1000,), eta=(0.0, 1.0))), 96)
 
 
 def gaussian() -> Preset:

@@ -1,6 +1,6 @@
 """A study from beginning to end, without the talking."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Session:
     def finish(self, jobs: int | None = None, tick: Done = lambda evaluations: None) -> Table:
         """Does what is left, with `jobs` processes (see `crew.do`), and makes the table."""
         do(self.units, jobs, tick)
+        for left in self.folder.glob(f"{TEMPORARY}*"):  # of a process that was killed while it wrote; nobody writes now
+            left.unlink(missing_ok=True)
         return table(self.cells, self.measure, self.folder)
 
 
@@ -64,6 +66,4 @@ def begin(
     measure = ready(Measure(subjects[0], scoring), default_n, tick)
     found = cells(subjects, sweeps, measure.n, scoring.seed)
     kept = folder / CELLS
-    for left in kept.glob(f"{TEMPORARY}*"):  # of a process that was killed while it wrote
-        left.unlink(missing_ok=True)
     return Session(found, units(found, measure, kept), measure, kept)

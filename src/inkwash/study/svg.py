@@ -6,7 +6,7 @@ import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def drawing() -> Iterator[None]:
     from matplotlib.font_manager import fontManager
 
     there = {font.name for font in fontManager.ttflist}
-    settings = {
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "inkwash",  # else ids are chance
         "text.parse_math": False,  # a run may be called a$b$

@@ -6,9 +6,11 @@ nothing.
 """
 
 import hashlib
+import io
 import json
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -75,10 +77,10 @@ class Unit:
     def drawn(self) -> Drawn | None:
         """What was drawn before; None if it was not, or cannot be read."""
         try:
-            with np.load(self.drawn_path, allow_pickle=False) as held:
+            with np.load(io.BytesIO(self.drawn_path.read_bytes()), allow_pickle=False) as held:
                 return Drawn(held["images"], int(held["evaluations"]), float(held["seconds"]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            return None
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+            return None  # all that a damaged file raises
 
     def scores(self) -> Scores | None:
         """What it scored before; None if it was not scored yet."""
@@ -89,7 +91,7 @@ class Unit:
 
     def done(self) -> bool:
         """Whether nothing is left to compute."""
-        return self.drawn_path.is_file() and self.scores() is not None
+        return self.scores() is not None and self.drawn() is not None
 
 
 def units(cells: list[Cell], measure: Measure, folder: Path) -> list[Unit]:

@@ -1,11 +1,12 @@
 """What the commands do and say: results on standard output, progress on standard error."""
 
 from inkwash import cli, recipes
-from inkwash.talk import making, measuring
+from inkwash.talk import making, measuring, showing
 
 Command = (
-    cli.Train | cli.Sample | cli.Evaluate | cli.Study | cli.Forward | cli.Info | cli.Recipes | cli.Replay | cli.Demo
-)
+    cli.Train | cli.Sample | cli.Evaluate | cli.Study | cli.Race | cli.Gallery | cli.Forward | cli.Info | cli.Recipes
+    | cli.Replay | cli.Demo
+)  # fmt: skip
 
 
 def run(command: Command, resume_line: str) -> None:
@@ -16,9 +17,13 @@ def run(command: Command, resume_line: str) -> None:
         case cli.Sample():
             making.sample(command)
         case cli.Evaluate():
-            measuring.evaluate(command)
+            measuring.evaluate(command, resume_line)
         case cli.Study():
             measuring.study(command, resume_line)
+        case cli.Race():
+            showing.race(command, resume_line)
+        case cli.Gallery():
+            showing.gallery(command)
         case cli.Forward():
             making.forward(command)
         case cli.Info():

@@ -4,12 +4,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import environ
 from threading import Event, current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
 from tqdm import tqdm
 
+from inkwash.errors import InkwashError
 from inkwash.settings import Sampling
 
 
@@ -73,3 +75,42 @@ def interrupting() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def keeping(again: str) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM end the work with a sentence on how to go on."""
+    try:
+        with interrupting():
+            yield
+    except KeyboardInterrupt:
+        raise InkwashError(f"stopped; what was finished is kept. Go on with: {again}") from None
+
+
+@contextmanager
+def learning() -> Iterator[Callable[[int, int], None]]:
+    """A bar that shows once the classifier must be trained; yields its tick."""
+    shown = None
+
+    def tick(step: int, steps: int) -> None:
+        nonlocal shown
+        if shown is None:
+            say("training the classifier that images are compared by; it is kept for the next time")
+            shown = bar(steps, "steps", not is_main())
+        shown.update(step - shown.n)
+
+    try:
+        yield tick
+    finally:
+        if shown is not None:
+            shown.close()
+
+
+def is_main() -> bool:
+    """Under torchrun only the first process speaks and writes."""
+    return environ.get("RANK", "0") == "0"
+
+
+def say(words: str) -> None:
+    if is_main():
+        print(words, file=sys.stderr)

@@ -1,15 +1,10 @@
 """The commands that measure: evaluate and study."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from os import environ
-
 from inkwash import cli
 from inkwash.errors import AskedWrongly
 from inkwash.settings import Sampler, Sweep
 from inkwash.study.presets import PRESETS, Preset
-from inkwash.talk.bars import bar, interrupting
+from inkwash.talk.bars import bar, is_main, keeping, learning, say
 from inkwash.talk.making import train
 
 
@@ -32,18 +27,20 @@ def study(command: cli.Study, again: str) -> None:
         subjects = [Exact()]
     sweeps = preset.sweeps if preset else (command.sweep,)
     out = command.out or cli.RUNS / f"study-{command.preset or '-'.join(folder.resolve().name for folder in folders)}"
-    with _learning() as tick:
+    with learning() as tick:
         job = begin(subjects, sweeps, command.scoring, out, preset.n if preset else 200, tick)
-    _say(f"{len(job.cells)} cells, {job.measure.n} images in each of three draws of a cell, into {out}")
-    with interrupting(), bar(job.left, "evaluations", not _is_main(), scale=True) as shown:
+    say(f"{len(job.cells)} cells, {job.measure.n} images in each of three draws of a cell, into {out}")
+    with keeping(again), bar(job.left, "evaluations", not is_main(), scale=True) as shown:
         done = job.finish(command.jobs, shown.update)
-    if not _is_main():
+    if not is_main():
         return
     told = story(done)
-    for path in write_report(done, told, out, describe()):
+    with bar(1 + 2 * len(done.axes), "figures") as shown:
+        paths = write_report(done, told, out, describe(), lambda drawn, of: shown.update(drawn - shown.n))
+    for path in paths[:3]:
         print(path)
     for text in told.summary:
-        _say(text.en.replace("**", ""))
+        say(text.en.replace("**", ""))
 
 
 def _preset(command: cli.Study) -> Preset | None:
@@ -72,21 +69,21 @@ def _train_missing(preset: Preset, command: cli.Study, again: str) -> None:
         train(cli.Train(run, folder, resume, command.data_dir), again)
 
 
-def evaluate(command: cli.Evaluate) -> None:
-    """Scores a run and prints the table."""
+def evaluate(command: cli.Evaluate, again: str) -> None:
+    """Scores a run and prints the table. `again` goes on with it."""
     from inkwash.study.evaluate import cost, evaluation, lines
     from inkwash.study.session import begin
     from inkwash.study.subject import Trained
 
     subject = Trained(command.run, command.checkpoint, command.device, command.data_dir)
     out = command.out or command.run / "evaluation"
-    with _learning() as tick:
+    with learning() as tick:
         job = begin([subject], [_alone(command.sampler)], command.scoring, out, 2000, tick)
-    with interrupting(), bar(job.left, "evaluations", not _is_main(), scale=True) as shown:
+    with keeping(again), bar(job.left, "evaluations", not is_main(), scale=True) as shown:
         done = job.finish(command.jobs, shown.update)
-    if not _is_main():
+    if not is_main():
         return
-    with interrupting(), bar(cost(command.likelihood), "evaluations", scale=True) as shown:
+    with keeping(again), bar(cost(command.likelihood), "evaluations", scale=True) as shown:
         found = evaluation(done, out, command.likelihood, shown.update)
     for line in lines(found):
         print(line)
@@ -99,32 +96,3 @@ def _alone(sampler: Sampler) -> Sweep:
     eta = () if sampler.eta is None else (sampler.eta,)
     spacing = () if sampler.spacing is None else (sampler.spacing,)
     return Sweep((sampler.steps,), (sampler.solver,), eta, spacing, (sampler.variance,), (sampler.limit,))
-
-
-@contextmanager
-def _learning() -> Iterator[Callable[[int, int], None]]:
-    """A bar that shows once the classifier must be trained; yields its tick."""
-    shown = None
-
-    def tick(step: int, steps: int) -> None:
-        nonlocal shown
-        if shown is None:
-            _say("training the classifier that images are compared by; it is kept for the next time")
-            shown = bar(steps, "steps", not _is_main())
-        shown.update(step - shown.n)
-
-    try:
-        yield tick
-    finally:
-        if shown is not None:
-            shown.close()
-
-
-def _is_main() -> bool:
-    """Under torchrun only the first process speaks and writes."""
-    return environ.get("RANK", "0") == "0"
-
-
-def _say(words: str) -> None:
-    if _is_main():
-        print(words, file=sys.stderr)

@@ -1,0 +1,72 @@
+"""Pictures of a study along an axis: a strip for each value, the same noise down a column."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from inkwash.study.labels import place, places
+from inkwash.study.lines import even, representatives
+from inkwash.study.table import Table
+from inkwash.study.words import Text
+from inkwash.view import grid
+from inkwash.view.pixels import Pixels
+
+TINY, SMALL, LARGE = 16, 40, 64  # px a side: smoothed below, squares up to, made smaller above
+STRIPS = 8  # in a grid, at most
+MANY, FEW = 10, 6  # pictures in a strip: of small ones, and of larger ones
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Pictures of one cell beside one another, as the address of a PNG that holds itself."""
+
+    label: Text
+    png: str
+
+
+@dataclass(frozen=True)
+class PictureGrid:
+    """Strips along an axis; `place` says where they stand on the other axes, and is empty where all is said."""
+
+    place: Text
+    strips: tuple[Strip, ...]
+    columns: int
+    squares: bool  # whether a pixel is to be seen as a square
+
+
+def picture_grids(done: Table, axis: str) -> list[PictureGrid]:
+    """The pictures along an axis, at up to four places on the others."""
+    side = max(done.rows[0].pictures.shape[1:3])
+    columns = min(len(done.rows[0].pictures), MANY if side <= SMALL else FEW)
+    grids = []
+    for at, line in representatives(done, axis):
+        strips = tuple(
+            Strip(place(axis, row.value(axis)), _png(row.pictures[:columns])) for row in even(line.rows, STRIPS)
+        )
+        grids.append(PictureGrid(places(at), strips, columns, TINY <= side <= SMALL))
+    return grids
+
+
+def _png(pictures: Pixels) -> str:
+    """The data address of a strip of pictures uint8 [P,H,W,C]. A page enlarges them, except very small ones."""
+    from PIL import Image
+
+    side = max(pictures.shape[1:3])
+    if side > LARGE:
+        size = (pictures.shape[2] * LARGE // side or 1, pictures.shape[1] * LARGE // side or 1)
+        pictures = np.stack([_resized(picture, size) for picture in pictures])
+    scale = -(-LARGE // side) if side < TINY else 1
+    sheet = grid(pictures, columns=len(pictures), gap=scale, scale=scale, smooth=side < TINY)
+    held = io.BytesIO()
+    Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet).save(held, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode("ascii")
+
+
+def _resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture uint8 [H,W,C] at another size in px, width first."""
+    from PIL import Image
+
+    planes = [Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS) for plane in np.moveaxis(picture, 2, 0)]
+    return np.stack([np.asarray(plane) for plane in planes], axis=2)

@@ -1,0 +1,231 @@
+"""A race: recipes for the same images, trained in turn on the same machine, and judged by one yardstick."""
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from inkwash.core import Level, determinant
+from inkwash.data import Source
+from inkwash.errors import AskedWrongly
+from inkwash.jobs import build
+from inkwash.jobs.draw import Model
+from inkwash.jobs.fit import check_same, stored
+from inkwash.metrics.score import Tick, summary
+from inkwash.settings import Checked, Positive, Run, Sampler, Sampling, Scoring
+from inkwash.study.course import Drawn, Point, Racer, Rules, go
+from inkwash.study.machine import describe
+from inkwash.study.subject import Measure, opened, ready, yardstick
+from inkwash.study.target import BETTER, Target
+from inkwash.train import Step
+from inkwash.view import check_out
+
+DEFAULT_N, DEFAULT_EVERY, POINTS = 250, 60.0, 10  # images of a draw; seconds; points where the minutes are given
+PICTURE = "race.png"
+
+
+@dataclass(frozen=True)
+class Terms(Checked):
+    """When the race is over for a recipe. With minutes, its learning rate falls so as to end with them."""
+
+    until: Target | None = None
+    minutes: Positive | None = None
+    every: Positive | None = None  # seconds of training between two points
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a recipe did. `score` is what was raced for."""
+
+    racer: Racer
+    points: tuple[Point, ...]
+    target: Target | None
+    score: str
+
+    @property
+    def reached(self) -> bool:
+        """Whether the target was reached."""
+        return self.target is not None and self.target.reached(self.at.scores)
+
+    @property
+    def at(self) -> Point:
+        """The first point at the target, or the best one where there is none."""
+        there = [point for point in self.points if self.target is not None and self.target.reached(point.scores)]
+        sign = 1 if BETTER[self.score] == "↓" else -1
+        return there[0] if there else min(self.points, key=lambda point: sign * point.scores[self.score][0])
+
+
+@dataclass(frozen=True, eq=False)
+class Race:
+    """A race made ready: all is checked, and what is done already is known."""
+
+    racers: tuple[Racer, ...]
+    rules: Rules
+    terms: Terms
+    folder: Path
+
+    def go(self, racer: Racer, stop: Callable[[], bool]) -> Generator[Step | Drawn | Point, None, None]:
+        """Takes one of the racers to the end of its race, or until `stop()`; see `course.go`."""
+        return go(racer, self.rules, stop)
+
+    @property
+    def score(self) -> str:
+        """The name of the score that is raced for."""
+        return "frechet" if self.terms.until is None else self.terms.until.score
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How the racers did, those without a point left out."""
+        each = [(racer, tuple(racer.points())) for racer in self.racers]
+        return tuple(Standing(racer, points, self.terms.until, self.score) for racer, points in each if points)
+
+    @property
+    def floor(self) -> dict[str, tuple[float, float]]:
+        """What as many real images score: name -> (mean, standard deviation over three draws)."""
+        return summary(list(self.rules.ruler.floor))
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A recipe before its training, as the subject of a measure."""
+
+    run: Run
+    data_dir: Path | None
+
+    @property
+    def name(self) -> str:
+        return self.run.recipe
+
+    def model(self) -> Model:
+        shape = self.images("train").shape
+        denoiser = build.denoiser(self.run, shape, torch.float32).requires_grad_(False).eval()
+        schedule = build.schedule(self.run.process)
+        place = build.device(self.run.training.device)
+        return Model(Path(self.name), "last", "", self.run, shape, {}, denoiser.to(place), schedule, place)
+
+    def images(self, split: str) -> Source:
+        return build.images(self.run.data, split, self.data_dir)
+
+
+def begin(
+    runs: Sequence[Run],
+    terms: Terms,
+    sampler: Sampler,
+    scoring: Scoring,
+    folder: Path,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    tick: Tick = lambda step, steps: None,
+) -> Race:
+    """Makes a race ready in `folder`, or one that was begun there; `tick` is called while features are trained.
+
+    Raises AskedWrongly, before anything is computed, for recipes of different images, terms without an end, an n
+    that the data set does not allow, and a folder of something else.
+    """
+    _check(runs, terms)
+    told: dict[str, Any] = {"device": device} | ({} if terms.minutes is None else {"minutes": terms.minutes})
+    raced = [replace(run, training=replace(run.training, **told)) for run in runs]
+    subjects = [Untrained(run, data_dir) for run in raced]
+    _check_images(subjects)
+    check_out(folder / PICTURE)
+    sampling = Sampling(**vars(sampler), n=1, seed=scoring.seed)
+    racers = tuple(_racer(subject, sampling, folder / subject.name) for subject in subjects)
+    for racer in racers:
+        _check_folder(racer)
+    measure = ready(Measure(subjects[0], scoring), DEFAULT_N, tick)
+    every = terms.every or (DEFAULT_EVERY if terms.minutes is None else 60 * terms.minutes / POINTS)
+    rules = Rules(replace(sampling, n=measure.n), yardstick(measure), every, terms.until, data_dir)
+    about = _about(rules, terms, opened(subjects[0]).device)
+    for racer in racers:
+        _check_same(racer, about)
+    for racer in racers:
+        if racer.about() is None:  # from here on the folder of its run is the race's
+            racer.keep(about, [])
+    return Race(racers, rules, terms, folder)
+
+
+def _check(runs: Sequence[Run], terms: Terms) -> None:
+    names = [run.recipe for run in runs]
+    if not names:
+        raise AskedWrongly("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")
+    if len(set(names)) < len(names):
+        raise AskedWrongly(f"each recipe races once; got {', '.join(names)}.")
+    if terms.until is None and terms.minutes is None:
+        raise AskedWrongly("a race needs an end: --minutes 10, or --until frechet=0.8, or whichever is first of both.")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise AskedWrongly("a race is run by one process, for its seconds to be comparable; start it without torchrun.")
+
+
+def _check_images(subjects: Sequence[Untrained]) -> None:
+    prints = {subject.images("train").fingerprint for subject in subjects}
+    if len(prints) > 1:
+        told = ", ".join(f"{each.name} on {each.run.data.source} {_size(each)}" for each in subjects)
+        raise AskedWrongly(f"one race is for recipes of the same images at the same size; got {told}.")
+
+
+def _size(subject: Untrained) -> str:
+    _, height, width = subject.images("train").shape
+    return f"{height}×{width}"
+
+
+def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
+    """The recipe with what its network is. Raises AskedWrongly for a sampler that it cannot have."""
+    model = opened(subject)
+    build.solver(sampling)
+    start = build.plan(sampling, model.schedule)[0]
+    if determinant(model.denoiser.prediction, start) == 0:
+        raise AskedWrongly(
+            f"{subject.name} predicts {subject.run.process.prediction}, which says nothing of the image at pure noise, "
+            f"where {build.spacing(sampling)} spacing begins on its schedule; take --spacing leading."
+        )
+    parameters = sum(parameter.numel() for parameter in model.denoiser.parameters())
+    return Racer(subject.run, folder, parameters, operations(model, start))
+
+
+def operations(model: Model, level: Level) -> int:
+    """Floating-point operations of the network for one image: a multiplication and an addition are two."""
+    x = torch.zeros(1, *model.shape, device=model.device)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model.denoiser(x, level)
+    return int(counter.get_total_flops())
+
+
+def _check_folder(racer: Racer) -> None:
+    if racer.folder.exists() and not racer.folder.is_dir():
+        raise AskedWrongly(f"{racer.folder} is a file, and the race would train there; choose another --out.")
+    before, points = stored(racer.folder), racer.points()
+    if before is not None and racer.about() is None:
+        raise AskedWrongly(f"{racer.folder} is a run that no race has begun; choose another --out.")
+    if before is not None:
+        check_same(racer.folder, before, racer.run, "choose another --out")
+    if points and points[-1].step > (racer.trained() or {"step": -1})["step"]:
+        raise AskedWrongly(
+            f"{racer.path} tells of {points[-1].step} steps that the run beside it no longer has; "
+            "move both away, or choose another --out."
+        )
+
+
+def _about(rules: Rules, terms: Terms, device: torch.device) -> dict[str, Any]:
+    """What the points of a race depend on: they are comparable where all this is the same."""
+    machine = describe()
+    return {
+        "n": rules.sampling.n,
+        "sampler": " ".join(f"{name}={value}" for name, value in asdict(rules.sampling).items() if name != "n"),
+        "split": rules.ruler.source.split,
+        "features": rules.ruler.features.name,
+        "yardstick": rules.ruler.digest,
+        "minutes": terms.minutes,
+        "machine": machine["processor"] if device.type == "cpu" else machine.get("graphics", device.type),
+    }
+
+
+def _check_same(racer: Racer, about: dict[str, Any]) -> None:
+    before = racer.about() or about
+    for name, now in about.items():
+        if before.get(name) != now:
+            then = f"{name}: {before.get(name)} then, {now} now"
+            raise AskedWrongly(f"the race in {racer.folder.parent} was begun otherwise ({then}); choose another --out.")
