@@ -112,7 +112,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, sample, evaluate, study, race, "),
+        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, sample, evaluate, "),
         ("frobnicate", "there is no command 'frobnicate'. The commands are"),
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),
         ("train --resume", "train needs a recipe"),

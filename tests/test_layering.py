@@ -40,12 +40,27 @@ BELOW: dict[str, set[str]] = {
         "settings",
         "atomic",
     },
+    "report": {"view", "metrics", "study", "atomic"},
+    "race": {"data", "jobs", "metrics", "study", "report", "train", "view", "settings", "atomic"},
     "cli": {"recipes", "settings", "jobs", "talk"},
-    "talk": {"cli", "recipes", "settings", "jobs", "train", "study", "metrics"},
+    "talk": {"cli", "recipes", "settings", "jobs", "train", "metrics", "study", "report", "race"},
     "__main__": {"cli"},
     "__init__": set(),
 }
-ABOVE_TORCH = {"core", "nets", "denoise", "sample", "data", "train", "metrics", "laws", "jobs", "study"}
+ABOVE_TORCH = {
+    "core",
+    "nets",
+    "denoise",
+    "sample",
+    "data",
+    "train",
+    "metrics",
+    "laws",
+    "jobs",
+    "study",
+    "report",
+    "race",
+}
 
 
 def imports(file: Path) -> set[str]:

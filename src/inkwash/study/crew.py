@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
-from inkwash.errors import InkwashError
+from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.study.subject import opened
 from inkwash.study.work import Unit, work
 
@@ -25,9 +25,11 @@ def do(units: list[Unit], jobs: int | None, tick: Tick = lambda evaluations: Non
     """Does all units that are not done yet, and returns when all are, whoever does them.
 
     `jobs` processes share them; None takes one for each processor core, or one where the models are on a GPU.
-    Under torchrun each process takes its share, and waits for the others. Raises InkwashError when a
-    process dies.
+    Under torchrun each process takes its share, and waits for the others. Raises AskedWrongly for fewer than
+    one process, and InkwashError when a process dies.
     """
+    if jobs is not None and jobs < 1:
+        raise AskedWrongly(f"--jobs must be at least 1 (got {jobs}).")
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     shared = sorted(units, key=lambda unit: -unit.cost)  # long ones first; alike in all processes
     mine = [unit for unit in shared[rank::world] if not unit.done()]

@@ -10,9 +10,9 @@ from inkwash.talk.making import train
 
 def study(command: cli.Study, again: str) -> None:
     """Trains what a preset needs, measures all cells, and writes the report. `again` goes on with it."""
-    from inkwash.study.explain import story
+    from inkwash.report.explain import story
+    from inkwash.report.write import write_report
     from inkwash.study.machine import describe
-    from inkwash.study.report import write_report
     from inkwash.study.session import begin
     from inkwash.study.subject import Exact, Subject, Trained
 

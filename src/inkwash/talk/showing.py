@@ -24,10 +24,10 @@ def gallery(command: cli.Gallery) -> None:
 
 def race(command: cli.Race, again: str) -> None:
     """Trains and scores the recipes in turn, with a bar for each, and writes the results. `again` goes on with it."""
-    from inkwash.study.course import Drawn, Point
-    from inkwash.study.race import Terms, begin
-    from inkwash.study.race_table import plus_minus, table, write_results
-    from inkwash.study.target import Target
+    from inkwash.race.course import Drawn, Point
+    from inkwash.race.race import Terms, begin
+    from inkwash.race.table import plus_minus, table, write_results
+    from inkwash.race.target import Target
     from inkwash.train import Step
 
     until = None if command.until is None else Target.read(command.until)

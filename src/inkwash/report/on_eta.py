@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from inkwash.report.words import Section, Text, label, place, scored
 from inkwash.study.compare import Family, families, likeness, verdict
 from inkwash.study.table import Row, Table
-from inkwash.study.words import Section, Text, label, place, scored
 
 
 def eta(done: Table) -> Section:

@@ -15,18 +15,18 @@ from PIL import Image
 
 from inkwash import atomic
 from inkwash.errors import InkwashError
+from inkwash.report import write as report
+from inkwash.report.figures import Drawing, front, measured_figure, overview_figure, theory_figure
+from inkwash.report.labels import plus_minus
+from inkwash.report.page import rich
+from inkwash.report.sheet import short
+from inkwash.report.words import Section, Story, Text
+from inkwash.report.write import write_report
 from inkwash.settings import Scoring, Sweep
-from inkwash.study import report
 from inkwash.study.cells import cells
 from inkwash.study.crew import do
-from inkwash.study.figures import Drawing, front, measured_figure, overview_figure, theory_figure
-from inkwash.study.labels import plus_minus
-from inkwash.study.page import rich
-from inkwash.study.report import write_report
-from inkwash.study.sheet import short
 from inkwash.study.subject import Exact, Measure, ready
 from inkwash.study.table import Table, table
-from inkwash.study.words import Section, Story, Text
 from inkwash.study.work import units
 from inkwash.view import read_provenance
 
@@ -280,5 +280,5 @@ def test_numbers_are_short() -> None:
 
 
 def test_matplotlib_is_loaded_by_who_draws() -> None:
-    code = "import sys, inkwash.study.report; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, inkwash.report.write; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,8 +1,8 @@
 """The sections on the steps: how many, and where they lie."""
 
+from inkwash.report.words import Section, Text, label, numbers, place, scored
 from inkwash.study.compare import Family, enough, families, gain, verdict
 from inkwash.study.table import Table
-from inkwash.study.words import Section, Text, label, numbers, place, scored
 
 MOST = 6  # families that are spoken of one by one
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from inkwash.study import sheet as on
-from inkwash.study.labels import cell_name, place, plus_minus, titled
-from inkwash.study.lines import NUMBERS, Layout, even, layout
-from inkwash.study.svg import drawing, to_svg
+from inkwash.report import sheet as on
+from inkwash.report.labels import cell_name, place, plus_minus, titled
+from inkwash.report.lines import NUMBERS, Layout, even, layout
+from inkwash.report.svg import drawing, to_svg
+from inkwash.report.words import AXES, Text
 from inkwash.study.table import Row, Table
-from inkwash.study.words import AXES, Text
 from inkwash.view.figure import GREY, INK, PLAIN, SMALL, drawn, new_axes, new_figure
 from inkwash.view.pixels import Pixels
 

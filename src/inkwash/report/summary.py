@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from inkwash.study.facts import beside
-from inkwash.study.figures import Drawing
-from inkwash.study.labels import SCORE, cell_name, plus_minus, printable
+from inkwash.report.facts import beside
+from inkwash.report.figures import Drawing
+from inkwash.report.labels import SCORE, cell_name, plus_minus, printable
+from inkwash.report.words import Story, Text
 from inkwash.study.table import Table
-from inkwash.study.words import Story, Text
 
 COLUMNS = ("frechet", "precision", "recall", "coverage", "spread")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from inkwash import __version__
 from inkwash.atomic import replacing
 from inkwash.metrics.score import DRAWS, NAMES
-from inkwash.study.course import EVALUATIONS
+from inkwash.race.course import EVALUATIONS
+from inkwash.race.figure import race_figure
+from inkwash.race.race import PICTURE, Race, Standing
+from inkwash.race.target import BETTER, TITLES
 from inkwash.study.machine import describe
-from inkwash.study.race import PICTURE, Race, Standing
-from inkwash.study.race_figure import race_figure
-from inkwash.study.target import BETTER, TITLES
 from inkwash.view import write
 
 MINUS = "\N{MINUS SIGN}"

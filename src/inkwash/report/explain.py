@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from inkwash.metrics.score import DRAWS
+from inkwash.report.on_draws import spacing, steps
+from inkwash.report.on_eta import eta
+from inkwash.report.on_models import prediction, solver
+from inkwash.report.on_others import other
+from inkwash.report.words import AXES, Section, Story, Text, label
 from inkwash.study.compare import SURE
-from inkwash.study.explain_draws import spacing, steps
-from inkwash.study.explain_eta import eta
-from inkwash.study.explain_models import prediction, solver
-from inkwash.study.explain_others import other
 from inkwash.study.table import Table
-from inkwash.study.words import AXES, Section, Story, Text, label
 
 _SECTIONS: dict[str, Callable[[Table], Section]] = {
     "prediction": prediction,

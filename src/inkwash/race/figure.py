@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inkwash.study.course import Point, Racer
-from inkwash.study.race import Race, Standing
-from inkwash.study.svg import drawing, to_svg
-from inkwash.study.target import BETTER, TITLES
+from inkwash.race.course import Point, Racer
+from inkwash.race.race import Race, Standing
+from inkwash.race.target import BETTER, TITLES
+from inkwash.report.svg import drawing, to_svg
 from inkwash.view.figure import COLOURS, GREY, INK, PLAIN, SMALL, drawn, new_axes, new_figure
 from inkwash.view.pixels import Pixels
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from inkwash.study.labels import place, places
-from inkwash.study.lines import NUMBERS, Layout, Panel
+from inkwash.report.labels import place, places
+from inkwash.report.lines import NUMBERS, Layout, Panel
+from inkwash.report.words import AXES, Text
 from inkwash.study.table import Row
-from inkwash.study.words import AXES, Text
 from inkwash.view.figure import COLOURS, GREY, INK, PLAIN, SMALL, new_axes, new_figure
 
 if TYPE_CHECKING:

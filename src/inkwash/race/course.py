@@ -21,8 +21,8 @@ from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs.draw import draw, open_model
 from inkwash.jobs.fit import fit
 from inkwash.metrics.score import DRAWS, Scores, Yardstick, as_json, from_json, summary
+from inkwash.race.target import Target
 from inkwash.settings import Run, Sampling
-from inkwash.study.target import Target
 from inkwash.train import Step
 from inkwash.train.checkpoint import LAST, facts
 

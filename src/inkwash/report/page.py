@@ -9,13 +9,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from inkwash.study.facts import all_facts, beside
-from inkwash.study.figures import Drawing
-from inkwash.study.labels import cell_name, plus_minus, printable, titled
-from inkwash.study.pictures import PictureGrid, picture_grids
-from inkwash.study.svg import inlined
+from inkwash.report.facts import all_facts, beside
+from inkwash.report.figures import Drawing
+from inkwash.report.labels import cell_name, plus_minus, printable, titled
+from inkwash.report.pictures import PictureGrid, picture_grids
+from inkwash.report.svg import inlined
+from inkwash.report.words import AXES, Section, Story, Text
 from inkwash.study.table import Table
-from inkwash.study.words import AXES, Section, Story, Text
 
 SCORED = ("frechet", "kernel", "precision", "recall", "density", "coverage", "spread", "entropy", "accuracy")
 WORDS = {

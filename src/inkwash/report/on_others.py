@@ -1,8 +1,8 @@
 """The sections on axes that need few words: runs, the variance of the added noise, the limit on x̂₀."""
 
+from inkwash.report.words import AXES, Section, Text, label, place, scored
 from inkwash.study.compare import families, gain
 from inkwash.study.table import Table
-from inkwash.study.words import AXES, Section, Text, label, place, scored
 
 MOST = 6
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inkwash.study.labels import place, places
-from inkwash.study.lines import even, representatives
+from inkwash.report.labels import place, places
+from inkwash.report.lines import even, representatives
+from inkwash.report.words import Text
 from inkwash.study.table import Table
-from inkwash.study.words import Text
 from inkwash.view import grid
 from inkwash.view.pixels import Pixels
 

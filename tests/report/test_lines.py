@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from inkwash.metrics.score import Scores
+from inkwash.report.labels import cell_name
+from inkwash.report.lines import LINES, PANELS, Layout, even, layout, lines, representatives
+from inkwash.report.pictures import FEW, MANY, picture_grids
 from inkwash.settings import Prediction, Scoring, Sweep
 from inkwash.study import theory
 from inkwash.study.cells import cells
-from inkwash.study.labels import cell_name
-from inkwash.study.lines import LINES, PANELS, Layout, even, layout, lines, representatives
-from inkwash.study.pictures import FEW, MANY, picture_grids
 from inkwash.study.subject import Exact, Measure, opened
 from inkwash.study.table import Row, Table
 

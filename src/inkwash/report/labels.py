@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
+from inkwash.report.words import Text, label
 from inkwash.study.compare import LOWER
 from inkwash.study.table import Row, Table
-from inkwash.study.words import Text, label
 
 SCORE = {
     "frechet": Text("Fréchet distance", "Fréchet 距离"),

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from inkwash.atomic import replacing
-from inkwash.study.figures import Drawing, measured_figure, overview_figure, theory_figure
-from inkwash.study.page import page
-from inkwash.study.summary import summary
+from inkwash.report.figures import Drawing, measured_figure, overview_figure, theory_figure
+from inkwash.report.page import page
+from inkwash.report.summary import summary
+from inkwash.report.words import Story
 from inkwash.study.table import Table, as_csv
-from inkwash.study.words import Story
 from inkwash.view import write
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeVar
 
-from inkwash.study.labels import places
+from inkwash.report.labels import places
+from inkwash.report.words import AXES, Text
 from inkwash.study.table import Row, Table
-from inkwash.study.words import AXES, Text
 
 Value = TypeVar("Value")
 LINES, PANELS, GRIDS = 6, 4, 4  # at most, so that they can be told apart

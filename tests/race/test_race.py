@@ -22,12 +22,12 @@ from commands import did, inkwash, refused
 from inkwash import recipes
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.metrics.score import Yardstick
+from inkwash.race import course
+from inkwash.race.course import Drawn, Point
+from inkwash.race.race import Race, Terms, begin
+from inkwash.race.table import as_csv, table, write_results
+from inkwash.race.target import Target
 from inkwash.settings import Data, Process, Run, Sampler, Scoring, Training, UNet
-from inkwash.study import course
-from inkwash.study.course import Drawn, Point
-from inkwash.study.race import Race, Terms, begin
-from inkwash.study.race_table import as_csv, table, write_results
-from inkwash.study.target import Target
 from inkwash.train import Step
 from inkwash.train.checkpoint import LAST, load
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from inkwash.study.labels import SCORE, plus_minus
+from inkwash.report.labels import SCORE, plus_minus
+from inkwash.report.words import Text
 from inkwash.study.table import Table
-from inkwash.study.words import Text
 
 ABOUT = {  # keys of `about` that have a name; others are shown as they are
     "processor": Text("processor", "处理器"),

@@ -17,11 +17,11 @@ from inkwash.jobs import build
 from inkwash.jobs.draw import Model
 from inkwash.jobs.fit import check_same, stored
 from inkwash.metrics.score import Tick, summary
+from inkwash.race.course import Drawn, Point, Racer, Rules, go
+from inkwash.race.target import BETTER, Target
 from inkwash.settings import Checked, Positive, Run, Sampler, Sampling, Scoring
-from inkwash.study.course import Drawn, Point, Racer, Rules, go
 from inkwash.study.machine import describe
 from inkwash.study.subject import Measure, opened, ready, yardstick
-from inkwash.study.target import BETTER, Target
 from inkwash.train import Step
 from inkwash.view import check_out
 

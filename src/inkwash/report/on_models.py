@@ -2,9 +2,9 @@
 
 from itertools import combinations
 
+from inkwash.report.words import Section, Text, label, place, scored
 from inkwash.study.compare import Family, enough, families, gain, verdict
 from inkwash.study.table import Row, Table
-from inkwash.study.words import Section, Text, label, place, scored
 
 MOST = 8  # families that are spoken of one by one
 

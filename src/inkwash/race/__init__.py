@@ -1,0 +1,1 @@
+"""Races: trainings of several recipes on the same images, by the seconds they take."""
