@@ -111,12 +111,13 @@ class Command:
     fuse: Fuse | None = None
     limits: dict[int, int] = field(default_factory=dict)  # of resource.setrlimit
     env: dict[str, str] = field(default_factory=dict)
+    daemon: bool = True  # ended with the tests; such a process can have none of its own
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.out, self.err = self.folder / "out", self.folder / "err"
         args = ([str(arg) for arg in self.args], self.out, self.err, self.fuse, self.limits, self.env)
-        self.process: BaseProcess = _server().Process(target=_main, args=args, daemon=True)
+        self.process: BaseProcess = _server().Process(target=_main, args=args, daemon=self.daemon)
         self.process.start()
 
     def send(self, number: int) -> None:

@@ -41,7 +41,7 @@ BELOW: dict[str, set[str]] = {
         "atomic",
     },
     "report": {"view", "metrics", "study", "atomic"},
-    "race": {"data", "jobs", "metrics", "study", "report", "train", "view", "settings", "atomic"},
+    "race": {"core", "data", "jobs", "metrics", "study", "report", "train", "view", "settings", "atomic"},
     "cli": {"recipes", "settings", "jobs", "talk"},
     "talk": {"cli", "recipes", "settings", "jobs", "train", "metrics", "study", "report", "race"},
     "__main__": {"cli"},

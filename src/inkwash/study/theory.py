@@ -50,7 +50,8 @@ def predict(solver: Solver, plan: Plan, data: Tensor) -> Prediction:
 def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
     """The standard deviations [K] that come out where the data has `data` [K], float64.
 
-    For any solver whose steps are linear in (x, memory, noise) and which adds no noise if it remembers.
+    For any solver whose steps are linear in (x, memory, noise), and which draws noise at most once a step, and none if
+    it remembers.
     """
     denoise = Gaussian(0.0, data)
     zero, one = torch.zeros_like(data), torch.ones_like(data)

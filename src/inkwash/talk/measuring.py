@@ -29,7 +29,8 @@ def study(command: cli.Study, again: str) -> None:
     out = command.out or cli.RUNS / f"study-{command.preset or '-'.join(folder.resolve().name for folder in folders)}"
     with learning() as tick:
         job = begin(subjects, sweeps, command.scoring, out, preset.n if preset else 200, tick)
-    say(f"{len(job.cells)} cells, {job.measure.n} images in each of three draws of a cell, into {out}")
+    count = len(job.cells)
+    say(f"{count} cell{'s' * (count > 1)}, three draws of {job.measure.n} images in each, into {out}")
     with keeping(again), bar(job.left, "evaluations", not is_main(), scale=True) as shown:
         done = job.finish(command.jobs, shown.update)
     if not is_main():
@@ -75,6 +76,10 @@ def evaluate(command: cli.Evaluate, again: str) -> None:
     from inkwash.study.session import begin
     from inkwash.study.subject import Trained
 
+    if command.likelihood < 0 or command.likelihood == 1:
+        raise AskedWrongly(
+            f"--likelihood is a number of images, 2 or more for a standard error, or 0 (got {command.likelihood})."
+        )
     subject = Trained(command.run, command.checkpoint, command.device, command.data_dir)
     out = command.out or command.run / "evaluation"
     with learning() as tick:

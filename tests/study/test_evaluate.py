@@ -1,0 +1,228 @@
+"""`inkwash evaluate`: what it prints, what it writes, and that both are true."""
+
+import json
+import re
+import shutil
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from commands import TINY, did
+from inkwash.data import load
+from inkwash.metrics.score import NAMES
+from inkwash.settings import Scoring, Sweep
+from inkwash.study import evaluate, work
+from inkwash.study.evaluate import LEVELS, cost, evaluation
+from inkwash.study.session import begin
+from inkwash.study.subject import Trained
+from inkwash.study.work import Drawn, Unit
+from inkwash.train.checkpoint import LAST, digest, facts
+
+PRINTED = {"Fréchet": "frechet", "entropy/bit": "entropy"}
+
+
+def strict(path: Path) -> dict[str, Any]:
+    """JSON as others read it: without NaN."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    return found
+
+
+def numbers(out: str) -> dict[str, list[str]]:
+    """The table that is printed: score -> mean, ±, floor, ± of the floor."""
+    rows = re.findall(r"^(\S+) +(\S+) +(\S+) +(\S+) +(\S+)$", out, re.MULTILINE)
+    return {PRINTED.get(name, name): values for name, *values in rows if values[0] != "images"}
+
+
+@pytest.fixture(scope="module")
+def run(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(trained, tmp_path_factory.mktemp("evaluated") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def told(run: Path) -> str:
+    """What is printed of the run, with likelihoods."""
+    return did("evaluate", run, "--steps", 2, "-n", 50, "--likelihood", 4, "--jobs", 1).out
+
+
+@pytest.fixture(scope="module")
+def written(run: Path, told: str) -> dict[str, Any]:
+    return strict(run / "evaluation" / "scores.json")
+
+
+def test_it_says_what_the_numbers_are_of(run: Path, told: str, written: dict[str, Any]) -> None:
+    """n, the split, the features by their digest, and the checkpoint."""
+    head = told.splitlines()[:2]
+    assert head[0] == f"tiny, checkpoint {digest(run / LAST)[:12]}, ddim with 2 steps"
+    assert head[1].startswith("3 draws of n = 50 images against 1,350 of digits's train split, in classifier features ")
+    assert written["features_digest"][:12] in head[1]
+    assert f"(reads {written['reader']['accuracy']:.1%} of the test images)" in head[1]
+    assert (written["n"], written["split"], written["compared"], written["draws"]) == (50, "train", 1350, 3)
+    assert written["checkpoints"] == {"tiny": digest(run / LAST)}
+    assert written["trained"]["tiny"]["step"] == facts(run / LAST)["step"] == 12
+    assert written["fingerprint"] == load("digits", "train").fingerprint
+    assert written["evaluations"] == 2
+    assert (written["sampling"]["steps"], written["sampling"]["n"], written["sampling"]["seed"]) == (2, 50, 0)
+    assert {"processor", "python", "torch"} <= written["machine"].keys()
+
+
+def test_what_is_printed_is_what_is_written(told: str, written: dict[str, Any]) -> None:
+    """Each score with its deviation over draws, beside what as many real images score."""
+    table = numbers(told)
+    assert set(table) == {*NAMES} - {"accuracy"}
+    for name, (mean, sd, floor, floor_sd) in table.items():
+        assert float(mean) == pytest.approx(written["scores"][name]["mean"], rel=1e-3, abs=1e-9)
+        assert float(sd) == pytest.approx(written["scores"][name]["sd"], rel=0.05, abs=1e-9)
+        assert float(floor) == pytest.approx(written["floor"][name]["mean"], rel=1e-3, abs=1e-9)
+        assert float(floor_sd) == pytest.approx(written["floor"][name]["sd"], rel=0.05, abs=1e-9)
+
+
+def test_the_deviation_is_that_of_three_draws(written: dict[str, Any]) -> None:
+    for summed, drawn in (("scores", "draws_scores"), ("floor", "floor_draws")):
+        assert len(written[drawn]) == 3
+        for name, found in written[summed].items():
+            values = [scores[name] for scores in written[drawn]]
+            assert found["mean"] == pytest.approx(statistics.mean(values), abs=1e-12)
+            assert found["sd"] == pytest.approx(statistics.stdev(values), abs=1e-12)
+        assert len({scores["frechet"] for scores in written[drawn]}) == 3
+
+
+def test_the_histogram_is_of_all_draws(told: str, written: dict[str, Any]) -> None:
+    rows = re.findall(r"^  (\d) +(\S+)% +(\S+)%", told, re.MULTILINE)
+    assert [name for name, _, _ in rows] == list("0123456789") == written["classes"]
+    for column, drawn in ((1, "draws_scores"), (2, "floor_draws")):
+        shares = np.mean([scores["histogram"] for scores in written[drawn]], axis=0)
+        assert [float(row[column]) for row in rows] == pytest.approx(list(100 * shares), abs=0.051)
+
+
+def test_it_tells_of_copies_memory_and_likelihood(told: str, written: dict[str, Any]) -> None:
+    assert f"copies of training images: {written['copies']:.2%} (of held-out images: 0.00%)" in told
+    assert written["copies_held_out"] < 0.01
+    assert "memory of the training set, by noise level: at most " in told
+    assert "underfit at t = " in told  # after 12 steps
+    assert len(written["losses"]) == LEVELS
+    bits = written["bits_per_dimension"]
+    assert bits["images"] == 4
+    assert (
+        f"bits per dimension of 4 held-out images: at most {bits['bound'][0]:.3f} ± {bits['bound'][1]:.3f} "
+        f"(variational bound), {bits['flow'][0]:.3f} ± {bits['flow'][1]:.3f} (probability flow)" in told
+    )
+    assert 1 < bits["bound"][0] < 12
+
+
+def test_its_files_are_there_and_named(run: Path, told: str) -> None:
+    named = [Path(line) for line in told.splitlines()[-3:]]
+    assert named == [run / "evaluation" / name for name in ("scores.json", "neighbours.png", "losses.png")]
+    assert {path.name for path in (run / "evaluation").iterdir()} == {"cells", *(path.name for path in named)}
+    for path in named[1:]:
+        with Image.open(path) as picture:
+            assert min(picture.size) > 50
+    assert {path.name for path in run.iterdir()} == {"best.safetensors", "last.safetensors", "evaluation"}
+
+
+def untouched(*_: object) -> None:
+    raise AssertionError("it draws what was drawn")
+
+
+def test_asked_again_it_draws_nothing(
+    run: Path, told: str, written: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And finds the same, to the last digit."""
+    monkeypatch.setattr(work, "_draw", untouched)
+    again = did("evaluate", run, "--steps", 2, "-n", 50, "--jobs", 1).out
+    assert numbers(again) == numbers(told)
+    assert "bits per dimension" not in again
+    found = strict(run / "evaluation" / "scores.json")
+    assert found["bits_per_dimension"] is None
+    assert {**found, "bits_per_dimension": 0} == {**written, "bits_per_dimension": 0}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses of few images, where a test is of something else."""
+    monkeypatch.setattr(evaluate, "IMAGES", 8)
+
+
+def drawing(images: Callable[[int], Any]) -> Callable[..., Drawn]:
+    def draw(unit: Unit, tick: Callable[[int], object]) -> Drawn:
+        tick(unit.cost)
+        return Drawn(images(unit.draw), unit.cell.evaluations, 0.5)
+
+    return draw
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_that_draws_held_out_images_scores_as_real_ones(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out = load("digits", "test").pixels.permute(0, 2, 3, 1).numpy()
+    monkeypatch.setattr(work, "_draw", drawing(lambda draw: held_out[draw * 99 : (draw + 1) * 99]))
+    did("evaluate", run, "--steps", 1, "-n", 99, "--jobs", 1, "--out", tmp_path)
+    found = strict(tmp_path / "scores.json")
+    for name, floor in found["floor"].items():
+        assert abs(found["scores"][name]["mean"] - floor["mean"]) < 6 * floor["sd"], name
+    assert found["copies"] == found["copies_held_out"] < 0.01
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_that_draws_training_images_has_copied(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the second of three draws."""
+    train, test = (load("digits", split).pixels.permute(0, 2, 3, 1).numpy() for split in ("train", "test"))
+    monkeypatch.setattr(work, "_draw", drawing(lambda draw: (train if draw == 1 else test)[draw * 40 : draw * 40 + 40]))
+    out = did("evaluate", run, "--steps", 1, "-n", 40, "--jobs", 1, "--out", tmp_path).out
+    assert "copies of training images: 33.33% (" in out
+    assert strict(tmp_path / "scores.json")["copies"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("split", "most"), [("train", 375), ("test", 74)])
+def test_n_is_as_large_as_the_set_allows(
+    split: str, most: int, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    black = np.zeros((most, 8, 8, 1), np.uint8)
+    monkeypatch.setattr(work, "_draw", drawing(lambda draw: black))
+    out = did("evaluate", run, "--split", split, "--features", "pixels", "--jobs", 1, "--out", tmp_path).out
+    left = {"train": 1500, "test": 297}[split] - 3 * most
+    assert f"3 draws of n = {most} images against {left} of digits's {split} split, in pixels features" in out
+    found = strict(tmp_path / "scores.json")
+    assert (found["n"], found["split"], found["compared"], found["features"]) == (most, split, left, "pixels")
+    assert found["scores"]["entropy"]["mean"] == found["scores"]["spread"]["mean"] == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_images_without_labels_are_evaluated_by_their_pixels(tmp_path: Path) -> None:
+    photos, run = tmp_path / "photos", tmp_path / "run"
+    photos.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 9, 3), dtype=np.uint8)
+    for i, picture in enumerate(pixels):
+        Image.fromarray(picture).save(photos / f"{i}.png")
+    did("train", photos, *TINY, "--mults", 1, "--attention", "--patch", 1, "--steps", 2, "--out", run)
+    out = did("evaluate", run, "--steps", 2, "--jobs", 1).out
+    assert "3 draws of n = 14 images against 15 of photos's train split, in pixels features" in out
+    assert set(numbers(out)) == {*NAMES} - {"entropy", "accuracy"}
+    assert "histogram" not in out
+    found = strict(run / "evaluation" / "scores.json")
+    assert found["reader"] is None
+    assert found["classes"] == []
+    assert found["draws_scores"][0]["histogram"] is None
+
+
+def test_the_bar_runs_to_its_end(run: Path, told: str, tmp_path: Path) -> None:
+    """As many evaluations are told as were promised."""
+    job = begin([Trained(run)], [Sweep((2,))], Scoring(50), run / "evaluation", 50)
+    assert job.left == 0
+    ticks: list[int] = []
+    found = evaluation(job.finish(1), tmp_path, 3, ticks.append)
+    assert sum(ticks) == cost(3)
+    assert found.bits is not None
+    assert found.bits.images == 3

@@ -1,0 +1,282 @@
+"""What theory foretells, against recursions derived by hand, real walks, and simulation."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from inkwash.core import (
+    CLEAN,
+    VE,
+    Cosine,
+    Denoise,
+    Flow,
+    Level,
+    Noise,
+    Plan,
+    Seeded,
+    churn,
+    karras,
+    leading,
+    linear,
+    linspace,
+    numbers,
+    posterior,
+    prior,
+    trailing,
+    travel,
+)
+from inkwash.data import to_float
+from inkwash.denoise import Gaussian
+from inkwash.metrics.distance import frechet
+from inkwash.sample import Ddim, DPMpp2M, Heun, Solver, ddpm, last, sample
+from inkwash.study import theory
+from inkwash.study.theory import predict, spreads, stds
+
+DATA = torch.tensor([1.0, 0.55, 0.2, 0.04, 1e-3, 0.0], dtype=torch.float64)
+SCHEDULES = {"linear": linear(1000), "cosine": Cosine(), "flow": Flow(), "ve": VE()}
+PLANS: dict[str, Plan] = {
+    f"{name} {spacing.__name__} {steps}": spacing(schedule, steps)
+    for name, schedule in SCHEDULES.items()
+    for spacing in (trailing, leading, linspace, karras)
+    for steps in (1, 2, 5, 24)
+}
+for _name, _schedule in SCHEDULES.items():
+    PLANS[f"{_name} churned"] = churn(karras(_schedule, 9), _schedule, 3.0)
+    PLANS[f"{_name} travelled"] = travel(trailing(_schedule, 9), 3, 2, 2)
+
+
+# ---- recursions by hand, for one direction of standard deviation s: nothing here calls the code under test
+
+
+def gain(t: Level, s: float) -> float:
+    """x̂₀ = gain·x."""
+    return t.alpha * s**2 / (t.alpha**2 * s**2 + t.sigma**2)
+
+
+def noisier(t: Level, u: Level) -> bool:
+    return u.alpha * t.sigma <= t.alpha * u.sigma
+
+
+def renoised(x: float, t: Level, u: Level) -> float:
+    """A standard deviation after the forward kernel from t to the noisier u."""
+    ratio = u.alpha / t.alpha
+    return math.sqrt((ratio * x) ** 2 + u.sigma**2 - (ratio * t.sigma) ** 2)
+
+
+def ddim_by_hand(plan: Plan, s: float, eta: float, large: bool) -> float:
+    """Song et al. 2021a, eq. 12 and 16, in σ² for 1 − ᾱ; `large` puts β for β̃ into the noise."""
+    x = math.hypot(plan[0].alpha, plan[0].sigma)
+    for t, u in pairwise(plan[:-1]):
+        if noisier(t, u):
+            x = renoised(x, t, u)
+            continue
+        beta = t.sigma**2 - (t.alpha / u.alpha * u.sigma) ** 2
+        spent = (eta * u.sigma / t.sigma) ** 2 * beta
+        d, keep = gain(t, s), math.sqrt(u.sigma**2 - spent)
+        x = math.sqrt(((u.alpha * d + keep * (1 - t.alpha * d) / t.sigma) * x) ** 2
+                      + (eta**2 * beta if large else spent))  # fmt: skip
+    return abs(gain(plan[-2], s) * x)
+
+
+def heun_by_hand(plan: Plan, s: float) -> float:
+    """With y = x/α and r = σ/α the flow is dy/dr = y·r/(s² + r²); Heun's rule on that."""
+    x = math.hypot(plan[0].alpha, plan[0].sigma)
+    for t, u in pairwise(plan[:-1]):
+        if noisier(t, u):
+            x = renoised(x, t, u)
+            continue
+        r, q = t.sigma / t.alpha, u.sigma / u.alpha
+        one, two = r / (s**2 + r**2), q / (s**2 + q**2)
+        x *= u.alpha / t.alpha * (1 + (q - r) / 2 * (one + two * (1 + (q - r) * one)))
+    return abs(gain(plan[-2], s) * x)
+
+
+def dpmpp_by_hand(plan: Plan, s: float) -> float:
+    """Lu et al. 2022b, algorithm 2: x_u = σ_u/σ_t·x + α_u·(1 − e^(−h))·[(1 + 1/2r)·x̂₀ − 1/2r·x̂₀'], r = h'/h."""
+    x, before, stride = math.hypot(plan[0].alpha, plan[0].sigma), 0.0, math.inf
+    for t, u in pairwise(plan[:-1]):
+        if noisier(t, u):
+            x, stride = renoised(x, t, u), math.inf
+            continue
+        h = math.log(u.alpha / u.sigma) - (math.log(t.alpha / t.sigma) if t.alpha > 0 else -math.inf)
+        x0 = gain(t, s) * x
+        share = 0.0 if stride == math.inf else h / stride / 2
+        x = u.sigma / t.sigma * x + u.alpha * (1 - math.exp(-h)) * ((1 + share) * x0 - share * before)
+        before, stride = x0, h
+    return abs(gain(plan[-2], s) * x)
+
+
+SOLVERS: dict[str, tuple[Solver, Callable[[Plan, float], float]]] = {
+    **{
+        f"ddim {eta}": (Ddim(eta), lambda plan, s, eta=eta: ddim_by_hand(plan, s, eta, False))
+        for eta in (0.0, 0.3, 0.8, 1.0)
+    },
+    "ddim 0.3 large": (Ddim(0.3, 1.0), lambda plan, s: ddim_by_hand(plan, s, 0.3, True)),
+    "ddpm large": (ddpm(1.0), lambda plan, s: ddim_by_hand(plan, s, 1.0, True)),
+    "lab 0.25": (Ddim.lab(0.25), lambda plan, s: ddim_by_hand(plan, s, 0.5, False)),
+    "heun": (Heun(), heun_by_hand),
+    "dpmpp2m": (DPMpp2M(), dpmpp_by_hand),
+}
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_spreads_are_the_recursions(name: str) -> None:
+    solver, by_hand = SOLVERS[name]
+    checked = 0
+    for case, plan in PLANS.items():
+        if name == "heun" and plan[0].alpha == 0:
+            continue  # refused
+        expected = [by_hand(plan, s) for s in DATA.tolist()]
+        assert spreads(solver, plan, DATA).tolist() == pytest.approx(expected, rel=1e-10, abs=1e-12), case
+        checked += 1
+    assert checked == (54 if name == "heun" else 72)
+
+
+# ---- any solver that is linear in x
+
+
+@dataclass(frozen=True)
+class Shaky:
+    """Too much noise, too small a step: a solver of one's own that is wrong on purpose."""
+
+    def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:
+        keep, lift, std = posterior(t, s, 0.7)
+        return 1.1 * keep * x + 0.8 * lift * denoise(x, t) + (std + 0.1) * noise(x), None
+
+
+@dataclass(frozen=True)
+class Mindful:
+    """Remembers x itself, and two steps of it."""
+
+    def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: Any, noise: Noise) -> tuple[Tensor, Any]:
+        keep, lift, _ = posterior(t, s, 0.0)
+        old, older = memory or (x, x)
+        return keep * x + lift * denoise(x, t) - 0.3 * (x - old) + 0.1 * (old - older), (x, old)
+
+
+def walked(solver: Solver, plan: Plan) -> Tensor:
+    """The standard deviations that come out of the real loop, exactly.
+
+    It is linear in x and in each noise: row 0 begins at 1 and has no noise, row k has the k-th noise alone.
+    """
+    start, edges = math.hypot(plan[0].alpha, plan[0].sigma), len(plan)
+    calls = 0
+
+    def noise(x: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return torch.zeros_like(x).index_fill_(0, torch.tensor([calls]), 1.0)
+
+    x = torch.zeros(1 + edges, len(DATA), dtype=torch.float64)
+    x[0] = start
+    return last(sample(Gaussian(0.0, DATA), x, plan, solver, noise)).square().sum(0).sqrt()
+
+
+@pytest.mark.parametrize("solver", [Shaky(), Mindful(), Ddim(0.4), DPMpp2M(), Heun()], ids=lambda s: type(s).__name__)
+def test_spreads_are_what_the_loop_does(solver: Solver) -> None:
+    for case, plan in PLANS.items():
+        if isinstance(solver, Heun) and plan[0].alpha == 0:
+            continue
+        expected = walked(solver, plan).tolist()
+        assert spreads(solver, plan, DATA).tolist() == pytest.approx(expected, rel=1e-10, abs=1e-12), case
+
+
+def test_a_plan_may_end_in_noise() -> None:
+    plan = trailing(Cosine(), 4)[:-1]
+    assert spreads(Ddim(1.0), plan, DATA).tolist() == pytest.approx(walked(Ddim(1.0), plan).tolist(), rel=1e-12)
+    assert numbers(plan[-1])[1] > 0.1
+
+
+def test_drawn_images_have_the_spreads() -> None:
+    """By real draws: 200,000 pixels in each direction, within 4.5 standard errors."""
+    plan, data = trailing(linear(1000), 6), torch.tensor([0.9, 0.3, 0.05])
+    noise, like = Seeded(3, range(10)), torch.empty(10, 3, 100, 200)
+    for solver in (ddpm(large=1.0), Shaky()):
+        x = last(sample(Gaussian(0.0, data[:, None, None]), prior(noise, plan[0], like), plan, solver, noise))
+        drawn = x.double().transpose(0, 1).flatten(1).std(1)
+        expected = spreads(solver, plan, data.double())
+        assert ((drawn / expected - 1).abs() < 4.5 / math.sqrt(2 * 200_000)).all()
+
+
+def test_one_step_from_pure_noise_has_no_spread() -> None:
+    assert spreads(Ddim(), trailing(Cosine(), 1), DATA).tolist() == [0.0] * len(DATA)
+
+
+# ---- the total
+
+
+@pytest.mark.parametrize(
+    ("solver", "order"),
+    [(Ddim(), 1), (Ddim(0.5), 1), (ddpm(), 1), (ddpm(large=1.0), 1), (Heun(), 2), (DPMpp2M(), 2)],
+    ids=["ddim", "ddim 0.5", "ddpm", "ddpm large", "heun", "dpmpp2m"],
+)
+def test_many_steps_give_the_datas_own_spread(solver: Solver, order: int) -> None:
+    ns = (25, 50, 100, 200) if order == 2 else (100, 200, 400, 800)
+    found = [predict(solver, karras(Cosine(), n), DATA) for n in ns]
+    assert abs(found[-1].spread - 1) < 0.01
+    errors = np.log([abs(each.spread - 1) for each in found])
+    assert np.polyfit(np.log(ns), errors, 1)[0] == pytest.approx(-order, abs=0.1)
+    assert found[-1].frechet < found[0].frechet / 20
+
+
+def orthogonal(n: int, d: int) -> Tensor:
+    """[n,d] with columns of mean 0 and of sample covariance exactly the identity: a discrete cosine transform."""
+    angles = math.pi / n * (torch.arange(n, dtype=torch.float64)[:, None] + 0.5) * torch.arange(1, d + 1)
+    return torch.cos(angles) * math.sqrt(2 * (n - 1) / n)
+
+
+@pytest.mark.parametrize("solver", [Ddim(), ddpm(), DPMpp2M()], ids=["ddim", "ddpm", "dpmpp2m"])
+def test_frechet_and_spread_are_those_of_points_with_these_deviations(solver: Solver) -> None:
+    plan = trailing(Flow(), 7)
+    out, points = spreads(solver, plan, DATA), orthogonal(50, len(DATA))
+    found = predict(solver, plan, DATA)
+    assert found.frechet == pytest.approx(frechet(points * out, points * DATA), rel=1e-9)
+    assert found.spread == pytest.approx(((points * out).var(0).sum() / (points * DATA).var(0).sum()).sqrt().item())
+
+
+@pytest.mark.parametrize("n", [20, 300])
+def test_the_wobble_is_that_of_simulated_draws(n: int) -> None:
+    """The spread of n Gaussian images, drawn 1,500 times, varies by wobble/√(n − 1); within 4.5 standard errors."""
+    plan, data = trailing(Cosine(), 6), torch.tensor([0.9, 0.5, 0.3, 0.3, 0.2, 0.05], dtype=torch.float64)
+    found, out = predict(Ddim(0.5), plan, data), spreads(Ddim(0.5), plan, data)
+    drawn = torch.randn(1500, n, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * out
+    measured = (drawn.var(1).sum(1) / data.square().sum()).sqrt()
+    error = found.wobble / math.sqrt(n - 1)
+    assert measured.std().item() == pytest.approx(error, rel=4.5 / math.sqrt(2 * 1500))
+    assert abs(measured.mean().item() - found.spread) < 4.5 * error / math.sqrt(1500) + error**2 / found.spread
+
+
+def test_the_last_step_is_the_denoisers_whatever_the_solver() -> None:
+    plan = [Cosine().at(0.5), CLEAN]
+    out = [spreads(solver, plan, DATA).tolist() for solver in (Ddim(), ddpm(), Heun(), DPMpp2M(), Shaky())]
+    assert all(each == out[0] for each in out)
+    assert out[0] == pytest.approx([gain(plan[0], s) for s in DATA.tolist()])
+
+
+# ---- the data's directions
+
+
+@pytest.mark.parametrize(
+    ("n", "shape"), [(50, (1, 3, 4)), (7, (3, 4, 4)), (13, (1, 3, 4)), (12, (1, 3, 4)), (2, (1, 1, 1))]
+)
+def test_the_principal_directions_of_images(n: int, shape: tuple[int, int, int]) -> None:
+    pixels = torch.randint(0, 256, (n, *shape), generator=torch.Generator().manual_seed(n), dtype=torch.uint8)
+    flat = to_float(pixels).double().flatten(1).numpy()
+    kept = min(n - 1, flat.shape[1])
+    expected = np.sort(np.linalg.eigvalsh(np.cov(flat.T).reshape(flat.shape[1], -1)))[::-1][:kept]
+    found = stds(pixels)
+    assert found.square().tolist() == pytest.approx(expected.tolist(), rel=1e-9)
+    assert found.square().sum().item() == pytest.approx(flat.var(0, ddof=1).sum())
+
+
+def test_a_few_images_stand_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = torch.randint(0, 256, (30, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    monkeypatch.setattr(theory, "IMAGES", 20)
+    assert torch.equal(stds(pixels), stds(pixels[:20]))
