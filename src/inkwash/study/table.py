@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -140,20 +140,23 @@ def table(cells: list[Cell], measure: Measure, folder: Path, tick: Callable[[], 
 
 
 def as_csv(done: Table) -> str:
-    """One line a cell: its axes, what theory foretells, each score's mean and deviation over draws, and its cost."""
-    text = io.StringIO()
+    """One line a cell: its axes, what theory foretells, each score with its deviation and its floor, and its cost."""
+    facts, floor = done.facts, done.floor_scores
     axes = [axis for axis in AXES if axis != "prediction"]
+    known = {name: facts[name] for name in ("data", "split", "features", "features_digest", "n", "draws")}
+    scored = [name for name in NAMES if name in floor]
+    columns = [part for name in scored for part in (name, f"{name}_sd", f"{name}_floor")]
+    text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    scored = [name for name in NAMES if name in done.floor_scores]
-    head = ["prediction", *axes, "n", "draws", *(entry.name for entry in fields(theory.Prediction)[:2])]
-    head[-2:] = [f"theory_{name}" for name in head[-2:]]
-    lines.writerow([*head, *(part for name in scored for part in (name, f"{name}_sd")), "evaluations", "seconds"])
+    lines.writerow([
+        "prediction", *axes, "checkpoint", *known, "theory_spread", "theory_frechet", *columns,
+        "evaluations", "seconds",
+    ])  # fmt: skip
     for row in done.rows:
-        foretold = asdict(row.theory)
         lines.writerow([
-            row.prediction, *(row.value(axis) for axis in axes), done.n, DRAWS,
-            *(f"{foretold[name]:.6g}" for name in ("spread", "frechet")),
-            *(f"{part:.6g}" for name in scored for part in row.scores[name]),
+            row.prediction, *(row.value(axis) for axis in axes), facts["checkpoints"][row.cell.subject.name],
+            *known.values(), f"{row.theory.spread:.6g}", f"{row.theory.frechet:.6g}",
+            *(f"{part:.6g}" for name in scored for part in (*row.scores[name], floor[name][0])),
             row.evaluations, f"{row.seconds:.3f}",
         ])  # fmt: skip
     return text.getvalue()
