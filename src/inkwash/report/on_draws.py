@@ -10,7 +10,8 @@ MOST = 6  # families that are spoken of one by one
 def steps(done: Table) -> Section:
     """What do more steps buy?"""
     found = families(done, "steps")
-    knees = [family.rows[enough(family)].cell.sampling.steps for family in found]
+    least = done.floor_scores["frechet"][1]
+    knees = [family.rows[enough(family, least)].cell.sampling.steps for family in found]
     many = done.axes["steps"][-1]
     theory = (
         Text(
@@ -30,9 +31,9 @@ def steps(done: Table) -> Section:
             "主方向的高斯数据，生成结果的离散程度（正确值的倍数）有精确公式：" + _foretold(found[0]).zh,
         ),
     )
-    findings = tuple(_steps_finding(family) for family in found[:MOST])
+    findings = tuple(_steps_finding(family, least) for family in found[:MOST])
     best = min(found, key=lambda family: min(row.scores["frechet"][0] for row in family.rows))
-    answer = _enough(min(knees), max(knees), many) + _price(best)
+    answer = _enough(min(knees), max(knees), many) + _price(best, least)
     return Section(
         "steps", Text("What do more steps buy?", "增加推断步数能换来什么？"), theory, findings, answer
     )  # fmt: skip
@@ -53,16 +54,16 @@ def _enough(low: int, high: int, many: int) -> Text:
             f"（部分设置下最大步数 {many:,} 仍更好。）",
         )
     said = Text(
-        f"**{en} steps are enough here**, depending on the rest of the settings: beyond them three draws can tell no "
-        "further gain in Fréchet distance.",
-        f"**这里 {zh} 步已经足够**（视其他设置而定）：再多的步数，三次抽样已分辨不出 Fréchet 距离的改善。",
+        f"**{en} steps are enough here**, depending on the rest of the settings: beyond them no gain in Fréchet "
+        "distance is sure and larger than what real images differ by from draw to draw.",
+        f"**这里 {zh} 步已经足够**（视其他设置而定）：再多的步数，Fréchet 距离没有明确且超过真实图像抽样波动的改善。",
     )
     return said + on if on.en else said
 
 
-def _price(best: Family) -> Text:
+def _price(best: Family, least: float) -> Text:
     """What steps buy and cost with the best of the other settings."""
-    rows = list(dict.fromkeys([best.rows[0], best.rows[enough(best)], best.rows[-1]]))
+    rows = list(dict.fromkeys([best.rows[0], best.rows[enough(best, least)], best.rows[-1]]))
     told = [(label("steps", row.cell.sampling.steps), scored(row.scores["frechet"])) for row in rows]
     en = ", ".join(f"{score} after {n.en}" for n, score in told)
     zh = "，".join(f"{n.zh}时为 {score}" for n, score in told)
@@ -81,14 +82,14 @@ def _foretold(family: Family) -> Text:
     return Text(f"{en} steps ({place(family.fixed).en}).", f"{zh}（{place(family.fixed).zh}）。")
 
 
-def _steps_finding(family: Family) -> Text:
-    i = enough(family)
-    knee, ends = family.rows[i], [family.rows[0], family.rows[i], family.rows[-1]]
-    shown = list(dict.fromkeys(ends))
-    en = ", ".join(f"{scored(row.scores['frechet'])} at {label('steps', row.cell.sampling.steps).en}" for row in shown)
-    zh = "，".join(f"{label('steps', row.cell.sampling.steps).zh}时 {scored(row.scores['frechet'])}" for row in shown)
+def _steps_finding(family: Family, least: float) -> Text:
+    i = enough(family, least)
+    knee = family.rows[i]
+    told = [(label("steps", row.cell.sampling.steps), scored(row.scores["frechet"])) for row in family.rows]
+    en = ", ".join(f"{score} at {n.en}" for n, score in told)
+    zh = "，".join(f"{n.zh}时 {score}" for n, score in told)
     said = place(family.fixed) + Text(f"— Fréchet distance {en}.", f"：Fréchet 距离 {zh}。")
-    worse = [row for row in family.rows[i + 1 :] if verdict(row, knee) < 0]
+    worse = [row for row in family.rows[i + 1 :] if verdict(row, knee) < 0 and -gain(row, knee).mean >= least]
     n = f"{knee.cell.sampling.steps:,}"
     if worse:
         more = numbers([row.cell.sampling.steps for row in worse])
@@ -100,7 +101,7 @@ def _steps_finding(family: Family) -> Text:
     elif knee is family.rows[-1]:
         said += Text("It still falls at the largest number tried.", "到所试的最大步数时仍在下降。")
     else:
-        said += Text(f"From {n} steps on no gain can be told.", f"从 {n} 步起分辨不出改善。")
+        said += Text(f"From {n} steps on nothing is gained that matters.", f"从 {n} 步起没有值得的改善。")
     spread = Text(
         f"The spread is {family.rows[0].scores['spread'][0]:.3g} of the real one with the fewest steps and "
         f"{family.rows[-1].scores['spread'][0]:.3g} with the most.",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from inkwash.report.words import Section, Text, label, place, scored
-from inkwash.study.compare import Family, families, likeness, verdict
+from inkwash.study.compare import Family, families, likeness, mean_gain, verdict
 from inkwash.study.table import Row, Table
 
 
@@ -55,7 +55,7 @@ def eta(done: Table) -> Section:
         if families_
     ]
     alike = _alike(done)
-    turn = _turn(worse, better, undecided, low, high)
+    turn = _turn(worse, better, undecided, low, high) + _spread(found, low, high)
     return Section(
         "eta", Text("What does the noise η do?", "噪声参数 η 有什么影响？"), theory, tuple(findings),
         turn if alike is None else turn + alike,
@@ -95,7 +95,43 @@ def _turn(worse: list[Family], better: list[Family], undecided: list[Family], lo
         )
     if not worse:
         return Text("**Three draws cannot tell the difference here.**", "**三次抽样分辨不出差别。**") + tally
-    return Text("**Whether noise hurts depends on the other settings.**", "**噪声是否有害取决于其他设置。**") + tally
+    bad, good = _places(worse), _places(better)
+    return Text(
+        f"**Whether noise hurts depends on the rest**: η = {high:g} is surely worse than η = {low:g} at {bad.en}, surely "
+        f"better at {good.en}, and cannot be told from it in the other {len(undecided)} of {count} comparisons.",
+        f"**噪声是否有害取决于其他设置**：η = {high:g} 在{bad.zh}时明确差于 η = {low:g}，在{good.zh}时明确更好，"
+        f"其余 {len(undecided)} 组（共 {count} 组）分辨不出。",
+    )
+
+
+def _places(found: list[Family], most: int = 4) -> Text:
+    """Where families stand, the first few by name."""
+    shown = [place(family.fixed) for family in found[:most]]
+    en, zh = "; ".join(text.en.strip("*") for text in shown), "；".join(text.zh.strip("*") for text in shown)
+    rest = len(found) - len(shown)
+    return Text(en + f"; and {rest} more" * (rest > 0), zh + f"；另有 {rest} 组" * (rest > 0))
+
+
+def _spread(found: list[Family], low: float, high: float) -> Text:
+    """What η does to the spread at each number of steps, on average over the other settings, beside the theory."""
+    told: list[tuple[int, str, str]] = []
+    for n in sorted({_steps(family) for family in found}):
+        pairs = [(family.rows[-1], family.rows[0]) for family in found if _steps(family) == n]
+        change = mean_gain([(noisy, still) for noisy, still in pairs], "spread")
+        foretold = sum(noisy.theory.spread - still.theory.spread for noisy, still in pairs) / len(pairs)
+        if change.sure:
+            told.append((n, f"{change.mean:+.3f}", f"{foretold:+.3f}"))
+    if not told:
+        return Text(
+            f"Three draws cannot tell the spread of η = {high:g} from that of η = {low:g}.",
+            f"三次抽样分辨不出 η = {high:g} 与 η = {low:g} 的离散程度。",
+        )
+    en = ", ".join(f"{change} at {n:,} steps (theory {foretold})" for n, change, foretold in told)
+    zh = "，".join(f"{n:,} 步时 {change}（理论 {foretold}）" for n, change, foretold in told)
+    return Text(
+        f"From η = {low:g} to η = {high:g} the spread (1 is right) surely changes by {en}.",
+        f"从 η = {low:g} 到 η = {high:g}，离散程度（1 为正确）明确改变：{zh}。",
+    )
 
 
 def _steps(family: Family) -> int:

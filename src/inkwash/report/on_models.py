@@ -145,11 +145,10 @@ def solver(done: Table) -> Section:
                 f"**约 {evaluations:,} 次调用**：{listed}" + ("。" if sure else "；最好的并不确定。"),
             )
         )
+    wobble = done.floor_scores["frechet"][1]
+    along = families(done, "steps")
     least = {
-        name: min(
-            (family.rows[enough(family)].evaluations for family in families(done, "steps") if _of(family, name)),
-            default=None,
-        )
+        name: min((each.rows[enough(each, wobble)].evaluations for each in along if _of(each, name)), default=None)
         for name in done.axes["solver"]
     }  # fmt: skip
     wins = ", ".join(f"{name} {count}" for name, count in budgets.items())

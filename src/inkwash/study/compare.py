@@ -1,6 +1,7 @@
 """Which differences of a table are real: cells are compared draw by draw, as they share their noise."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +26,16 @@ class Difference:
 
 
 def gain(a: Row, b: Row, name: str = "frechet") -> Difference:
-    """By how much a is better than b in a score; negative where it is worse."""
-    sign = -1 if name in LOWER else 1
-    apart = [sign * (getattr(x, name) - getattr(y, name)) for x, y in zip(a.draws, b.draws, strict=True)]
+    """By how much a is better than b in a score; negative where it is worse. For the spread: by how much larger."""
+    return mean_gain([(a, b)], name)
+
+
+def mean_gain(pairs: Sequence[tuple[Row, Row]], name: str = "frechet") -> Difference:
+    """The gain of the first over the second of each pair, on average over pairs: all pairs share their draws."""
+    sign = (-1 if name in LOWER else 1) / len(pairs)
+    apart = [
+        sign * sum(getattr(a.draws[i], name) - getattr(b.draws[i], name) for a, b in pairs) for i in range(DRAWS)
+    ]  # fmt: skip
     mean = sum(apart) / DRAWS
     return Difference(mean, math.sqrt(sum((each - mean) ** 2 for each in apart) / (DRAWS - 1) / DRAWS))
 
@@ -54,12 +62,12 @@ def families(done: Table, axis: str) -> list[Family]:
     ]
 
 
-def enough(family: Family, name: str = "frechet") -> int:
-    """The first row of a family that no later row is surely better than."""
+def enough(family: Family, least: float, name: str = "frechet") -> int:
+    """The first row of a family that no later row is surely better than, by `least` or more."""
     rows = family.rows
     for i, row in enumerate(rows):
         better = (gain(later, row, name) for later in rows[i + 1 :])
-        if not any(each.sure and each.mean > 0 for each in better):
+        if not any(each.sure and each.mean >= least for each in better):
             return i
     return len(rows) - 1
 
