@@ -33,7 +33,7 @@ def _title(done: Table) -> Text:
         return Text(f"{data}: one way of drawing, measured", f"{data}：一种采样方式的测量")
     en = ", ".join(name.en for name in names[:-1]) + (" and " if len(names) > 1 else "") + names[-1].en
     zh = "、".join(name.zh for name in names[:-1]) + ("和" if len(names) > 1 else "") + names[-1].zh
-    return Text(f"{data}: what {en} do to the images", f"{data}：{zh}对生成图像的影响")
+    return Text(f"{data}: what {en} do to the images", f"{data}：{zh}对生成图像的影响".replace("  ", " "))
 
 
 def _method(done: Table) -> tuple[Text, ...]:

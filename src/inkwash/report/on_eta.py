@@ -97,8 +97,8 @@ def _turn(worse: list[Family], better: list[Family], undecided: list[Family], lo
         return Text("**Three draws cannot tell the difference here.**", "**三次抽样分辨不出差别。**") + tally
     bad, good = _places(worse), _places(better)
     return Text(
-        f"**Whether noise hurts depends on the rest**: η = {high:g} is surely worse than η = {low:g} at {bad.en}, surely "
-        f"better at {good.en}, and cannot be told from it in the other {len(undecided)} of {count} comparisons.",
+        f"**Whether noise hurts depends on the rest**: η = {high:g} is surely worse than η = {low:g} at {bad.en}, "
+        f"surely better at {good.en}, and cannot be told from it in the other {len(undecided)} of {count} comparisons.",
         f"**噪声是否有害取决于其他设置**：η = {high:g} 在{bad.zh}时明确差于 η = {low:g}，在{good.zh}时明确更好，"
         f"其余 {len(undecided)} 组（共 {count} 组）分辨不出。",
     )

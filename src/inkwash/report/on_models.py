@@ -90,7 +90,7 @@ def _won(winner: Text, loser: Text, told: list[tuple[Family, Row, Row]]) -> Text
     listed = _pairs(told)
     return Text(
         f"**{winner.en} is surely better than {loser.en}** in Fréchet distance at {listed.en}.",
-        f"**{winner.zh}明确好于{loser.zh}**（Fréchet 距离）：{listed.zh}。",
+        f"**{winner.zh} 明确好于{loser.zh}**（Fréchet 距离）：{listed.zh}。",
     )
 
 
@@ -98,7 +98,7 @@ def _equal(one: Text, other: Text, told: list[tuple[Family, Row, Row]]) -> Text:
     listed = _pairs(told)
     return Text(
         f"**{one.en} and {other.en} cannot be told apart** at {listed.en}.",
-        f"**{one.zh}与{other.zh}分辨不出差别**：{listed.zh}。",
+        f"**{one.zh} 与{other.zh} 分辨不出差别**：{listed.zh}。",
     )
 
 
@@ -107,14 +107,14 @@ def _judged(one: Text, other: Text, wins: int, losses: int, count: int) -> Text:
     if wins == losses == 0:
         return Text(
             f"**{one.en} and {other.en} cannot be told apart here**, in {count} comparisons.",
-            f"**在 {count} 组比较中，{one.zh}与{other.zh}都分辨不出差别。**",
+            f"**在 {count} 组比较中，{one.zh} 与{other.zh} 都分辨不出差别。**",
         )
     first, second = (one, other) if wins >= losses else (other, one)
     most, least = max(wins, losses), min(wins, losses)
     return Text(
         f"**{first.en} is surely better in {most} of {count} comparisons**, {second.en} in {least}; {even} cannot be "
         "told apart.",
-        f"**{count} 组比较中，{first.zh}在 {most} 组明确更好**，{second.zh}在 {least} 组更好，{even} 组分辨不出。",
+        f"**{count} 组比较中，{first.zh} 在 {most} 组明确更好**，{second.zh} 在 {least} 组更好，{even} 组分辨不出。",
     )
 
 

@@ -42,7 +42,7 @@ AXES = {
     "run": Text("run", "模型"),
     "solver": Text("sampler", "采样器"),
     "steps": Text("number of steps", "推断步数"),
-    "eta": Text("η", "η"),
+    "eta": Text("η", " η "),
     "spacing": Text("spacing of the steps", "步的间隔"),
     "variance": Text("variance of the added noise", "所加噪声的方差"),
     "limit": Text("limit on x̂₀", "对 x̂₀ 的限制"),
