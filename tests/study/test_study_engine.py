@@ -397,7 +397,7 @@ def test_of_two_processes_the_first_speaks_and_writes(trained: Path, tmp_path: P
     assert (first.code, second.code) == (0, 0)
     assert (second.out, second.err) == ("", "")
     assert all(Path(path).is_file() for path in first.out.splitlines())
-    assert "2 cells, 8 images in each of three draws of a cell" in first.err
+    assert "2 cells, three draws of 8 images in each" in first.err
     assert len(names(tmp_path / "study")) == 12
 
 
