@@ -114,8 +114,8 @@ def draw(
                 tick(real)
         images.append(to_uint8(moment.x[wanted]).cpu())
     scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses: small sheets keep animations light
-    sheets = [grid(_last_channel(torch.cat(film)), scale=scale) for film in films]
-    return Drawn(_last_channel(torch.cat(images)), sheets, calls)
+    sheets = [grid(channels_last(torch.cat(film)), scale=scale) for film in films]
+    return Drawn(channels_last(torch.cat(images)), sheets, calls)
 
 
 def smooth(shape: build.Shape) -> bool:
@@ -129,5 +129,17 @@ def _visible(moment: Moment) -> Tensor:
     return to_uint8(moment.x / scale).cpu()
 
 
-def _last_channel(images: Tensor) -> Any:
+def channels_last(images: Tensor) -> Any:
+    """[N,C,H,W] of torch -> [N,H,W,C] of numpy, as pictures are written and kept."""
     return images.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def channels_first(images: Any) -> Tensor:
+    """[N,H,W,C] of numpy -> [N,C,H,W] of torch, as networks and scores take them."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+def data_dir(model: Model, given: Path | None) -> Path | None:
+    """Where a run's images are: as given, else where they were when it was trained, if that is still there."""
+    told = model.facts["data_dir"]
+    return Path(told) if given is None and told is not None and Path(told).is_dir() else given

@@ -7,6 +7,7 @@ from pathlib import Path
 from inkwash.errors import AskedWrongly
 from inkwash.jobs.artifacts import FRAMES, SHOWN, write_drawn, write_figure
 from inkwash.jobs.draw import Model, draw
+from inkwash.jobs.draw import data_dir as whereabouts
 from inkwash.jobs.forward import Forward, draw_forward
 from inkwash.jobs.info import draw_losses
 from inkwash.settings import Sampler, Sampling
@@ -46,7 +47,7 @@ def write_gallery(
             f"{model.folder} has no losses to show yet, as it was trained for {about['step']} steps; "
             f"train it first: inkwash train {model.run.recipe} --resume --out {model.folder}"
         )
-    place = _data_dir(model, data_dir)
+    place = whereabouts(model, data_dir)
     figure, depends = draw_forward(Forward(model.run.data, model.run.process, seed=sampling.seed), place)
     if depends["fingerprint"] != model.facts["fingerprint"]:
         raise AskedWrongly(
@@ -60,9 +61,3 @@ def write_gallery(
     write_figure(folder / FORWARD, figure, depends, place)
     draw_losses(model.folder, folder / LOSS)
     return paths
-
-
-def _data_dir(model: Model, given: Path | None) -> Path | None:
-    """Where the images are: as given, else where they were when the run was trained, if that is still there."""
-    told = model.facts["data_dir"]
-    return Path(told) if given is None and told is not None and Path(told).is_dir() else given

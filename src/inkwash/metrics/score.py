@@ -94,6 +94,10 @@ class Yardstick:
         """What three draws of n real images score against the others."""
         return tuple(self.score(self._take(slice(i * self.n, (i + 1) * self.n))) for i in range(DRAWS))
 
+    def some(self, most: int) -> Tensor:
+        """So many of the real images at random, or all that there are: uint8 [N,C,H,W]."""
+        return self._take(slice(most))
+
     @cached_property
     def _order(self) -> Tensor:
         return torch.randperm(len(self.source), generator=torch.Generator().manual_seed(0))

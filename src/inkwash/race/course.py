@@ -18,7 +18,7 @@ from torch import Tensor
 from inkwash import __version__
 from inkwash.atomic import replacing
 from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.jobs.draw import draw, open_model
+from inkwash.jobs.draw import channels_first, draw, open_model
 from inkwash.jobs.fit import fit
 from inkwash.metrics.score import DRAWS, Scores, Yardstick, as_json, from_json, summary
 from inkwash.race.target import Target
@@ -176,7 +176,7 @@ def _score(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Dr
         if stop():
             return None
         few = replace(rules.sampling, n=min(CHUNK, DRAWS * n - first))
-        images.append(torch.from_numpy(draw(model, few, first=first).images).permute(0, 3, 1, 2))
+        images.append(channels_first(draw(model, few, first=first).images))
         yield Drawn(first + few.n, DRAWS * n)
     scores = tuple(rules.ruler.score(each) for each in torch.split(torch.cat(images), n))
     return Point(model.facts["step"], model.facts["seconds"], model.facts["images_seen"], scores)

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from inkwash.errors import AskedWrongly
+from inkwash.report import labels
 
-BETTER = {"frechet": "↓", "kernel": "↓", "precision": "↑", "recall": "↑", "coverage": "↑"}  # an arrow to where that is
-TITLES = {
-    "frechet": "Fréchet distance", "kernel": "kernel distance", "precision": "precision", "recall": "recall",
-    "coverage": "coverage",
-}  # fmt: skip
+RACED = ("frechet", "kernel", "precision", "recall", "coverage")
+BETTER = {name: labels.BETTER[name] for name in RACED}  # an arrow to where that is
+TITLES = {name: labels.SCORE[name].en for name in RACED}
 Scored = Mapping[str, tuple[float, float]]  # name -> (mean, standard deviation) over the draws
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from inkwash.metrics.score import DRAWS
-from inkwash.report.on_draws import spacing, steps
+from inkwash.report.on_draws import steps
 from inkwash.report.on_eta import eta
 from inkwash.report.on_models import prediction, solver
-from inkwash.report.on_others import other
+from inkwash.report.on_others import other, spacing
 from inkwash.report.words import AXES, Section, Story, Text, label
 from inkwash.study.compare import SURE
 from inkwash.study.table import Table

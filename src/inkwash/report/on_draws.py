@@ -1,4 +1,4 @@
-"""The sections on the steps: how many, and where they lie."""
+"""The section on the number of steps."""
 
 from inkwash.report.words import Section, Text, label, numbers, place, scored
 from inkwash.study.compare import Family, enough, families, gain, verdict
@@ -109,42 +109,3 @@ def _steps_finding(family: Family, least: float) -> Text:
         f"{family.rows[-1].scores['spread'][0]:.3g} 倍。",
     )
     return said + spread
-
-
-def spacing(done: Table) -> Section:
-    """Where should the steps lie?"""
-    found = families(done, "spacing")
-    theory = (
-        Text(
-            "The same number of steps can be spent in different places. Trailing begins at all noise and takes equal "
-            "strides of t; leading ends on the least noisy row and so begins a stride too late, on data that training "
-            "never saw there; linspace takes both ends; Karras et al. space the noise σ/α itself, densely where the "
-            "image is nearly clean.",
-            "同样的步数可以花在不同的地方。trailing 从纯噪声开始，在 t 上等距；leading 止于噪声最小的一行，"
-            "因而开始得晚了一步；linspace 两端都取；Karras 等人让 σ/α 本身按幂律分布，在图像几乎干净处更密。",
-        ),
-    )
-    findings: list[Text] = []
-    wins = dict.fromkeys(done.axes["spacing"], 0)
-    for family in found:
-        best = min(family.rows, key=lambda row: row.scores["frechet"][0])
-        sure = all(gain(best, row).sure for row in family.rows if row is not best)
-        wins[best.value("spacing")] += sure
-        listed = [(row.value("spacing"), scored(row.scores["frechet"])) for row in family.rows]
-        if len(findings) < MOST:
-            findings.append(
-                place(family.fixed)
-                + Text(
-                    f"— Fréchet distance {', '.join(f'{name} {score}' for name, score in listed)}"
-                    + ("." if sure else "; the best is not surely so."),
-                    f"：Fréchet 距离 {'，'.join(f'{name} {score}' for name, score in listed)}"
-                    + ("。" if sure else "；最好的并不确定。"),
-                )
-            )
-    en = ", ".join(f"{name} in {count}" for name, count in wins.items())
-    zh = "，".join(f"{name} {count} 次" for name, count in wins.items())
-    answer = Text(
-        f"Of {len(found)} comparisons, **surely best are {en}**.", f"在 {len(found)} 组比较中，**明确最好的是：{zh}**。"
-    )
-    question = Text("Where should the steps lie?", "步应该放在哪里？")
-    return Section("spacing", question, theory, tuple(findings), answer)

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 from inkwash.report.words import Section, Text, label, place, scored
-from inkwash.study.compare import Family, enough, families, gain, verdict
+from inkwash.study.compare import Family, enough, families, leader, verdict
 from inkwash.study.table import Row, Table
 
 MOST = 8  # families that are spoken of one by one
@@ -135,8 +135,7 @@ def solver(done: Table) -> Section:
     budgets: dict[str, int] = dict.fromkeys(done.axes["solver"], 0)
     groups = _by_budget(done)
     for evaluations, rows in groups.items():
-        best = min(rows, key=lambda row: row.scores["frechet"][0])
-        sure = all(gain(best, row).sure for row in rows if row is not best)
+        best, sure = leader(rows)
         budgets[best.value("solver")] += sure
         listed = ", ".join(f"{_named(row)} {scored(row.scores['frechet'])}" for row in rows)
         findings.append(

@@ -78,6 +78,12 @@ def verdict(a: Row, b: Row, name: str = "frechet") -> int:
     return int(math.copysign(1, found.mean)) if found.sure else 0
 
 
+def leader(rows: Sequence[Row]) -> tuple[Row, bool]:
+    """The row of the least Fréchet distance, and whether it is surely better than every other."""
+    best = min(rows, key=lambda row: row.scores["frechet"][0])
+    return best, all(gain(best, row).sure for row in rows if row is not best)
+
+
 def likeness(a: Row, b: Row) -> float:
     """How alike the pictures of two rows are that began from the same noise: the mean correlation over images.
 

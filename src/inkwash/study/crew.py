@@ -6,14 +6,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.signals import handling
 from inkwash.study.subject import opened
 from inkwash.study.work import Unit, work
 
@@ -56,7 +56,7 @@ def _share(units: list[Unit], jobs: int, tick: Tick) -> None:
     told = 0
     pool = ProcessPoolExecutor(jobs, context, _begin, (done,))
     try:
-        with _deaf():
+        with handling(signal.SIG_IGN, signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
             coming: set[Future[None]] = {pool.submit(_one, unit) for unit in units}
         while coming:
             ended, coming = wait(coming, BEAT, FIRST_COMPLETED)
@@ -75,19 +75,6 @@ def _share(units: list[Unit], jobs: int, tick: Tick) -> None:
         for process in multiprocessing.active_children():
             if process not in others:
                 process.terminate()  # after an error or Ctrl-C: what they are at is not waited for
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Processes that are started inside leave Ctrl-C to this one from their first moment."""
-    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 _done: Any = None  # evaluations of all processes, a number that they share

@@ -16,7 +16,7 @@ from inkwash.atomic import replacing
 from inkwash.core import Seeded, trailing
 from inkwash.data import Source, to_float
 from inkwash.denoise import clip
-from inkwash.jobs.draw import LANES, smooth
+from inkwash.jobs.draw import LANES, channels_first, channels_last, smooth
 from inkwash.metrics.floor import Row, Verdict, loss_floor, verdict
 from inkwash.metrics.likelihood import bound, flow
 from inkwash.metrics.neighbours import copied, neighbours
@@ -78,7 +78,7 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     bits = _bits(subject, held_out[:likelihood], tick) if likelihood else None
     about = {"inkwash": __version__, "command": "evaluate", "checkpoint": model.digest}
     pairs = (near.distance / near.second.clamp(min=1e-12)).argsort()[:SHOWN]  # the most suspicious first
-    sheet = _last_channel(torch.cat([images[pairs], some[near.which[pairs]]]))
+    sheet = channels_last(torch.cat([images[pairs], some[near.which[pairs]]]))
     sheet = grid(sheet, columns=len(pairs), labels=["drawn", "nearest in training"], smooth=smooth(model.shape))
     neighbours_path, losses_path, scores_path = out / "neighbours.png", out / "losses.png", out / "scores.json"
     write(neighbours_path, sheet[None], about)
@@ -173,7 +173,7 @@ def _images(done: Table) -> Tensor:
     """All images of all draws, uint8 [3n,C,H,W]."""
     row, folder = done.rows[0], done.folder
     held = [unit.drawn() for unit in units([row.cell], done.measure, folder)]
-    return torch.cat([torch.from_numpy(each.images).permute(0, 3, 1, 2) for each in held if each is not None])
+    return torch.cat([channels_first(each.images) for each in held if each is not None])
 
 
 def _some(source: Source, most: int) -> Tensor:
@@ -215,7 +215,3 @@ def _curves(losses: tuple[Row, ...]) -> tuple[list[float], dict[str, tuple[list[
         "ideal, held-out images": [row.held_out.ideal for row in losses],
     }
     return noise, {name: ([each.mean for each in of], [each.error for each in of]) for name, of in named.items()}
-
-
-def _last_channel(images: Tensor) -> Any:
-    return images.permute(0, 2, 3, 1).contiguous().numpy()

@@ -1,7 +1,7 @@
 """A study from beginning to end, without the talking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inkwash.atomic import TEMPORARY
@@ -64,6 +64,6 @@ def begin(
         raise AskedWrongly(f"one study compares runs of the same images at the same size; got {told}.")
     found = cells(subjects, sweeps, 1, scoring.seed)  # first of all, as it costs nothing
     measure = ready(Measure(subjects[0], scoring), default_n, tick)
-    found = cells(subjects, sweeps, measure.n, scoring.seed)
+    found = [replace(cell, sampling=replace(cell.sampling, n=measure.n)) for cell in found]
     kept = folder / CELLS
     return Session(found, units(found, measure, kept), measure, kept)

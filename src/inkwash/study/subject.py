@@ -15,7 +15,7 @@ from inkwash.data import Images, Source, to_uint8
 from inkwash.denoise import Denoiser, Gaussian
 from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
-from inkwash.jobs.draw import Model, open_model
+from inkwash.jobs.draw import Model, data_dir, open_model
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.features import Features, Pixels
 from inkwash.metrics.score import DRAWS, Tick, Yardstick, check_n
@@ -48,13 +48,11 @@ class Trained:
         return open_model(self.folder, self.checkpoint, self.device, precision)
 
     def images(self, split: str) -> Source:
-        facts = opened(self).facts
-        told = facts["data_dir"] if self.data_dir is None and facts["data_dir"] else self.data_dir
-        there = Path(told) if told is not None and Path(told).is_dir() else self.data_dir
-        source = build.images(opened(self).run.data, split, there)
-        if split == "train" and source.fingerprint != facts["fingerprint"]:
+        model = opened(self)
+        source = build.images(model.run.data, split, data_dir(model, self.data_dir))
+        if split == "train" and source.fingerprint != model.facts["fingerprint"]:
             raise AskedWrongly(
-                f"{self.folder} was trained on other images than {opened(self).run.data.source} holds now; "
+                f"{self.folder} was trained on other images than {model.run.data.source} holds now; "
                 "put the old ones back, or train again."
             )
         return source
@@ -130,10 +128,14 @@ class Measure:
         return self.scoring.n
 
 
-@cache
-def yardstick(measure: Measure) -> Yardstick:
-    """The yardstick of a measure that is ready."""
-    return _yardstick(measure, lambda step, steps: None)
+_yardsticks: dict[Measure, Yardstick] = {}
+
+
+def yardstick(measure: Measure, tick: Tick = lambda step, steps: None) -> Yardstick:
+    """The yardstick of a measure whose n is settled, made once in each process; `tick` if that takes a training."""
+    if measure not in _yardsticks:
+        _yardsticks[measure] = _yardstick(measure, tick)
+    return _yardsticks[measure]
 
 
 def _yardstick(measure: Measure, tick: Tick) -> Yardstick:
@@ -174,5 +176,5 @@ def ready(measure: Measure, default_n: int, tick: Tick) -> Measure:
     n = measure.scoring.n or min(default_n, available // (DRAWS + 1))
     check_n(n, available, f"{measure.subject.name}'s {measure.scoring.split} images")
     settled = Measure(measure.subject, replace(measure.scoring, n=n))
-    _yardstick(settled, tick)
+    yardstick(settled, tick)
     return settled

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -111,10 +110,10 @@ class Table:
         }
 
 
-def table(cells: list[Cell], measure: Measure, folder: Path, tick: Callable[[], None] = lambda: None) -> Table:
-    """The table of cells whose units are all done in `folder`. `tick` is called after each row."""
+def table(cells: list[Cell], measure: Measure, folder: Path) -> Table:
+    """The table of cells whose units are all done in `folder`."""
     ruler = yardstick(measure)
-    stds = theory.stds(ruler.source.take(_first(len(ruler.source), theory.IMAGES)).cpu())
+    stds = theory.stds(ruler.some(theory.IMAGES))
     rows = []
     for cell in cells:
         drawn, scores = [], []
@@ -135,7 +134,6 @@ def table(cells: list[Cell], measure: Measure, folder: Path, tick: Callable[[], 
                 drawn[0].images[:PICTURES],
             )
         )
-        tick()
     return Table(tuple(rows), ruler.floor, measure, folder, datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"))
 
 
@@ -166,9 +164,3 @@ def _ordered(values: list[Any]) -> list[Any]:
     each = list(dict.fromkeys(values))
     numbers = [value for value in each if isinstance(value, int | float)]
     return sorted(numbers) + [value for value in each if value not in numbers and value is not None]
-
-
-def _first(available: int, wanted: int) -> Any:
-    import torch
-
-    return torch.randperm(available, generator=torch.Generator().manual_seed(0))[:wanted]

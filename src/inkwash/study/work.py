@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from inkwash.atomic import replacing
-from inkwash.jobs.draw import draw
+from inkwash.jobs.draw import channels_first, draw
 from inkwash.metrics.score import DRAWS, Scores, as_json, from_json
 from inkwash.study.cells import Cell
 from inkwash.study.subject import Measure, opened, yardstick
@@ -115,8 +115,7 @@ def work(unit: Unit, tick: Callable[[int], object] = lambda evaluations: None) -
                     temporary, images=drawn.images, evaluations=drawn.evaluations, seconds=drawn.seconds
                 )
         if unit.scores() is None:
-            pixels = torch.from_numpy(drawn.images).permute(0, 3, 1, 2)
-            scores = yardstick(unit.measure).score(pixels)
+            scores = yardstick(unit.measure).score(channels_first(drawn.images))
             with replacing(unit.scores_path) as temporary:
                 temporary.write_text(json.dumps(as_json(scores)), encoding="utf-8")
     finally:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import environ
-from threading import Event, current_thread, main_thread
+from threading import Event
 from types import FrameType
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from inkwash.errors import InkwashError
 from inkwash.settings import Sampling
+from inkwash.signals import handling
 
 
 @contextmanager
@@ -49,15 +50,8 @@ def finishing_steps(stop: Event) -> Iterator[None]:
         stop.set()
         print("\nstopping after this step; once more to stop at once", file=sys.stderr)
 
-    if current_thread() is not main_thread():  # where Python allows no handlers
+    with handling(ask, signal.SIGINT, signal.SIGTERM):
         yield
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -67,14 +61,8 @@ def interrupting() -> Iterator[None]:
     def ask(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    if current_thread() is not main_thread():  # where Python allows no handlers
+    with handling(ask, signal.SIGTERM):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

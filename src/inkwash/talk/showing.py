@@ -5,8 +5,7 @@ from threading import Event
 
 from inkwash import cli, recipes
 from inkwash.errors import InkwashError
-from inkwash.talk.bars import bar, finishing_steps, walk
-from inkwash.talk.bars import learning as learning
+from inkwash.talk.bars import bar, finishing_steps, learning, walk
 
 
 def gallery(command: cli.Gallery) -> None:
