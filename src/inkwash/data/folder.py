@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 import torch
 
+from inkwash.data.captions import caption_files, captions_of
 from inkwash.data.listing import class_of, classes, files_below, some, split_folders
 from inkwash.data.picture import Header, UnreadableError, quiet_pillow, read_header
 from inkwash.data.source import Images, check_split, hold_out
@@ -36,9 +37,14 @@ def folder(
     already. `channels` is 1 or 3; without, 1 if every image is grey, else 3. Folders directly below are
     classes, in the order of their names, and hold their images at any depth. Hidden files are passed over.
 
-    `unreadable` says what to do about files that are damaged or no images: "refuse" them, or "skip" them and
-    list them in `.skipped`. Where images are not decoded at once, "refuse" finds damage only when it meets it
-    (`take` then raises InkwashError); "skip" decodes everything once to look for it.
+    A captions.jsonl, metadata.jsonl or metadata.csv (see `read_captions`) in the folder, or in its train/ and
+    test/, gives each image its captions. Then images outside the folders directly below are allowed; where there
+    are any, there are no classes.
+
+    `unreadable` says what to do about files that are damaged, no images, or without a caption where others have
+    one: "refuse" them, or "skip" them and list them in `.skipped`. Where images are not decoded at once, "refuse"
+    finds damage only when it meets it (`take` then raises InkwashError); "skip" decodes everything once to look
+    for it.
 
     `split` "train" or "test" takes the folder train/ or test/ (or val/) where there are these, else the part
     that `hold_out` gives; both have the same classes, channels and size. Without `split`, the folder is one
@@ -82,8 +88,12 @@ def _check(root: Path, size: int | None, channels: int | None, unreadable: str, 
 def _survey(
     root: Path, bases: dict[str, Path], size: int | None, channels: int | None, unreadable: str
 ) -> tuple[Streamed, list[Path]]:
-    """Read all headers and settle shape and classes; the images, and in which of the bases each lies."""
-    listed = [(file, base) for base in bases.values() for file in files_below(base)]
+    """Read all headers, and settle shape, classes and captions; the images, and in which of the bases each lies."""
+    told = caption_files(root)
+    listed = [(file, base) for base in bases.values() for file in files_below(base) if file not in told]
+    captions = captions_of([file for file, _ in listed], told, unreadable) if told else {}
+    skipped = [file for file, _ in listed if told and file not in captions]
+    listed = [(file, base) for file, base in listed if not told or file in captions]
     files: list[Path] = []
     base_of: list[Path] = []
     headers: list[Header] = []
@@ -101,12 +111,14 @@ def _survey(
             headers.append(found)
     _judge(root, bad, len(files), unreadable)
     names = [class_of(file, base) for file, base in zip(files, base_of, strict=True)]
-    known = classes(names, files)
+    known = () if told and "" in names else classes(names, files)
     channels = channels or (1 if all(header.grey for header in headers) else 3)
     shape = (channels, *((size, size) if size else _common_size(root, files, headers)))
     labels = torch.tensor([known.index(name) for name in names]) if known else None
     name = root.resolve().name
-    return Streamed(name, "train", root, tuple(files), shape, size, labels, known, tuple(bad)), base_of
+    said = tuple(captions[file] for file in files) if told else ()
+    skipped += bad
+    return Streamed(name, "train", root, tuple(files), shape, size, labels, known, tuple(skipped), said), base_of
 
 
 def _common_size(root: Path, files: Sequence[Path], headers: Sequence[Header]) -> tuple[int, int]:
@@ -140,7 +152,7 @@ def _decoded(source: Streamed, unreadable: str, keep: bool) -> Images | Streamed
         pixels = pixels[chosen] if keep else pixels
     if not keep:
         return source
-    return Images(source.name, source.split, pixels, source.labels, source.classes, source.skipped)
+    return Images(source.name, source.split, pixels, source.labels, source.classes, source.skipped, source.captions)
 
 
 def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,8 @@ class Source(Protocol):
     @property
     def labels(self) -> Tensor | None: ...  # [N] int64, each 0..len(classes)-1
     @property
+    def captions(self) -> tuple[tuple[str, ...], ...]: ...  # of each image one or more; () where there are none
+    @property
     def fingerprint(self) -> str: ...  # sha256 hex of what the images are
     def __len__(self) -> int: ...
     def take(self, indices: Tensor) -> Tensor: ...  # [B] int64 -> uint8 [B,C,H,W]
@@ -45,7 +48,8 @@ class Divisible(Source, Protocol):
 class Images:
     """Images in memory: pixels uint8 [N,C,H,W], not empty; labels int64 [N] in 0..len(classes)-1, or None.
 
-    Raises AskedWrongly when the tensors are not of these kinds or do not fit together.
+    Raises AskedWrongly when the tensors are not of these kinds or do not fit together, or when captions are
+    given and an image has none or an empty one.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Images:
     labels: Tensor | None = None  # int64 [N]
     classes: tuple[str, ...] = ()
     skipped: tuple[Path, ...] = ()  # files of the folder that could not be read
+    captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
 
     def __post_init__(self) -> None:
         check_split(self.split)
@@ -63,6 +68,7 @@ class Images:
                 f"{self.name}: images must be a uint8 tensor [N,C,H,W] and not empty; "
                 f"got {pixels.dtype} {list(pixels.shape)}."
             )
+        check_captions(self.name, self.captions, len(pixels))
         if labels is None:
             return
         if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
@@ -87,11 +93,13 @@ class Images:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 hex of shape, pixels, labels and class names; the same on every device."""
+        """sha256 hex of shape, pixels, labels, class names and captions; the same on every device."""
         hashed = hashlib.sha256(repr((tuple(self.pixels.shape), self.classes)).encode())
         for tensor in (self.pixels, self.labels):
             if tensor is not None:
                 hashed.update(tensor.cpu().contiguous().numpy().data)
+        if self.captions:  # else as it was before there were any: runs remember it
+            hashed.update(repr(self.captions).encode())
         return hashed.hexdigest()
 
     def take(self, indices: Tensor) -> Tensor:
@@ -101,7 +109,8 @@ class Images:
     def part(self, indices: Tensor, split: str | None = None) -> Images:
         """The images at these indices as a set of their own; `split` renames its split."""
         labels = None if self.labels is None else self.labels[indices]
-        return replace(self, pixels=self.pixels[indices], labels=labels, split=split or self.split)
+        captions = tuple(self.captions[i] for i in indices.tolist()) if self.captions else ()
+        return replace(self, pixels=self.pixels[indices], labels=labels, split=split or self.split, captions=captions)
 
     def pad(self, size: int) -> Images:
         """Zeros (black) all round, to size × size pixels; an odd one goes to the bottom and the right.
@@ -158,3 +167,16 @@ def check_split(split: str) -> None:
     """Raises AskedWrongly unless `split` is "train" or "test"."""
     if split not in ("train", "test"):
         raise AskedWrongly(f"A split is 'train' or 'test'; got {split!r}.")
+
+
+def check_captions(name: str, captions: Sequence[Sequence[str]], images: int) -> None:
+    """Raises AskedWrongly when there are captions, and not one or more for each image, or one is empty."""
+    if captions and len(captions) != images:
+        raise AskedWrongly(
+            f"{name}: {images} images need as many captions, or none; got {len(captions)}. Give each image its own."
+        )
+    for i, wordings in enumerate(captions):
+        if not wordings or not all(wording.strip() for wording in wordings):
+            raise AskedWrongly(
+                f"{name}: each image needs one caption or more, none of them empty; image {i} has {tuple(wordings)}."
+            )

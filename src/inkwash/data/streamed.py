@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkwash.data.picture import UnreadableError, decode
+from inkwash.data.source import check_captions
 from inkwash.errors import InkwashError
 
 WORKERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes outside Python's lock
@@ -24,7 +25,10 @@ WORKERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes outside Python'
 @final
 @dataclass(frozen=True, eq=False)
 class Streamed:
-    """Image files below `root`, of the given shape once decoded; made by `folder`."""
+    """Image files below `root`, of the given shape once decoded; made by `folder`.
+
+    Raises AskedWrongly when captions are given and an image has none or an empty one.
+    """
 
     name: str
     split: str
@@ -35,19 +39,25 @@ class Streamed:
     labels: Tensor | None = None  # [N] int64
     classes: tuple[str, ...] = ()
     skipped: tuple[Path, ...] = ()  # files that could not be read
+    captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
+
+    def __post_init__(self) -> None:
+        check_captions(self.name, self.captions, len(self))
 
     def __len__(self) -> int:
         return len(self.files)
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 hex of the shape, and each file's name below `root`, bytes, last change and label."""
+        """sha256 hex of the shape, and each file's name below `root`, bytes, last change and label; and captions."""
         labels = [-1] * len(self) if self.labels is None else self.labels.tolist()
         hashed = hashlib.sha256(repr((self.shape, self.size, self.classes)).encode())
         for file, label in zip(self.files, labels, strict=True):
             stat = file.stat()
             name = file.relative_to(self.root).as_posix()
             hashed.update(repr((name, stat.st_size, stat.st_mtime_ns, label)).encode())
+        if self.captions:  # else as it was before there were any: runs remember it
+            hashed.update(repr(self.captions).encode())
         return hashed.hexdigest()
 
     def take(self, indices: Tensor) -> Tensor:
@@ -78,4 +88,5 @@ class Streamed:
         """The files at these indices as a set of their own; `split` renames its split."""
         labels = None if self.labels is None else self.labels[indices]
         files = tuple(self.files[i] for i in indices.tolist())
-        return replace(self, files=files, labels=labels, split=split or self.split)
+        captions = tuple(self.captions[i] for i in indices.tolist()) if self.captions else ()
+        return replace(self, files=files, labels=labels, split=split or self.split, captions=captions)
