@@ -1,0 +1,154 @@
+"""Emoji with their names: thousands of small images with captions that need, at most, the download of a font."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inkwash.atomic import replacing
+from inkwash.data.fetch import cache_folder
+from inkwash.data.font import emoji_font, glyphs
+from inkwash.data.source import Images, check_split
+from inkwash.data.wordings import Wordings, base_of, in_test, sequences
+from inkwash.data.wordings import wordings as wordings_in
+from inkwash.errors import AskedWrongly, InkwashError
+
+if TYPE_CHECKING:  # Pillow is slow to import
+    from PIL.ImageFont import FreeTypeFont
+
+_VERSION = 1  # of how they are drawn: raise it when the pixels change
+_FRAME = "😀🏠⬛🟥🔴💯🇫🇷"  # between them they fill what a font's emoji fill
+_UNKNOWN = ("\U0010fffe", "🇽🇽")  # no character and no flag: what a font shows when it does not know
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom, as Pillow has it
+
+
+def emoji(
+    split: str,
+    size: int = 32,
+    font: str | Path | None = None,
+    language: str = "en",
+    data_dir: str | Path | None = None,
+) -> Images:
+    """Emoji on white, uint8 [N,3,size,size], N about 3,600 and 180; captions in English or, with "zh", Chinese.
+
+    Skin tones, women and men of one emoji lie all in "train" or all in "test", which has a twentieth of them;
+    so which is which never changes. What the font does not know is left out. What looks the same at this size is
+    one image with the wordings of all: the flags of Norway and of Bouvet Island. See `emoji_font` for `font` and
+    `data_dir`, and `wordings` for the captions.
+
+    Raises AskedWrongly for another split or language, a size below 8, or what `emoji_font` does not take;
+    InkwashError when there is no font and none can be downloaded.
+    """
+    said, pixels = _chosen(split, size, font, language, data_dir)
+    return Images("emoji", split, pixels, captions=tuple(wordings.known for wordings in said))
+
+
+def held_out(
+    split: str,
+    size: int = 32,
+    font: str | Path | None = None,
+    language: str = "en",
+    data_dir: str | Path | None = None,
+) -> tuple[tuple[str, ...], ...]:
+    """For each image of `emoji(...)` of the same arguments, the wordings kept back: () for most.
+
+    None is a caption of any image in either split. Raises what `emoji` raises.
+    """
+    said, _ = _chosen(split, size, font, language, data_dir)
+    return tuple(wordings.held_out for wordings in said)
+
+
+def _chosen(
+    split: str, size: int, font: str | Path | None, language: str, data_dir: str | Path | None
+) -> tuple[list[Wordings], torch.Tensor]:
+    """What the images of a split are called, and the images: uint8 [N,3,size,size]."""
+    check_split(split)
+    if size < 8:
+        raise AskedWrongly(f"size is the side of the emoji in pixels, 8 or more; got {size}.")
+    called = wordings_in(language)
+    groups, pixels = _cached(*emoji_font(font, data_dir), size)
+    said = [_together([called[s] for s in group if s in called]) for group in groups]
+    chosen = [i for i, g in enumerate(groups) if said[i].known and in_test(base_of(g[0])) == (split == "test")]
+    return [said[i] for i in chosen], torch.from_numpy(pixels[chosen])
+
+
+def _together(group: Sequence[Wordings]) -> Wordings:
+    return Wordings(tuple(k for one in group for k in one.known), tuple(h for one in group for h in one.held_out))
+
+
+def _cached(path: Path, font: FreeTypeFont, size: int) -> tuple[list[list[str]], NDArray[np.uint8]]:
+    """`draw` of all emoji, from the cache if it was done before."""
+    import emoji as package
+    import PIL
+    from PIL import features
+
+    facts = (
+        _VERSION,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        package.__version__,
+        PIL.__version__,
+        features.version("freetype2"),
+        features.version("raqm"),
+        size,
+    )
+    file = cache_folder() / "emoji" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}.npz"
+    damaged = (EOFError, ValueError, KeyError, BadZipFile)
+    with contextlib.suppress(OSError, *damaged), file.open("rb") as opened, np.load(opened) as found:
+        return [group.split() for group in found["groups"].tolist()], found["pixels"]
+    groups, pixels = draw(font, sequences(), size)
+    with contextlib.suppress(InkwashError), replacing(file) as temporary:  # a cache that cannot be had is no loss
+        np.savez(temporary, groups=np.array([" ".join(group) for group in groups]), pixels=pixels)
+    return groups, pixels
+
+
+def draw(font: FreeTypeFont, texts: Sequence[str], size: int) -> tuple[list[list[str]], NDArray[np.uint8]]:
+    """Pixels, uint8 [N,3,size,size], no two the same, and for each the emoji among `texts` that look so.
+
+    What the font does not know is left out. Both keep the order of `texts`.
+    """
+    from tqdm import tqdm
+
+    frame = _frame(font)
+    widest = 1.5 * font.getlength("😀")  # a sequence that the font does not know comes as emoji side by side
+    unknown = {bytes([255]) * (3 * size * size), *(_picture(font, text, frame, size).tobytes() for text in _UNKNOWN)}
+    groups: dict[bytes, list[str]] = {}
+    for text in tqdm(texts, desc="Drawing emoji", unit="image", delay=2):
+        if font.getlength(text) <= widest and (content := _picture(font, text, frame, size).tobytes()) not in unknown:
+            groups.setdefault(content, []).append(text)
+    pixels = np.frombuffer(bytearray().join(groups), np.uint8).reshape(-1, 3, size, size)
+    return list(groups.values()), pixels
+
+
+def _frame(font: FreeTypeFont) -> Box:
+    """The square that holds the font's emoji."""
+    boxes = [box for c in (*_FRAME[:-2], _FRAME[-2:]) if (box := glyphs(font, c).getbbox())]
+    left, top = (min(box[i] for box in boxes) for i in (0, 1))
+    right, bottom = (max(box[i] for box in boxes) for i in (2, 3))
+    return _square((left, top, right, bottom), max(right - left, bottom - top))
+
+
+def _square(box: Box, side: int) -> Box:
+    """The square of this side round the middle of a box."""
+    left, top = (box[0] + box[2] - side) // 2, (box[1] + box[3] - side) // 2
+    return left, top, left + side, top + side
+
+
+def _picture(font: FreeTypeFont, text: str, frame: Box, size: int) -> NDArray[np.uint8]:
+    """uint8 [3,size,size] on white: what is in the frame, or in a larger square where the emoji leaves it."""
+    from PIL import Image
+
+    canvas = glyphs(font, text)
+    ink = canvas.getbbox() or frame
+    beyond = max(frame[0] - ink[0], frame[1] - ink[1], ink[2] - frame[2], ink[3] - frame[3], 0)
+    region = canvas.crop(_square(frame, frame[2] - frame[0] + 2 * beyond))
+    flat = Image.alpha_composite(Image.new("RGBA", region.size, "white"), region).convert("RGB")
+    return np.array(flat.resize((size, size), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
