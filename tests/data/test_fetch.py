@@ -136,6 +136,14 @@ def test_wrong_bytes_send_it_to_the_next_mirror(server: Server, home: Path, wron
     assert well.asked == [""]  # nothing of the wrong bytes was kept
 
 
+def test_a_checksum_of_the_file_as_it_comes(server: Server, home: Path) -> None:
+    other, well = Mirror(OTHERWISE), Mirror(PACKED)
+    mirrors = (server.add("other", other), server.add("well", well))
+    path = find_or_fetch(NAME, "set", hashlib.sha256(PACKED).hexdigest(), mirrors, home, packed=True)
+    assert path.read_bytes() == PACKED
+    assert other.asked == [""]  # the same contents, packed differently, were not taken
+
+
 def test_when_no_mirror_delivers_one_sentence_says_what_to_do(server: Server, home: Path) -> None:
     mirrors = (
         server.add("gone", Mirror(status=404)),

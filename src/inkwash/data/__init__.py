@@ -1,24 +1,29 @@
 """Sets of images, and the batches cut from them."""
 
-from inkwash.data.batches import Batch, Batches
+from inkwash.data.batches import Asks, Batch, Batches
+from inkwash.data.cifar import cifar10
 from inkwash.data.digits import digits
+from inkwash.data.emoji import emoji
 from inkwash.data.fetch import cache_folder, find_or_fetch
 from inkwash.data.folder import folder
 from inkwash.data.idx import read_idx
 from inkwash.data.load import is_folder, load
 from inkwash.data.mnist import fashion_mnist, mnist
-from inkwash.data.shuffle import indices
+from inkwash.data.shuffle import indices, permutation
 from inkwash.data.source import Images, Source, hold_out, to_float, to_uint8
 from inkwash.data.streamed import Streamed
 
 __all__ = [
+    "Asks",
     "Batch",
     "Batches",
     "Images",
     "Source",
     "Streamed",
     "cache_folder",
+    "cifar10",
     "digits",
+    "emoji",
     "fashion_mnist",
     "find_or_fetch",
     "folder",
@@ -27,6 +32,7 @@ __all__ = [
     "is_folder",
     "load",
     "mnist",
+    "permutation",
     "read_idx",
     "to_float",
     "to_uint8",

@@ -17,18 +17,25 @@ _PIECE = 1 << 14  # bytes; what has come of a piece when the connection breaks i
 
 
 def find_or_fetch(
-    file_name: str, folder_name: str, sha256: str, mirrors: Sequence[str], data_dir: str | Path | None = None
+    file_name: str,
+    folder_name: str,
+    sha256: str,
+    mirrors: Sequence[str],
+    data_dir: str | Path | None = None,
+    *,
+    packed: bool = False,
 ) -> Path:
     """The path of `file_name`, or of the same without .gz, in `folder_name` under the data folder.
 
     The data folder is `data_dir`, else $INKWASH_DATA, else $XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash. A
     file that is there is used as it is. One that is not is downloaded from the first of the mirrors (URLs
     ending in "/") that delivers, into the data folder, or into the cache folder where that cannot be written.
-    `sha256` is that of the *unpacked* contents: mirrors pack the same contents differently.
+    `sha256` is that of the *unpacked* contents, since mirrors pack the same contents differently; or with
+    `packed` that of the file as it comes, where no other is published.
 
     Raises AskedWrongly when `data_dir` is no folder; InkwashError when no mirror delivers.
     """
-    root = _data_folder(data_dir)
+    root = data_folder(data_dir)
     found = _present(root / folder_name, file_name)
     if found is not None:
         return found
@@ -41,10 +48,11 @@ def find_or_fetch(
                 "written to download it there. Give a data folder that can be written."
             )
     with _lock(folder):  # whoever waited here finds what the other process downloaded
-        return _present(folder, file_name) or _download(folder / file_name, sha256, mirrors)
+        return _present(folder, file_name) or _download(folder / file_name, sha256, mirrors, packed)
 
 
-def _data_folder(data_dir: str | Path | None) -> Path:
+def data_folder(data_dir: str | Path | None) -> Path:
+    """`data_dir`, else $INKWASH_DATA, else the cache folder. Raises AskedWrongly when `data_dir` is no folder."""
     if data_dir is not None:
         root = Path(data_dir).expanduser()
         if not root.is_dir():
@@ -92,7 +100,7 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _download(target: Path, sha256: str, mirrors: Sequence[str]) -> Path:
+def _download(target: Path, sha256: str, mirrors: Sequence[str], packed: bool) -> Path:
     import requests  # slow to import
 
     part = target.with_name(target.name + ".part")
@@ -101,10 +109,10 @@ def _download(target: Path, sha256: str, mirrors: Sequence[str]) -> Path:
         url = mirror + target.name
         try:
             resumed = _stream(url, part)
-            if not _is(part, sha256) and resumed:  # the beginning came from a mirror that packs differently
+            if not _is(part, sha256, packed) and resumed:  # the beginning came from a mirror that packs differently
                 part.unlink()
                 _stream(url, part)
-            if _is(part, sha256):
+            if _is(part, sha256, packed):
                 part.replace(target)
                 return target
             part.unlink()
@@ -148,7 +156,10 @@ def _stream(url: str, part: Path) -> bool:
     return resumed
 
 
-def _is(path: Path, sha256: str) -> bool:
+def _is(path: Path, sha256: str, packed: bool) -> bool:
+    if packed:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     try:
         return hashlib.sha256(unpack(path)).hexdigest() == sha256
     except InkwashError:  # corrupt gzip

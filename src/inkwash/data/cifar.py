@@ -1,0 +1,201 @@
+"""CIFAR-10: 50,000 training and 10,000 test images of ten classes, colour, 32×32 (Krizhevsky 2009)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inkwash.atomic import replacing
+from inkwash.data.fetch import cache_folder, data_folder, find_or_fetch
+from inkwash.data.idx import AGAIN
+from inkwash.data.picture import quiet_pillow
+from inkwash.data.source import Images, check_split
+from inkwash.data.streamed import WORKERS
+from inkwash.errors import InkwashError
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+_SHAPE = (3, 32, 32)
+_RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the pixels
+_FOLDER = "cifar10"
+_ARCHIVE = "cifar-10-binary.tar.gz"
+_UNPACKED = "cifar-10-batches-bin"
+_ZIP = "cifar10-jpeg.zip"
+_MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
+# of the archive as it comes: its author publishes an md5, several public projects this for the same file
+_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+_FILES = {  # of each split, with the sha256 of the contents
+    "train": {
+        "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+        "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+        "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+        "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+        "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+    },
+    "test": {"test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"},
+}
+_OR_THE_ORIGINAL = "Replace it, or remove it and run again: the original will be downloaded."
+
+
+def cifar10(split: str, data_dir: str | Path | None = None) -> Images:
+    """CIFAR-10: uint8 [50000,3,32,32] for "train" and [10000,3,32,32] for "test", labels 0..9.
+
+    In the data folder (see `find_or_fetch`) or its folder cifar10/ it takes the first of these that is there:
+    the original cifar-10-binary.tar.gz, read without unpacking; its unpacked folder cifar-10-batches-bin/;
+    cifar10-jpeg.zip, the images as JPEGs in train|test/CLASS/NUMBER.jpg. Where there is none, the original
+    (162 MiB) is downloaded.
+
+    Pixels that were JPEGs differ from the original's, so such a set is named "cifar10-jpeg". Its images come in the
+    order of their numbers, the classes in turn; they are decoded once and kept in `cache_folder()`/cifar10.
+
+    Raises AskedWrongly for another split or a `data_dir` that is no folder; InkwashError when the files cannot
+    be had, are damaged, or are not the original.
+    """
+    check_split(split)
+    root = data_folder(data_dir)
+    places = (root, root / _FOLDER)
+    archives = (place / name for place in places for name in (_ARCHIVE, _ARCHIVE.removesuffix(".gz")))
+    if (archive := _first(archives, Path.is_file)) is not None:
+        return _original(archive, split)
+    if (unpacked := _first((place / _UNPACKED for place in places), Path.is_dir)) is not None:
+        return _original(unpacked, split)
+    if (packed := _first((place / _ZIP for place in places), Path.is_file)) is not None:
+        return _from_jpegs(packed, split)
+    return _original(find_or_fetch(_ARCHIVE, _FOLDER, _SHA256, _MIRRORS, data_dir, packed=True), split)
+
+
+def _first(paths: Iterable[Path], there: Callable[[Path], bool]) -> Path | None:
+    return next(filter(there, paths), None)
+
+
+def _original(where: Path, split: str) -> Images:
+    """From the archive or its unpacked folder."""
+    wanted = _FILES[split]
+    contents = _read_folder(where, wanted) if where.is_dir() else _read_tar(where, wanted)
+    parts = [_records(contents[name], where / name) for name in wanted]  # first: it knows better what is wrong
+    for name, expected in wanted.items():
+        found = hashlib.sha256(contents[name]).hexdigest()
+        if found != expected:
+            raise InkwashError(
+                f"{where / name} is not the original file of CIFAR-10: its sha256 is {found}, expected {expected}. "
+                f"{_again(where)}"
+            )
+    return _images("cifar10", split, np.concatenate(parts))
+
+
+def _read_folder(folder: Path, wanted: Iterable[str]) -> dict[str, bytes]:
+    try:
+        return {name: (folder / name).read_bytes() for name in wanted}
+    except OSError as error:
+        raise InkwashError(f"{error.filename} cannot be read ({error.strerror}). {_again(folder)}") from error
+
+
+def _read_tar(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    missing = set(wanted)
+    try:
+        with tarfile.open(path, "r:gz" if path.suffix == ".gz" else "r:") as archive:
+            for member in archive:  # in their order, as gzip cannot jump, and no further than needed
+                file = archive.extractfile(member) if PurePosixPath(member.name).name in missing else None
+                if file is not None:
+                    contents[PurePosixPath(member.name).name] = file.read()
+                    missing -= contents.keys()
+                if not missing:
+                    return contents
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise InkwashError(f"{path} is truncated or damaged ({error}). {AGAIN}") from error
+    raise InkwashError(f"{path} ends without {', '.join(sorted(missing))}: it is cut short or another file. {AGAIN}")
+
+
+def _again(path: Path) -> str:
+    return f"Delete {path} and run again: it will be downloaded anew."
+
+
+def _records(contents: bytes, path: Path) -> NDArray[np.uint8]:
+    """The records of one file: uint8 [N,3073], a label and the pixels; `path` is for the error messages."""
+    if not contents or len(contents) % _RECORD:
+        raise InkwashError(
+            f"{path} has {len(contents)} bytes, where records of {_RECORD} bytes were expected: it is cut short, or "
+            "no file of CIFAR-10's binary version. Delete it and run again."
+        )
+    records = np.frombuffer(contents, np.uint8).reshape(-1, _RECORD)
+    if (highest := int(records[:, 0].max())) >= len(CLASSES):
+        raise InkwashError(
+            f"{path} has the label {highest}, where 0..{len(CLASSES) - 1} were expected: it is damaged, or no file of "
+            "CIFAR-10's binary version. Delete it and run again."
+        )
+    return records
+
+
+def _images(name: str, split: str, records: NDArray[np.uint8]) -> Images:
+    pixels = records[:, 1:].reshape(-1, *_SHAPE).copy()  # without gaps, and it can be written to
+    return Images(name, split, torch.from_numpy(pixels), torch.from_numpy(records[:, 0].astype(np.int64)), CLASSES)
+
+
+def _from_jpegs(path: Path, split: str) -> Images:
+    """From the zip, or from what an earlier run decoded of the same zip."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InkwashError(f"{path} cannot be read ({error.strerror}).") from error
+    kept = cache_folder() / _FOLDER / f"jpeg-{digest[:16]}-{split}.bin"
+    if kept.is_file():
+        return _images("cifar10-jpeg", split, _records(kept.read_bytes(), kept))
+    records = _decoded(path, split)
+    with suppress(InkwashError), replacing(kept) as temporary:  # where it cannot be kept, it is decoded each time
+        temporary.write_bytes(records.data)
+    return _images("cifar10-jpeg", split, records)
+
+
+def _decoded(path: Path, split: str) -> NDArray[np.uint8]:
+    """The split's JPEGs as records, uint8 [N,3073]."""
+    from tqdm import tqdm
+
+    try:
+        with zipfile.ZipFile(path) as archive, quiet_pillow(), ThreadPoolExecutor(WORKERS) as pool:
+            members = _members(archive.namelist(), split, path)
+            done = pool.map(lambda member: _record(path, archive, *member), members)
+            return np.stack(list(tqdm(done, total=len(members), desc=f"{path.stem} {split}", unit="image", delay=2)))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InkwashError(f"{path} is no whole zip file ({error}). {_OR_THE_ORIGINAL}") from error
+
+
+def _members(names: Iterable[str], split: str, path: Path) -> list[tuple[str, int]]:
+    """The split's files with their labels, in the order of their numbers, the classes in turn."""
+    pattern = re.compile(rf"{split}/({'|'.join(CLASSES)})/(\d+)\.jpg")
+    found = [(int(match[2]), CLASSES.index(match[1]), match[0]) for match in map(pattern.fullmatch, names) if match]
+    missing = [name for label, name in enumerate(CLASSES) if all(label != other for _, other, _ in found)]
+    if missing:
+        raise InkwashError(
+            f"{path} has no images {split}/CLASS/NUMBER.jpg for the class(es) {', '.join(missing)}. {_OR_THE_ORIGINAL}"
+        )
+    return [(name, label) for _, label, name in sorted(found)]
+
+
+def _record(path: Path, archive: zipfile.ZipFile, name: str, label: int) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(archive.read(name)), formats=("JPEG",)) as image:
+            pixels = np.asarray(image.convert("RGB"))  # [H,W,3]
+    except Exception as error:  # damaged files make Pillow's readers fail in every way there is
+        raise InkwashError(f"{path}: {name} cannot be decoded ({error}). {_OR_THE_ORIGINAL}") from error
+    if pixels.shape != (32, 32, 3):
+        raise InkwashError(
+            f"{path}: {name} has {pixels.shape[1]}×{pixels.shape[0]} pixels, where 32×32 were expected. "
+            f"{_OR_THE_ORIGINAL}"
+        )
+    return np.concatenate([np.full(1, label, np.uint8), pixels.transpose(2, 0, 1).ravel()])
