@@ -1,0 +1,68 @@
+"""A text as a condition, read by a small network that is trained together with the model."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inkwash.nets.condition import Cond
+
+WORDS = 24  # of a text
+IDS = 12  # of a word
+BUCKETS = 8192  # of ids, 0 among them
+
+
+class TextEmbedder(nn.Module):
+    """The words of texts, each a few ids, int64 [B,L,G] in 0..buckets-1 with L <= `words` -> Cond.
+
+    A word is the mean of the embeddings of its ids (Bojanowski et al. 2017, section 3.2, there the sum), and id 0 is
+    none; a word without ids is not there. Words with their learned positions, and a learned token before them, go
+    through a transformer whose norms come first (Xiong et al. 2020). `vector` [B,width] is the state at the token,
+    `tokens` [B,1+L,width] are all states, and `mask` is True for the token and for the words that are there; what
+    `tokens` holds elsewhere is of no meaning. Nothing asked is the text without words, of which only the token is seen.
+    """
+
+    beside = 0
+
+    def __init__(
+        self, buckets: int = BUCKETS, width: int = 128, layers: int = 2, heads: int = 4, words: int = WORDS
+    ) -> None:
+        super().__init__()
+        self.vector = self.tokens = width
+        self.words = words
+        self.table = nn.Parameter(torch.randn(buckets, width) * width**-0.5)
+        self.first = nn.Parameter(torch.randn(width) * width**-0.5)
+        self.places = nn.Parameter(torch.randn(words, width) * 0.02)
+        self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def blank(self, x: Tensor) -> Tensor:
+        return torch.zeros(len(x), self.words, IDS, dtype=torch.int64, device=x.device)
+
+    def forward(self, value: Tensor, kept: Tensor) -> Cond:
+        B, L, G = value.shape
+        ids = value * kept[:, None, None]
+        means = F.embedding_bag(ids.view(B * L, G), self.table, mode="mean", padding_idx=0)  # 0 where there is no id
+        x = torch.cat([self.first.expand(B, 1, -1), means.view(B, L, -1) + self.places[:L]], dim=1)
+        mask = F.pad((ids > 0).any(dim=2), (1, 0), value=True)  # [B,1+L]
+        for layer in self.layers:
+            x = layer(x, mask)
+        x = self.norm(x)
+        return Cond(vector=x[:, 0], tokens=x, mask=mask)
+
+
+class _Layer(nn.Module):
+    """x [B,L,width] -> the same: attention to the places that `mask` [B,L] keeps, then each place by itself."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.each = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        B, L, W = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(B, L, 3, self.heads, W // self.heads).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
+        x = x + self.out(seen.transpose(1, 2).reshape(B, L, W))
+        return x + self.each(self.norm2(x))  # type: ignore[no-any-return]

@@ -1,0 +1,63 @@
+"""What encoders with weights of their own make of texts, computed once and kept."""
+
+import contextlib
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from inkwash.atomic import replacing
+from inkwash.data.fetch import cache_folder
+from inkwash.errors import InkwashError
+from inkwash.text.encoder import TextEncoder, checked
+from inkwash.text.joint import Joint
+
+_AT_ONCE = 256  # texts between two looks at the bar
+
+
+def embedded(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
+    """encoder(texts), one row for each text, where only texts that are new to this machine are computed.
+
+    They are kept in text/DIGEST.npz of the cache folder, one file for each encoder: 1.5 KB for a text and 384 numbers.
+    A file that is damaged is computed again, and one that cannot be written is done without. `Joint` is not kept: it
+    is fast. Raises what the encoder raises.
+    """
+    texts = checked(texts)
+    if isinstance(encoder, Joint) or not texts:
+        return encoder(texts)
+    file = cache_folder() / "text" / f"{encoder.digest}.npz"
+    known = _read(file)
+    new = sorted({*texts} - known.keys(), key=lambda text: (len(text), text))  # those of one length are padded least
+    if new:
+        with tqdm(total=len(new), desc=f"texts through {encoder.name}", unit="text", delay=2) as bar:
+            for i in range(0, len(new), _AT_ONCE):
+                part = new[i : i + _AT_ONCE]
+                known |= dict(zip(part, encoder(part).numpy(), strict=True))
+                bar.update(len(part))
+        with contextlib.suppress(InkwashError):
+            _write(file, known)
+    return torch.from_numpy(np.stack([known[text] for text in texts]))
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    """Text -> its row [width]; nothing where the file is not there or damaged."""
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as held:
+            texts, rows = json.loads(held["texts"].tobytes()), held["rows"]
+        if rows.ndim != 2 or rows.dtype != np.float32:
+            return {}
+        return dict(zip(texts, rows, strict=True))
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error):
+        return {}
+
+
+def _write(file: Path, known: dict[str, np.ndarray]) -> None:
+    texts = np.frombuffer(json.dumps(list(known)).encode(), dtype=np.uint8)
+    with replacing(file) as temporary:
+        np.savez(temporary, texts=texts, rows=np.stack(list(known.values())))

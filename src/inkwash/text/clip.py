@@ -1,0 +1,80 @@
+"""The text half of CLIP (Radford et al. 2021), as CS231n's assignment 3 conditions its emoji on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from inkwash.errors import InkwashError
+from inkwash.nets.condition import Embedder, Vector
+from inkwash.text import hub
+from inkwash.text.encoder import checked
+
+MODEL = "openai/clip-vit-base-patch32"  # on huggingface.co; 600 MB with the half for images, 512 numbers a text
+KINDS = ("clip", "clip_text_model")  # as config.json names them
+BATCH = 64  # texts at a time
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Texts -> float32 [N,width], 512 for ViT-B/32: the projected state at the end of the text, as it comes.
+
+    As in the assignment, which takes `encode_text` of OpenAI's package, it is not normalised. That package refuses
+    texts of over 77 tokens; here they are cut. Rows depend on the others of a call by rounding only.
+    """
+
+    name: str
+    network: nn.Module  # a CLIPTextModelWithProjection
+    tokenizer: Any
+    width: int
+    digest: str
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Raises AskedWrongly where a text is blank."""
+        texts, rows = checked(texts), [torch.zeros(0, self.width)]
+        device = next(self.network.parameters()).device
+        for i in range(0, len(texts), BATCH):
+            part = self.tokenizer(texts[i : i + BATCH], padding=True, truncation=True, return_tensors="pt").to(device)
+            with torch.no_grad():
+                rows.append(self.network(**part).text_embeds.cpu())
+        return torch.cat(rows)
+
+    def embedder(self) -> Embedder:
+        return Vector(self.width)
+
+
+def opened(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
+    """The encoder `name` out of a folder with config.json, the weights and the tokenizer's files, or of a hub id.
+
+    Raises AskedWrongly when it is not there or transformers is not installed; InkwashError when files are no good.
+    """
+    with hub.quiet(name):
+        from transformers import CLIPTextModelWithProjection, CLIPTokenizer
+
+        def load(local: bool) -> Clip:
+            network, report = CLIPTextModelWithProjection.from_pretrained(
+                where, local_files_only=local, output_loading_info=True, ignore_mismatched_sizes=True
+            )
+            # transformers would leave these to chance
+            absent = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
+            if absent:
+                raise InkwashError(
+                    f"{where} lacks {len(absent)} of the weights of CLIP's text model, or has them in other shapes; "
+                    f"the first is {absent[0]}. Take {MODEL}, or download the folder again."
+                )
+            tokenizer = CLIPTokenizer.from_pretrained(where, local_files_only=local)
+            knows, needs = len(tokenizer), network.config.vocab_size
+            if knows != needs:  # such as 2, where its files are not there
+                raise InkwashError(
+                    f"The tokenizer in {where} knows {knows} tokens, and the model {needs}. "
+                    "Put the model's own tokenizer.json, or vocab.json and merges.txt, there."
+                )
+            tokenizer.model_max_length = network.config.max_position_embeddings
+            network = network.float().requires_grad_(False).eval().to(device)
+            digest = hub.digest(network, tokenizer.get_vocab(), "clip")
+            return Clip(name, network, tokenizer, network.config.projection_dim, digest)
+
+        return hub.got(name, where, load)
