@@ -92,7 +92,8 @@ def test_shell_completion(line: str, words: str, tmp_path: Path) -> None:
     assert "lab06" in did("--tyro-print-completion", "zsh").out
     script = did("--tyro-print-completion", "bash").out
     ask = f"COMP_WORDS=(inkwash {line}); COMP_CWORD={len(line.split())}; _tyro_inkwash; echo ${{COMPREPLY[*]}}"
-    done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True)
+    # through a pipe: as an argument the script would be longer than Linux takes
+    done = subprocess.run(["bash"], input=f"{script}\n{ask}\n", capture_output=True, text=True, check=True)
     assert done.stdout.split() == words.split()
 
 

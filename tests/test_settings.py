@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from inkwash import recipes
 from inkwash.errors import AskedWrongly
-from inkwash.settings import Data, Process, Run, Sampling, TenChannelUNet, Training, UNet
+from inkwash.settings import Conditioning, Data, Process, Run, Sampling, TenChannelUNet, Training, UNet
 
 NAN, INF = float("nan"), float("inf")
 
@@ -41,6 +41,13 @@ WRONG: list[tuple[type, str, list[Any]]] = [
     (Training, "ema", [-0.1, 2.0, NAN]),
     (Training, "save_every", [0]),
     (Training, "seed", [-1, 2**63]),
+    (Conditioning, "condition", ["label", None]),
+    (Conditioning, "condition_dropout", [-0.1, 1.1, NAN]),
+    (Conditioning, "scale", [-1.0, NAN, INF]),
+    (Sampling, "scale", [-1.0, NAN, INF]),
+    (Sampling, "interval", [(-1.0, 1.0), (NAN, 1.0), (0.0, 1.0, 2.0)]),
+    (Sampling, "rescale", [-0.1, 1.1, NAN]),
+    (Sampling, "guidance", ["none", None]),
     (Sampling, "n", [0, -1]),
     (Sampling, "steps", [0]),
     (Sampling, "eta", [-0.1, 1.5, NAN]),
@@ -61,7 +68,12 @@ def test_out_of_range(kind: type, name: str, value: Any) -> None:
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("kind", [Data, UNet, Process, Training, Sampling])
+def test_half_an_interval() -> None:
+    with pytest.raises(AskedWrongly, match=r"^--interval takes two numbers, as in 0\.2,5 \(got \(1\.0,\)\)\.$"):
+        Sampling(interval=(1.0,))
+
+
+@pytest.mark.parametrize("kind", [Data, UNet, Conditioning, Process, Training, Sampling])
 def test_what_a_wrong_type_is_called(kind: type) -> None:
     for entry in fields(kind):
         with pytest.raises(AskedWrongly, match=f"^--{entry.name.replace('_', '-')} should be"):
@@ -81,6 +93,15 @@ def test_networks_survive_json(network: UNet | TenChannelUNet) -> None:
     back = TypeAdapter(Run).validate_python(json.loads(json.dumps(asdict(run))))
     assert back == run
     assert type(back.network) is type(network)
+
+
+@pytest.mark.parametrize("interval", [None, (0.0, INF), (0.25, 5.0)])
+def test_guidance_survives_json(interval: tuple[float, float] | None) -> None:
+    """As provenance keeps it: tuples become lists, and no end stays none."""
+    sampling = Sampling(scale=1.5, interval=interval, rescale=0.7, label="7")
+    back = Sampling(**json.loads(json.dumps(asdict(sampling))))
+    assert (back.scale, back.rescale, back.label) == (1.5, 0.7, "7")
+    assert interval is None or tuple(back.interval) == interval
 
 
 def test_numbers_survive_json() -> None:

@@ -13,7 +13,7 @@ from unet import UNet
 
 from inkwash import recipes
 from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.jobs.draw import open_model
+from inkwash.jobs.model import open_model
 from inkwash.settings import Sampling
 
 

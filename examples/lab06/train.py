@@ -18,7 +18,7 @@ from unet import UNet
 
 from inkwash import recipes
 from inkwash.core import V, mix
-from inkwash.data import Batches, load, to_float
+from inkwash.data import Batch, Batches, load, to_float
 from inkwash.denoise import Denoiser
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
@@ -38,7 +38,8 @@ def train(run: Run, out: Path, data_dir: Path | None = None) -> None:
     precision = build.precision(settings, device)
     source, test = (load(run.data.source, split, data_dir=data_dir, size=run.data.size) for split in ("train", "test"))
     batches = Batches(source, settings.batch_size, settings.seed, device=device)
-    kept = to_float(test.take(torch.arange(min(len(test), HELD_OUT)))).to(device)  # never trained on
+    first = torch.arange(min(len(test), HELD_OUT))
+    kept = Batch(to_float(test.take(first)).to(device), None, first)  # never trained on
 
     torch.manual_seed(settings.seed)
     unet = UNet(source.shape[0])

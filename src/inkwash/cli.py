@@ -51,8 +51,12 @@ class Sample:
 class Forward:
     """Draw the forward process: real images at 0 to 100 % of it, and the schedule's curves."""
 
-    target: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE|FOLDER")]
-    """A recipe, the folder of a run, or a folder of images."""
+    target: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE|FOLDER")] = ""
+    """A recipe, the folder of a run, or a folder of images; not needed for --schedules."""
+    schedules: bool = False
+    """Draw β, √ᾱ and √(1 − ᾱ) of the linear, cosine and sigmoid schedules side by side instead."""
+    timesteps: int = 1000
+    """T of --schedules."""
     out: Path = Path("forward.png")
     """The PNG to write."""
     images: int = 4
@@ -178,6 +182,28 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class Import:
+    """Make a run of a checkpoint that was trained elsewhere."""
+
+    kind: Annotated[Literal["cs231n"], tyro.conf.Positional]
+    """Whose: cs231n, of the assignment's trainer."""
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """The checkpoint, model-….pt."""
+    out: Path | None = None
+    """Folder for the run; None makes it runs/NAME-OF-THE-FILE."""
+    encoder: str = "clip"
+    """What read its texts: clip, minilm, or a model's folder or name."""
+    size: int = 32
+    """Side of its images in pixels."""
+    timesteps: int | None = None
+    """T, where the checkpoint does not say."""
+    schedule: Literal["linear", "cosine", "sigmoid"] | None = None
+    """Noise schedule, where the checkpoint does not say."""
+    objective: Literal["pred_noise", "pred_x_start"] | None = None
+    """What its network predicts, where the checkpoint does not say."""
+
+
+@dataclass(frozen=True)
 class Demo:
     """Train on the embedded handwritten digits and draw new ones: what `make demo` runs."""
 
@@ -189,7 +215,8 @@ RUNS = Path("runs")  # where runs and studies go when --out does not say
 
 _COMMANDS: dict[str, type] = {
     "train": Train, "sample": Sample, "evaluate": Evaluate, "study": Study, "race": Race, "gallery": Gallery,
-    "forward": Forward, "info": Info, "recipes": Recipes, "replay": Replay, "demo": Demo,
+    "forward": Forward, "info": Info, "recipes": Recipes, "replay": Replay, "import": Import,
+    "demo": Demo,
 }  # fmt: skip
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes)
 

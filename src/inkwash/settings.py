@@ -18,6 +18,9 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Scale = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Mults = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=10)]
+Noise = Annotated[float, Field(ge=0)]  # σ/α; inf is pure noise
 
 Prediction = Literal["eps", "x0", "v", "flow", "edm"]
 
@@ -32,6 +35,8 @@ class Checked:
             try:
                 _adapter(owner, entry.name).validate_python(value)
             except ValidationError as error:
+                if error.errors()[0]["type"] == "missing":
+                    raise AskedWrongly(f"--{entry.name} takes two numbers, as in 0.2,5 (got {value!r}).") from None
                 wrong = error.errors()[0]["msg"].removeprefix("Input ").removeprefix("Tuple ")
                 wrong = wrong.partition(" after validation")[0]
                 raise AskedWrongly(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None
@@ -47,7 +52,7 @@ class Data(Checked):
     """Which images, and what is done to them before training."""
 
     source: str = "digits"
-    """digits, mnist, fashion-mnist, or a folder of images."""
+    """digits, mnist, fashion-mnist, cifar10, emoji, or a folder of images."""
     size: Annotated[int, Field(ge=1, le=16384)] | None = None
     """Side in pixels: sets of a fixed size are padded to it, folders resized and cropped."""
     image_channels: Literal[1, 3] | None = None
@@ -56,6 +61,10 @@ class Data(Checked):
     """What to do with files of a folder that are not images."""
     flip: bool = False
     """Mirror half the images of each batch. Off by default: a mirrored digit is not a digit."""
+    language: Literal["en", "zh"] = "en"
+    """Language of the emoji's captions."""
+    font: str | None = None
+    """Colour font that emoji are drawn from; None takes an installed one."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class UNet(Checked):
 
     channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 64
     """Channels at the first level, an even number."""
-    mults: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=10)] = (1, 2, 2)
+    mults: Mults = (1, 2, 2)
     """Channels of each level, as multiples."""
     blocks: Annotated[int, Field(ge=1, le=64)] = 2
     """Residual blocks a level on the way down."""
@@ -86,6 +95,63 @@ class TenChannelUNet(Checked):
     """The small 28×28 U-Net of the MNIST report; see inkwash.nets.TenChannelUNet. Nothing to set."""
 
     kind: tyro.conf.Suppress[Literal["ten-channel-unet"]] = "ten-channel-unet"
+
+
+@dataclass(frozen=True)
+class AbarankabUNet(Checked):
+    """The class-conditional U-Net of abarankab's DDPM; see inkwash.nets.AbarankabUNet."""
+
+    base_channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 128
+    """Channels at the first level; a multiple of --num-groups with --norm gn."""
+    channel_mults: Mults = (1, 2, 2, 2)
+    """Channels of each level, as multiples."""
+    num_res_blocks: Annotated[int, Field(ge=1, le=64)] = 2
+    """Residual blocks a level on the way down."""
+    time_emb_dim: Count = 512
+    """Width of the embedding of time."""
+    time_emb_scale: Positive = 1.0
+    """What time is multiplied with before it is embedded."""
+    dropout: Share = 0.1
+    """Dropout in the residual blocks."""
+    attention_resolutions: tuple[Natural, ...] = (1,)
+    """Levels with self-attention, counted from 0; the middle always has it."""
+    norm: Literal["gn", "in", "bn", "none"] = "gn"
+    """Norm of groups, of instances, of batches, or none."""
+    activation: Literal["relu", "mish", "silu"] = "silu"
+    """Activation."""
+    num_groups: Count = 32
+    """Groups of --norm gn."""
+    initial_pad: Annotated[int, Field(ge=0, le=64)] = 0
+    """Zeros laid all round the image first, and taken off again."""
+    kind: tyro.conf.Suppress[Literal["abarankab-unet"]] = "abarankab-unet"
+
+
+@dataclass(frozen=True)
+class Cs231nUNet(Checked):
+    """The text-conditioned U-Net of CS231n's assignment; see inkwash.nets.Cs231nUNet."""
+
+    dim: Annotated[int, Field(ge=4, le=4096, multiple_of=2)] = 48
+    """Channels at the first level, an even number."""
+    dim_mults: Mults = (1, 2, 4, 8)
+    """Channels after each level, as multiples."""
+    kind: tyro.conf.Suppress[Literal["cs231n-unet"]] = "cs231n-unet"
+
+
+Network = UNet | TenChannelUNet | AbarankabUNet | Cs231nUNet
+
+
+@dataclass(frozen=True)
+class Conditioning(Checked):
+    """What the network is told of each image, so that it can be asked for."""
+
+    condition: Literal["none", "class", "text"] = "none"
+    """What to train on besides the images: nothing, their classes, or their captions."""
+    encoder: str = "joint"
+    """What reads captions: joint (trained along), minilm, clip, or a sentence-transformers model's folder or name."""
+    condition_dropout: Share = 0.1
+    """Share of images whose condition is withheld, so that guidance has something to compare with."""
+    scale: Scale = 2.0
+    """Guidance scale that this run is sampled with unless told."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +188,7 @@ class Training(Checked):
     """Error of the network's output."""
     draw: Literal["uniform", "stratified", "log-normal", "logit-normal"] = "uniform"
     """How noise levels are drawn."""
-    weight: Literal["plain", "min-snr"] = "plain"
+    weight: Literal["plain", "min-snr", "snr"] = "plain"
     """How levels are weighted."""
     lr: Positive = 1e-3
     """Learning rate after warm-up."""
@@ -154,9 +220,22 @@ class Run(Checked):
 
     recipe: tyro.conf.Suppress[str]
     data: Data = field(default_factory=Data)
-    network: UNet | TenChannelUNet = field(default_factory=UNet)
+    network: Network = field(default_factory=UNet)
+    conditioning: Conditioning = field(default_factory=Conditioning)
     process: Process = field(default_factory=Process)
     training: Training = field(default_factory=Training)
+
+
+def listed(kind: Callable[[str], Any]) -> Any:
+    """How the command line reads several values of one flag: A,B,C."""
+
+    def read(args: list[str]) -> tuple[Any, ...]:
+        return tuple(kind(word.strip()) for word in args[0].split(","))
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1, metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(str(each) for each in value)],
+    )  # fmt: skip
 
 
 Solver = Literal["ddpm", "ddim", "ddim-lab", "heun", "dpmpp2m"]
@@ -179,6 +258,8 @@ class Sampler(Checked):
     """How the steps are spread; None takes trailing, and karras for heun."""
     limit: Literal["clip", "dynamic", "none"] = "clip"
     """What holds the predicted image in range."""
+    scale: Scale | None = None
+    """Guidance scale s of conditional runs: 1 none, 0 unconditional (CS231n's w is s − 1); None takes the run's."""
 
 
 @dataclass(frozen=True)
@@ -189,18 +270,18 @@ class Sampling(Sampler):
     """How many images."""
     seed: Natural = 0
     """Seed; image i is the same whatever n."""
-
-
-def listed(kind: Callable[[str], Any]) -> Any:
-    """How the command line reads several values of one flag: A,B,C."""
-
-    def read(args: list[str]) -> tuple[Any, ...]:
-        return tuple(kind(word.strip()) for word in args[0].split(","))
-
-    return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1, metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [",".join(str(each) for each in value)],
-    )  # fmt: skip
+    label: str | None = None
+    """Class to draw, by name or number; all draws each in turn, a row a class."""
+    text: str | None = None
+    """What to draw, for runs trained on captions."""
+    interval: Annotated[tuple[Noise, Noise], listed(float)] | None = None
+    """Guide only where σ/α lies between these two numbers; None guides everywhere."""
+    rescale: Share = 0.0
+    """How far guided images are brought back to the contrast of unguided ones."""
+    guide: str | None = None
+    """Folder of a weaker run to guide away from, instead of from no condition (autoguidance)."""
+    guidance: Literal["free", "classifier"] = "free"
+    """classifier steers any run towards --label by the gradient of a classifier of its images."""
 
 
 @dataclass(frozen=True)
@@ -221,8 +302,8 @@ class Sweep(Checked):
     """What holds the predicted image in range: clip, dynamic, none."""
     prediction: Annotated[tuple[Prediction, ...], listed(str)] = ()
     """Of the runs given, those that predict this; empty takes all."""
-    scale: Annotated[tuple[float, ...], listed(float)] = ()
-    """Guidance scales, for conditional runs."""
+    scale: Annotated[tuple[Scale, ...], listed(float)] = ()
+    """Guidance scales, for conditional runs; empty takes the run's own."""
 
 
 @dataclass(frozen=True)

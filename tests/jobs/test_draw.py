@@ -12,7 +12,8 @@ from commands import did, inkwash
 from inkwash import recipes
 from inkwash.core import Seeded, linear
 from inkwash.jobs import build
-from inkwash.jobs.draw import LANES, Model, draw
+from inkwash.jobs.draw import LANES, draw
+from inkwash.jobs.model import Model
 from inkwash.settings import Run, Sampling, UNet
 
 # small, yet with all that might compute an image differently in another batch

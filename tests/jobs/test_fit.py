@@ -171,7 +171,10 @@ def test_mnist(data_dir: Path, tmp_path: Path) -> None:
         (("--steps", 0), "--steps should be greater than or equal to 1 (got 0)."),
         (("--size", 4), "digits is 8×8 and cannot be padded to 4×4; give a size of 8 or more."),
         (("--image-channels", 3), "digits has 1 channel; got channels=3. Leave it out."),
-        (("--source", "digitz"), "'digitz' is neither a folder nor one of the sets digits, mnist, fashion-mnist."),
+        (
+            ("--source", "digitz"),
+            "'digitz' is neither a folder nor one of the sets digits, mnist, fashion-mnist, cifar10, emoji.",
+        ),
         (("--beta-low", 0.1), "the continuous-cosine schedule has no free ends; leave out --beta-low and --beta-high"),
         (("--schedule", "ve", "--beta-low", 5, "--beta-high", 1), "a VE schedule needs 0 < low < high"),
         (("--schedule", "linear", "--beta-high", 3), "betas must be a list of numbers between 0 and 1"),

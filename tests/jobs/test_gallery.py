@@ -10,7 +10,8 @@ from PIL import Image
 
 from commands import TINY, did, inkwash, refused
 from inkwash.jobs import gallery
-from inkwash.jobs.draw import draw, open_model
+from inkwash.jobs.draw import draw
+from inkwash.jobs.model import open_model
 from inkwash.settings import Sampler
 from inkwash.view import grid, read_provenance
 

@@ -27,6 +27,7 @@ FLAGS = {
     "dropout": ("--dropout", 0.3),
     "accumulate": ("--accumulate", 2),
     "flip": ("--flip",),
+    "class": ("--condition", "class", "--condition-dropout", 0.5, "--accumulate", 2),
     "bfloat16": ("--precision", "bfloat16"),
     "many": ("--dropout", 0.2, "--accumulate", 3, "--flip", "--mults", 1, 2, "--attention", 1, "--draw", "log-normal"),
 }
@@ -247,12 +248,18 @@ def test_two_processes_killed(name: str, tmp_path: Path, whole_of_two: Whole) ->
     assert_same_runs(out, whole_of_two(name))
 
 
-def test_two_processes_make_what_one_makes(whole: Whole, whole_of_two: Whole) -> None:
-    """The global batch, its levels and its noise are the same; sums differ in their rounding."""
-    one, both = tensors(whole("plain") / LAST), tensors(whole_of_two("plain") / LAST)
+@pytest.mark.parametrize("flags", ["plain", "class"])
+def test_two_processes_make_what_one_makes(flags: str, whole: Whole, whole_of_two: Whole) -> None:
+    """The global batch, its levels, noise and withheld conditions are the same; sums differ in their rounding."""
+    one, both = tensors(whole(flags) / LAST), tensors(whole_of_two(flags) / LAST)
     for name, tensor in one.items():
         torch.testing.assert_close(both[name], tensor, atol=3e-5, rtol=1e-4)
-    assert load(whole_of_two("plain") / LAST).facts["images_seen"] == 12 * 16
+    facts, others = load(whole(flags) / LAST).facts, load(whole_of_two(flags) / LAST).facts
+    assert others["images_seen"] == 12 * 16
+    for (step, loss), (same, other) in zip(facts["held_out"], others["held_out"], strict=True):
+        assert step == same
+        assert other == pytest.approx(loss, rel=1e-4)
+    assert [loss for _, loss in others["history"]] == pytest.approx([loss for _, loss in facts["history"]], rel=1e-4)
 
 
 def test_two_processes_interrupted(tmp_path: Path, whole_of_two: Whole) -> None:

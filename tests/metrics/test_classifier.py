@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from inkwash.data import Images, load
+from inkwash.data import Images, load, to_float
 from inkwash.errors import AskedWrongly
 from inkwash.metrics import classifier as module
 from inkwash.metrics.classifier import WIDTH, Classifier, Reader, classifier, key
@@ -55,6 +55,23 @@ def test_it_reads_the_digits(digits: Classifier) -> None:
     assert right == digits.accuracy
     assert right > 0.95
     assert digits.classes == tuple("0123456789")
+
+
+def test_its_log_probabilities(cache: Path) -> None:
+    """They are of a distribution over the classes, largest at the class that is read, with a slope for each image."""
+    made, images = classifier(TRAIN, TEST), to_float(PIXELS[:20])
+    each = torch.stack([made.log_p(images, torch.full((20,), label)) for label in range(10)], dim=1)
+    torch.testing.assert_close(each.exp().sum(1), torch.ones(20, dtype=torch.float64), rtol=1e-12, atol=0)
+    assert torch.equal(each.argmax(1), made.read(made(PIXELS[:20])))
+    wanted = torch.arange(20) % 10
+    assert torch.equal(made.log_p(images, wanted), each[torch.arange(20), wanted])
+    x = images[:1].double().requires_grad_()
+    (slope,) = torch.autograd.grad(made.log_p(x, wanted[:1]).sum(), x)
+    for place in range(0, 64, 7):
+        step = torch.zeros(64, dtype=torch.float64)
+        step[place] = 1e-5
+        up, down = (made.log_p(x.detach() + sign * step.view(1, 1, 8, 8), wanted[:1]) for sign in (1, -1))
+        assert ((up - down) / 2e-5).item() == pytest.approx(slope.flatten()[place].item(), rel=1e-6, abs=1e-8)
 
 
 def test_its_features_have_a_mean_square_of_1(digits: Classifier) -> None:

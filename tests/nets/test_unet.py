@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.nets import UNet
-from inkwash.nets.blocks import Attention
+from inkwash.nets.blocks import Attention, CrossAttention
+from inkwash.nets.condition import Cond
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -22,6 +23,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "continuous": {"time_scale": 1000.0},
     "narrowing": {"mults": (3, 1)},
     "all": {"blocks": 2, "mults": (1, 2, 1), "attention": (2,), "heads": 4, "patch": 2, "film": False, "dropout": 0.1},
+    "vector": {"vector": 5},
+    "tokens": {"tokens": 6, "attention": (1,), "heads": 2},
+    "beside": {"beside": 2, "patch": 2},
+    "all told": {"vector": 3, "tokens": 7, "beside": 1, "attention": (0,), "film": False},
 }
 each = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 SIZES = [(1, 1), (2, 3), (5, 7), (28, 28), (29, 27), (33, 32), (16, 48)]
@@ -47,57 +52,79 @@ def x(batch: int, channels: int, height: int = 8, width: int = 8) -> Tensor:
 T = torch.tensor([3, 500, 999])
 
 
+def told(options: dict[str, Any], batch: int = 3, height: int = 8, width: int = 8, seed: int = 2) -> Cond | None:
+    """All that a network of these options can be told, three tokens where there are any; None for one told nothing."""
+    widths = {name: options[name] for name in ("vector", "tokens", "beside") if name in options}
+    shapes = {"vector": (batch,), "tokens": (batch, 3), "beside": (batch,)}
+    ends = {"vector": (), "tokens": (), "beside": (height, width)}
+    generator = torch.Generator().manual_seed(seed)
+    values = {n: torch.randn(*shapes[n], wide, *ends[n], generator=generator) for n, wide in widths.items()}
+    mask = torch.tensor([[True, True, True], [True, True, False], [False, True, False]])[:batch]
+    return Cond(**values, mask=mask if "tokens" in widths else None) if values else None
+
+
+def rows(cond: Cond | None, which: Any) -> Cond | None:
+    """What some of the images are told."""
+    return None if cond is None else Cond(*(None if part is None else part[which] for part in cond))
+
+
 @each
 @pytest.mark.parametrize("image_channels", [1, 3])
 def test_shapes_are_kept_for_every_height_and_width(options: dict, image_channels: int) -> None:
     net = awake(made(image_channels, **options))
     with torch.no_grad():
         for height, width in SIZES:
-            out = net(x(2, image_channels, height, width), T[:2])
+            out = net(x(2, image_channels, height, width), T[:2], told(options, 2, height, width))
             assert out.shape == (2, image_channels, height, width)
             assert out.isfinite().all()
 
 
 @each
 def test_the_output_begins_at_zero(options: dict) -> None:
-    assert not made(3, **options)(x(3, 3), T).any()
+    assert not made(3, **options)(x(3, 3), T, told(options)).any()
 
 
 @each
 def test_each_image_is_by_itself(options: dict) -> None:
     """Reordering the batch reorders the output, and one image alone gives what it gives among others."""
     net = awake(made(**options))
-    order = [2, 0, 1]
+    some, cond = x(3, 1, 9, 7), told(options, 3, 9, 7)
     with torch.no_grad():
-        out = net(x(3, 1, 9, 7), T)
-        torch.testing.assert_close(net(x(3, 1, 9, 7)[order], T[order]), out[order], rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(net(x(3, 1, 9, 7)[1:2], T[1:2]), out[1:2], rtol=1e-4, atol=1e-5)
+        out = net(some, T, cond)
+        for which in ([2, 0, 1], slice(1, 2)):
+            alone = net(some[which], T[which], rows(cond, which))
+            torch.testing.assert_close(alone, out[which], rtol=1e-4, atol=1e-5)
 
 
 @each
 def test_the_output_depends_on_all_it_is_told(options: dict) -> None:
     net = awake(made(**options))
+    cond, others = told(options), told(options, seed=3)
     with torch.no_grad():
-        out = net(x(3, 1), T)
-        assert (net(x(3, 1), T.flip(0))[::2] - out[::2]).abs().max() > 1e-4
-        assert (net(x(3, 1).flip(2), T) - out).abs().max() > 1e-3
-        assert (net(x(3, 1), T, torch.ones(3, 32)) - out).abs().max() > 1e-4
+        out = net(x(3, 1), T, cond)
+        assert (net(x(3, 1), T.flip(0), cond)[::2] - out[::2]).abs().max() > 1e-4
+        assert (net(x(3, 1).flip(2), T, cond) - out).abs().max() > 1e-3
+        for name in ("vector", "tokens", "beside"):
+            if name in options:
+                changed = net(x(3, 1), T, cond._replace(**{name: getattr(others, name)}))
+                assert (changed - out).abs().amax((1, 2, 3)).min() > 1e-4, name
 
 
 @each
 def test_every_parameter_learns(options: dict) -> None:
     net = awake(made(**options))
-    net(x(3, 1), T).square().sum().backward()
+    net(x(3, 1), T, told(options)).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in net.parameters())
 
 
-def test_a_condition_is_added_to_the_embedding_of_time() -> None:
-    """So that a condition of embed(t') − embed(t) makes one time look like another."""
-    net = awake(made())
+def test_a_vector_is_added_to_the_embedding_of_time() -> None:
+    """So that one whose embedding is embed(t') − embed(t) makes one time look like another."""
+    net = awake(made(vector=32))
+    net.told = nn.Identity()
     with torch.no_grad():
-        assert torch.equal(net(x(3, 1), T, torch.zeros(3, 32)), net(x(3, 1), T))
+        assert torch.equal(net(x(3, 1), T, Cond(torch.zeros(3, 32))), net(x(3, 1), T))
         other = T.flip(0)
-        moved = net(x(3, 1), T, net.embed(other) - net.embed(T))
+        moved = net(x(3, 1), T, Cond(net.embed(other) - net.embed(T)))
         torch.testing.assert_close(moved, net(x(3, 1), other), rtol=1e-4, atol=1e-5)
 
 
@@ -129,11 +156,17 @@ def test_dropout_drops_in_training_alone(dropout: float) -> None:
 @pytest.mark.parametrize("attention", [(), (0,), (1,), (0, 1)])
 def test_attention_is_in_the_levels_asked_for_and_the_middle(attention: tuple[int, ...]) -> None:
     """`blocks` of them on the way down, one more on the way up, and one."""
-    net = made(blocks=2, attention=attention)
-    assert sum(isinstance(module, Attention) for module in net.modules()) == 5 * len(attention) + 1
+    for tokens in (0, 6):
+        net = made(blocks=2, attention=attention, tokens=tokens)
+        expected = 5 * len(attention) + 1
+        assert sum(isinstance(module, Attention) for module in net.modules()) == expected
+        assert sum(isinstance(module, CrossAttention) for module in net.modules()) == (expected if tokens else 0)
 
 
-def count(image_channels=1, channels=8, mults=(1, 2), blocks=1, attention=(), patch=1, film=True, **_: Any) -> int:
+def count(
+    image_channels=1, channels=8, mults=(1, 2), blocks=1, attention=(), patch=1, film=True,
+    vector=0, tokens=0, beside=0, **_: Any,
+) -> int:  # fmt: skip
     """The parameters of the network of Ho et al.'s appendix B, layer by layer."""
 
     def linear(i: int, o: int) -> int:
@@ -147,11 +180,14 @@ def count(image_channels=1, channels=8, mults=(1, 2), blocks=1, attention=(), pa
         return 2 * i + conv(i, o) + told + 2 * o + conv(o, o) + (conv(i, o, 1) if i != o else 0)
 
     def attend(c: int) -> int:
-        return 2 * c + linear(c, 3 * c) + linear(c, c)
+        told = 2 * c + linear(c, c) + linear(tokens, 2 * c) + linear(c, c) if tokens else 0
+        return 2 * c + linear(c, 3 * c) + linear(c, c) + told
 
     widths = [channels * mult for mult in mults]
     pixels = image_channels * patch**2
-    total = linear(channels, 4 * channels) + linear(4 * channels, 4 * channels) + conv(pixels, channels)
+    total = linear(channels, 4 * channels) + linear(4 * channels, 4 * channels)
+    total += linear(vector, 4 * channels) + linear(4 * channels, 4 * channels) if vector else 0
+    total += conv(pixels + beside * patch**2, channels)
     c, kept = channels, [channels]
     for i, width in enumerate(widths):
         if i:

@@ -48,7 +48,8 @@ def quick_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def tiny(name: str, channels: int = 4, steps: int = 25) -> Run:
     training = Training(steps=steps, batch_size=8, warmup=5, ema=0.9, precision="float32", device="cpu", save_every=9)
     process = Process(schedule="linear", timesteps=20, prediction="v")
-    return Run(name, Data("digits"), UNet(channels=channels, mults=(1,), blocks=1), process, training)
+    network = UNet(channels=channels, mults=(1,), blocks=1)
+    return Run(name, Data("digits"), network, process=process, training=training)
 
 
 SMALL, LARGE = tiny("small"), tiny("large", 8)

@@ -1,6 +1,7 @@
 """Every recipe builds, trains two steps on a small substitute of its data, and samples."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,38 @@ from inkwash.data import Images
 from inkwash.data import load as load_data
 from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
-from inkwash.settings import TenChannelUNet, UNet
+from inkwash.jobs.conditions import condition
+from inkwash.settings import AbarankabUNet, Cs231nUNet, Run, TenChannelUNet, UNet
 from inkwash.train.checkpoint import LAST, facts
 
 NAMES = list(recipes.names())
-SHAPES = {"digits": (1, 8, 8), "folder": (3, 24, 20), "lab06-eps": (1, 32, 32), "lab06-v": (1, 32, 32)}  # else 28×28
+SHAPES = {
+    "digits": (1, 8, 8), "folder": (3, 24, 20), "lab06-eps": (1, 32, 32), "lab06-v": (1, 32, 32),
+    "abarankab-cifar10": (3, 32, 32), "cifar10": (3, 32, 32), "emoji": (3, 32, 32), "cs231n-emoji": (3, 32, 32),
+}  # fmt: skip
+# what makes a recipe's network small; those without are small, or are built whole below
+SMALL: dict[type, tuple[object, ...]] = {
+    UNet: ("--channels", 16), AbarankabUNet: ("--base-channels", 32), Cs231nUNet: ("--dim", 16), TenChannelUNet: (),
+}  # fmt: skip
+CLASSES = ("left", "middle", "right")
+
+
+def found(name: str) -> Run:
+    """The recipe, with the text encoder that needs nothing."""
+    run = recipes.find(name)
+    return replace(run, conditioning=replace(run.conditioning, encoder="joint"))
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few random images where each recipe's own would be; padding is the set's own."""
+    """A few random images where each recipe's own would be, and what they show; padding is the set's own."""
 
     def load(source: str, split: str, *, data_dir: Any, size: int | None, **rest: Any) -> Images:
-        shape = {"digits": (1, 8, 8), "photos": (3, 24, 20)}.get(source, (1, 28, 28))
+        colour = {"photos": (3, 24, 20), "cifar10": (3, 32, 32), "emoji": (3, 32, 32)}
+        shape = {"digits": (1, 8, 8), **colour}.get(source, (1, 28, 28))
         pixels = np.random.default_rng(len(split)).integers(0, 256, (9, *shape), dtype=np.uint8)
-        images = Images(source, split, torch.from_numpy(pixels))
+        captions = tuple((f"a fox {i}", "an animal") for i in range(9)) if source == "emoji" else ()
+        images = Images(source, split, torch.from_numpy(pixels), torch.arange(9) % 3, CLASSES, captions=captions)
         return images if size is None else images.pad(size)
 
     monkeypatch.setattr("inkwash.jobs.build.load", load)
@@ -39,8 +57,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_trains_and_samples(name: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     flags = ("--source", "photos") if name == "folder" else ()
-    if isinstance(recipes.find(name).network, UNet):  # the whole ones are built below
-        flags = (*flags, "--channels", "16")
+    flags = (*flags, *SMALL[type(recipes.find(name).network)])  # the whole ones are built below
+    if recipes.find(name).conditioning.condition == "text":
+        flags = (*flags, "--encoder", "joint")
     did("train", name, *flags, "--steps", 2, "--batch-size", 4, "--device", "cpu", "--out", run)
     about = facts(run / LAST)
     assert about["step"] == 2
@@ -56,10 +75,10 @@ def test_it_trains_and_samples(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_parts_fit(name: str) -> None:
-    run = recipes.find(name)
+    run = found(name)
     assert run.recipe == name
     shape = SHAPES.get(name, (1, 28, 28))
-    denoiser = build.denoiser(run, shape, torch.float32)
+    denoiser = build.denoiser(run, shape, torch.float32, condition(run, CLASSES))
     schedule = build.schedule(run.process)
     level = schedule.at(schedule.time(schedule.first))
     with torch.no_grad():
@@ -80,6 +99,17 @@ def test_names() -> None:
         recipes.find("lab06_eps")
     with pytest.raises(AskedWrongly, match=r"there is no recipe 'xyz'\. The recipes are digits, mnist"):
         recipes.find("xyz")
+
+
+@pytest.mark.parametrize("name", ["mnist-class", "fashion-class"])
+def test_the_recipes_by_class_are_the_plain_ones_told_classes(name: str) -> None:
+    plain = recipes.find({"mnist-class": "mnist", "fashion-class": "fashion-mnist"}[name])
+    told = recipes.find(name)
+    assert told.conditioning.condition == "class"
+    assert 0 < told.conditioning.condition_dropout < 0.5  # else guidance has nothing to compare with
+    assert told.conditioning.scale > 1
+    assert replace(told, recipe=plain.recipe, conditioning=plain.conditioning) == plain
+    assert plain.conditioning.condition == "none"
 
 
 # ---- what the courses' documents say

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from inkwash.core import Cosine, Seeded, V, linear, prior, trailing
 from inkwash.core import F as Edm
-from inkwash.data import Batches, Images, digits, to_float
+from inkwash.data import Batch, Batches, Images, digits, to_float
 from inkwash.denoise import Denoiser, clip
 from inkwash.errors import InkwashError
+from inkwash.nets import Cond, Conditioned, OneHot
 from inkwash.sample import Ddim, DPMpp2M, last, sample
 from inkwash.settings import Training
 from inkwash.train import Chance, Objective, Plain, Saved, State, Step, Uniform, held_out_loss, load, train
@@ -37,6 +38,12 @@ SETTINGS = Training(steps=30, batch_size=16, lr=1e-2, warmup=0, ema=0.9, save_ev
 OBJECTIVE = Objective(Cosine(), V(), Uniform(), Plain())
 
 
+def kept(n: int = 50, copies: int = 1) -> Batch:
+    """Images kept from training, and what they show."""
+    first = torch.arange(n).repeat(copies)
+    return Batch(to_float(digits("test").take(first)), None, first)
+
+
 def training(
     folder: Path,
     settings: Training = SETTINGS,
@@ -49,7 +56,7 @@ def training(
         denoiser = Denoiser(Mine(), V())
     state = State.fresh(denoiser, settings)
     batches = Batches(digits("train"), settings.batch_size, settings.seed)
-    held_out = to_float(digits("test").take(torch.arange(50)))
+    held_out = kept()
     accelerator = Accelerator(cpu=True)
     events = train(state, objective, batches, held_out, settings, folder, {"mine": "yes"}, accelerator, stop)
     return state, list(events)
@@ -104,11 +111,11 @@ def test_progress(tmp_path: Path) -> None:
     assert steps[0].seconds < steps[1].seconds
     assert state.step == 30
 
-    kept = load(tmp_path / LAST).facts
-    assert kept["mine"] == "yes"
-    assert kept["images_seen"] == 480
-    assert kept["history"] == [[event.step, event.loss] for event in steps]
-    assert kept["held_out"] == [[event.step, event.held_out] for event in saved]
+    about = load(tmp_path / LAST).facts
+    assert about["mine"] == "yes"
+    assert about["images_seen"] == 480
+    assert about["history"] == [[event.step, event.loss] for event in steps]
+    assert about["held_out"] == [[event.step, event.held_out] for event in saved]
 
 
 def test_the_best_is_kept(tmp_path: Path) -> None:
@@ -165,7 +172,7 @@ def test_every_step_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         training(tmp_path / str(seed), replace(SETTINGS, steps=3, seed=seed))
     assert len(seen) == 6
     assert len({x0.numpy().tobytes() for x0, _ in seen}) == 6
-    for name in ("uniform", "strata", "normal", "eps"):
+    for name in ("uniform", "strata", "normal", "eps", "drop"):
         assert len({getattr(chance, name).numpy().tobytes() for _, chance in seen}) == 6
 
 
@@ -191,9 +198,8 @@ def test_clipping_bounds_the_gradient(tmp_path: Path) -> None:
 
 def test_the_held_out_loss_is_always_the_same(tmp_path: Path) -> None:
     state, events = training(tmp_path)
-    images = to_float(digits("test").take(torch.arange(50)))
-    assert events[-1].held_out == held_out_loss(state.ema.model, OBJECTIVE, images)
-    parts = held_out_loss(state.ema.model, OBJECTIVE, images.repeat(3, 1, 1, 1))  # more than are taken at once
+    assert events[-1].held_out == held_out_loss(state.ema.model, OBJECTIVE, kept())
+    parts = held_out_loss(state.ema.model, OBJECTIVE, kept(copies=3))  # more than are taken at once
     assert parts == pytest.approx(events[-1].held_out, rel=0.2)
 
 
@@ -225,6 +231,89 @@ def test_no_number_at_all(tmp_path: Path) -> None:
     with pytest.raises(InkwashError, match="at step 0; nothing was saved"):
         training(tmp_path, denoiser=Denoiser(net, V()))
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- under conditions
+
+
+class Told(Mine):
+    """One that is told a class, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = nn.Linear(10, 64)
+
+    def forward(self, x: Tensor, t: Tensor, cond: Cond) -> Tensor:
+        return super().forward(x, t, None) + self.told(cond.vector).view_as(x)
+
+
+DROPPING = replace(OBJECTIVE, drop=0.3)
+
+
+def asked(split: str = "train") -> Callable[[Tensor, int], Tensor]:
+    labels = digits(split).labels
+    return lambda indices, step: labels[indices]
+
+
+def conditional(folder: Path, settings: Training = SETTINGS) -> tuple[State, list[Step | Saved]]:
+    torch.manual_seed(settings.seed)
+    state = State.fresh(Denoiser(Conditioned(Told(), OneHot(10)), V()), settings)
+    batches = Batches(digits("train"), settings.batch_size, settings.seed, asks=asked())
+    held_out = replace(kept(), asked=asked("test")(torch.arange(50), 0))
+    accelerator = Accelerator(cpu=True)
+    return state, list(train(state, DROPPING, batches, held_out, settings, folder, {}, accelerator))
+
+
+def test_a_class_makes_the_images_easier_to_tell(tmp_path: Path) -> None:
+    """The loss is lower where it is told, and telling another class makes it worse than telling none."""
+    state, _ = conditional(tmp_path, replace(SETTINGS, steps=300))
+    labels, losses = digits("test").labels[:200], []
+    for told in (labels, None, (labels + 1) % 10):
+        losses.append(held_out_loss(state.ema.model, OBJECTIVE, replace(kept(200), asked=told)))
+    assert losses[0] < losses[1] < losses[2]
+
+
+@pytest.mark.parametrize("parts", [1, 3, 16])
+def test_conditions_go_with_their_images(parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through any cut of the batch each image comes with its own label."""
+    label_of = {image.numpy().tobytes(): int(label) for image, label in _pairs()}
+    seen: list[bool] = []
+    real = Objective.__call__
+
+    def spy(self: Objective, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Any = None) -> Tensor:
+        if denoiser.training:
+            seen.extend(label_of[x.numpy().tobytes()] == label for x, label in zip(x0, cond.tolist(), strict=True))
+        return real(self, denoiser, x0, chance, cond)
+
+    monkeypatch.setattr(Objective, "__call__", spy)
+    conditional(tmp_path, replace(SETTINGS, steps=4, accumulate=parts))
+    assert len(seen) == 4 * 16
+    assert all(seen)
+
+
+def _pairs() -> list[tuple[Tensor, Tensor]]:
+    source = digits("train")
+    return list(zip(to_float(source.pixels), source.labels, strict=True))
+
+
+def test_accumulating_under_conditions_is_rounding(tmp_path: Path) -> None:
+    few = replace(SETTINGS, steps=5)
+    whole, cut = conditional(tmp_path / "a", few)[0], conditional(tmp_path / "b", replace(few, accumulate=3))[0]
+    torch.testing.assert_close(weights(cut), weights(whole), atol=1e-5, rtol=1e-4)
+
+
+def test_the_held_out_loss_withholds_the_same_conditions_each_time(tmp_path: Path) -> None:
+    """More images than are taken at once have the loss of all at once, with a share of conditions withheld."""
+    state, events = conditional(tmp_path)
+    labels = digits("test").labels[:290]
+    batch = replace(kept(290), asked=labels)
+    loss = held_out_loss(state.ema.model, DROPPING, batch)
+    assert loss == held_out_loss(state.ema.model, DROPPING, batch)
+    with torch.no_grad():
+        whole = DROPPING(state.ema.model, batch.images, Chance.of(0, tuple(batch.images.shape)), labels)
+    assert loss == pytest.approx(whole.mean().item(), rel=1e-5)
+    few = replace(kept(), asked=labels[:50])
+    assert events[-1].held_out == held_out_loss(state.ema.model, DROPPING, few)
 
 
 # ---- by the clock
@@ -269,9 +358,8 @@ def test_minutes_that_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         state = State.fresh(Denoiser(Mine(), V()), settings)
         state.restore(load(tmp_path / LAST))
         batches = Batches(digits("train"), 16, 0)
-        held_out = to_float(digits("test").take(torch.arange(50)))
         wanted = replace(settings, minutes=minutes)
-        list(train(state, OBJECTIVE, batches, held_out, wanted, tmp_path, {}, Accelerator(cpu=True)))
+        list(train(state, OBJECTIVE, batches, kept(), wanted, tmp_path, {}, Accelerator(cpu=True)))
         return state
 
     done = resumed(0.1)
@@ -292,9 +380,7 @@ def test_damaged_batches_are_raised_where_they_belong(tmp_path: Path) -> None:
 
     state = State.fresh(Denoiser(Mine(), V()), SETTINGS)
     images = Images("mine", "train", torch.zeros(40, 1, 8, 8, dtype=torch.uint8))
-    events = train(
-        state, OBJECTIVE, Breaks(images, 16, 0), torch.zeros(4, 1, 8, 8), SETTINGS, tmp_path, {}, Accelerator(cpu=True)
-    )
+    events = train(state, OBJECTIVE, Breaks(images, 16, 0), kept(4), SETTINGS, tmp_path, {}, Accelerator(cpu=True))
     with pytest.raises(InkwashError, match="image 7"):
         list(events)
     assert load(tmp_path / LAST).facts["step"] == 10

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from inkwash.core import VE, X0, Cosine, Eps, F, Flow, Level, U, V, cosine, linear
 from inkwash.denoise import Denoiser, Gaussian
-from inkwash.nets import UNet
+from inkwash.nets import Conditioned, OneHot, UNet
 from inkwash.train.objective import (
+    SNR,
     Chance,
     LogitNormal,
     LogNormal,
@@ -145,7 +146,7 @@ def test_min_snr_is_the_papers_for_eps_and_v(schedule) -> None:
 def test_the_loss_is_a_number_at_pure_noise_too(prediction, schedule) -> None:
     """Where SNR = 0, and eps says nothing of x₀; its weight tends to 1 there."""
     last = torch.tensor([1.0, 1 - 2**-24])
-    chance = Chance(last, last, torch.zeros(2), randn(2, 1, 4, 4))
+    chance = Chance(last, last, torch.zeros(2), randn(2, 1, 4, 4), last)
     for weight in (Plain(), MinSNR()):
         losses = Objective(schedule, prediction, Uniform(), weight)(Silent(), randn(2, 1, 4, 4, seed=1), chance)
         assert losses.isfinite().all()
@@ -156,7 +157,7 @@ def test_the_loss_is_a_number_at_pure_noise_too(prediction, schedule) -> None:
 def of_normal(normal: Tensor) -> Chance:
     """A chance in which nothing else has a value."""
     nothing = torch.full_like(normal, math.nan)
-    return Chance(nothing, nothing, normal, nothing)
+    return Chance(nothing, nothing, normal, nothing, nothing)
 
 
 @pytest.mark.parametrize("schedule", [linear(1000), VE(), Flow()])
@@ -221,7 +222,7 @@ def test_draws_are_tensors_of_one_level_each() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2**62])
 def test_chance_is_stratified_and_below_one(B: int, seed: int) -> None:
     chance = Chance.of(seed, (B, 1, 2, 2))
-    for values in (chance.uniform, chance.strata):
+    for values in (chance.uniform, chance.strata, chance.drop):
         assert (values.dtype, values.shape) == (torch.float32, (B,))
         assert values.min() >= 0
         assert values.max() < 1
@@ -240,7 +241,7 @@ def test_the_largest_shift_still_draws_below_one(monkeypatch: pytest.MonkeyPatch
 
 def test_chance_is_a_function_of_the_seed() -> None:
     one, same, other = (Chance.of(seed, (6, 1, 3, 3)) for seed in (5, 5, 6))
-    for name in ("uniform", "strata", "normal", "eps"):
+    for name in ("uniform", "strata", "normal", "eps", "drop"):
         assert torch.equal(getattr(one, name), getattr(same, name))
         assert not torch.equal(getattr(one, name), getattr(other, name))
     torch.manual_seed(0)
@@ -254,8 +255,8 @@ def test_chance_is_unit_normal_and_unordered() -> None:
     for values in (chance.normal, chance.eps.flatten()):
         assert abs(values.mean()) < 4 / math.sqrt(values.numel())
         assert abs(values.std() - 1) < 4 / math.sqrt(2 * values.numel())
-    parts = [torch.arange(1000.0), chance.uniform, chance.strata, chance.normal, chance.eps[:, 0, 0, 0]]
-    assert (torch.corrcoef(torch.stack(parts)) - torch.eye(5)).abs().max() < 4 / math.sqrt(1000)
+    parts = [torch.arange(1000.0), chance.uniform, chance.strata, chance.normal, chance.eps[:, 0, 0, 0], chance.drop]
+    assert (torch.corrcoef(torch.stack(parts)) - torch.eye(6)).abs().max() < 4 / math.sqrt(1000)
 
 
 @pytest.mark.parametrize("cuts", [[], [5], [1, 2, 3], [3, 10], list(range(1, 12))])
@@ -287,7 +288,8 @@ def test_a_denoisers_own_network_is_compared_with_the_target(prediction) -> None
     cond = torch.ones(2, 4)
     schedule, x0, chance = linear(1000), randn(2, 1, 3, 3), Chance.of(9, (2, 1, 3, 3))
     losses = Objective(schedule, prediction, Uniform(), Plain())(Denoiser(Net(), prediction, STD), x0, chance, cond)
-    assert seen["cond"] is cond
+    assert seen["cond"].value is cond
+    assert seen["cond"].kept.tolist() == [True, True]
     assert seen["t"].dtype == torch.int64
     for i, (alpha, sigma) in enumerate(floats(schedule, chance.uniform)):
         a, b = row(prediction, alpha, sigma)
@@ -307,3 +309,111 @@ def test_the_loss_reaches_every_weight() -> None:
         denoiser, randn(4, 1, 8, 8), Chance.of(0, (4, 1, 8, 8))
     ).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in denoiser.parameters())
+
+
+@each
+@spread_over
+def test_snr_weighs_the_images_error_by_the_snr(prediction, schedule) -> None:
+    """SNR·|x₀ − x̂₀|², whatever is predicted: MinSNR without its limit."""
+    chance, x0 = Chance.of(3, (16, 1, 4, 4)), randn(16, 1, 4, 4)
+    plain = Objective(schedule, prediction, Uniform(), Plain())(Silent(), x0, chance)
+    weighed = Objective(schedule, prediction, Uniform(), SNR())(Silent(), x0, chance)
+    for one, other, (alpha, sigma) in zip(plain, weighed, floats(schedule, chance.uniform), strict=True):
+        a, b = row(prediction, alpha, sigma)
+        on_f = (sigma / (alpha * b - sigma * a)) ** 2
+        assert other.item() == pytest.approx((alpha / sigma) ** 2 * on_f * one.item(), rel=1e-4)
+
+
+@spread_over
+def test_snr_weighs_eps_by_exactly_one_and_x0_by_exactly_snr(schedule) -> None:
+    level = schedule.at(schedule.draw((torch.arange(100) + 0.5) / 100))
+    for prediction, expected in ((Eps(), torch.ones(100)), (X0(), (level.alpha / level.sigma) ** 2)):
+        a, b = prediction.row(level)
+        on_x0 = ((level.alpha * b - level.sigma * a) / level.sigma) ** 2
+        assert torch.equal(SNR()(level, on_x0), expected)
+
+
+def test_snr_is_one_for_eps_at_pure_noise() -> None:
+    assert SNR()(Level(1.0, torch.zeros(1), torch.ones(1)), torch.zeros(1)).item() == 1
+
+
+# ---- conditions that are withheld
+
+
+class Told(nn.Module):
+    """Remembers what it was told."""
+
+    asked: Any = "nothing yet"
+
+    def forward(self, x: Tensor, level: Level, cond: Any = None, raw: bool = False) -> Tensor:
+        self.asked = cond
+        return torch.zeros_like(x)
+
+
+def told(drop: float, chance: Chance, cond: Tensor | None) -> Any:
+    denoiser = Told()
+    Objective(Cosine(), V(), Uniform(), Plain(), drop=drop)(denoiser, torch.zeros_like(chance.eps), chance, cond)
+    return denoiser.asked
+
+
+def test_a_share_of_the_conditions_is_withheld() -> None:
+    """Each by itself, with probability `drop`, within 4 standard errors; the values are left as they are."""
+    n, cond = 20_000, torch.arange(20_000)
+    chance = Chance.of(0, (n, 1, 1, 1))
+    before = torch.zeros(n, dtype=torch.bool)
+    for share in (0.1, 0.25, 0.9):
+        asked = told(share, chance, cond)
+        assert asked.value is cond
+        withheld = ~asked.kept
+        assert abs(withheld.double().mean() - share) < 4 * math.sqrt(share * (1 - share) / n)
+        both = (withheld[1:] & withheld[:-1]).double().mean()
+        assert abs(both - share**2) < 6 * math.sqrt(share**2 / n)  # no runs of them
+        assert not (before & ~withheld).any()  # who withholds more withholds these too
+        before = withheld
+
+
+def test_none_and_all_are_exact() -> None:
+    chance = Chance.of(0, (1000, 1, 1, 1))
+    chance.drop[0], chance.drop[1] = 0.0, 1 - 2**-24
+    assert told(0.0, chance, torch.zeros(1000)).kept.all()
+    assert not told(1.0, chance, torch.zeros(1000)).kept.any()
+    assert told(0.5, chance, None) is None
+
+
+def test_a_withheld_condition_is_none() -> None:
+    """The loss of an image whose condition is withheld is that of one never told, and of no other."""
+    torch.manual_seed(0)
+    net = Conditioned(UNet(channels=8, mults=(1, 2), blocks=1, vector=3), OneHot(3))
+    for parameter in net.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.2)
+    denoiser, chance, x0 = Denoiser(net, V()), Chance.of(1, (12, 1, 8, 8)), randn(12, 1, 8, 8)
+    cond = torch.arange(12) % 3
+    objective = Objective(Cosine(), V(), Uniform(), Plain(), drop=0.5)
+    with torch.no_grad():
+        mixed, never = objective(denoiser, x0, chance, cond), objective(denoiser, x0, chance)
+        always = Objective(Cosine(), V(), Uniform(), Plain())(denoiser, x0, chance, cond)
+    withheld = chance.drop < 0.5
+    assert withheld.any()
+    assert not withheld.all()
+    torch.testing.assert_close(mixed, torch.where(withheld, never, always), rtol=1e-5, atol=1e-6)
+    assert ((always - never).abs() > 1e-3).all()
+    ends = [slice(0, 5), slice(5, 12)]
+    with torch.no_grad():
+        apart = torch.cat([objective(denoiser, x0[part], chance.part(part), cond[part]) for part in ends])
+    torch.testing.assert_close(apart, mixed, rtol=1e-4, atol=1e-6)
+
+
+def test_what_is_withheld_changed_nothing_drawn_before() -> None:
+    """Levels and noise of a seed are those from before there were conditions, so that old runs go on as they would."""
+    generator = torch.Generator().manual_seed(11)
+    shift, order = torch.rand((), generator=generator), torch.randperm(6, generator=generator)
+    normal, eps = torch.randn(6, generator=generator), torch.randn(6, 1, 3, 3, generator=generator)
+    uniform = torch.rand(6, generator=generator)
+    chance = Chance.of(11, (6, 1, 3, 3))
+    for got, expected in zip(
+        (chance.strata, chance.normal, chance.eps, chance.uniform),
+        ((order + shift) / 6, normal, eps, uniform),
+        strict=True,
+    ):
+        assert torch.equal(got, expected)

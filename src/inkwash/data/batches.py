@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,8 @@ from inkwash.data.shuffle import generator, indices
 from inkwash.data.source import Images, Source, to_float
 from inkwash.errors import AskedWrongly
 
+Asks = Callable[[Tensor, int], Tensor]
+
 _FLIP = 2  # see shuffle._ORDER
 _AHEAD = 2  # batches decoded before they are asked for
 
@@ -29,6 +31,7 @@ class Batch:
     images: Tensor  # [b,C,H,W] float32 in [-1, 1], on the device
     labels: Tensor | None  # [b] int64, on the device
     indices: Tensor  # [b] int64, on the CPU: which images of the source these are
+    asked: Tensor | None = None  # [b,...], on the device: what the images show, as a network's embedder takes it
 
 
 @final
@@ -37,9 +40,9 @@ class Batches:
     """The batches of a source. `batch_size` is that of all `world` processes together; this one is `rank`.
 
     Each process takes its contiguous slice of the global batch, so their number changes nothing else. With
-    `flip`, each image is mirrored left to right with probability 1/2. Images in memory are held on `device`,
-    as uint8. Raises AskedWrongly when batch_size is not a positive multiple of world, or rank not in
-    0..world-1.
+    `flip`, each image is mirrored left to right with probability 1/2. `asks` tells what images show, from their
+    indices [b] and the step. Images in memory are held on `device`, as uint8. Raises AskedWrongly
+    when batch_size is not a positive multiple of world, or rank not in 0..world-1.
     """
 
     source: Source
@@ -49,6 +52,7 @@ class Batches:
     device: str | torch.device = "cpu"
     rank: int = 0
     world: int = 1
+    asks: Asks | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.world:
@@ -81,7 +85,8 @@ class Batches:
             mirrored = torch.rand(self.batch_size, generator=generator(_FLIP, self.seed, step)) < 0.5
             images = torch.where(mirrored[self._mine, None, None, None].to(self.device), images.flip(-1), images)
         labels = self._held.labels
-        return Batch(images, None if labels is None else labels[chosen].to(self.device), chosen)
+        asked = None if self.asks is None else self.asks(chosen, step).to(self.device)
+        return Batch(images, None if labels is None else labels[chosen].to(self.device), chosen, asked)
 
     def at(self, step: int) -> Batch:
         """This process's share of batch `step` = 0, 1, ...: a function of (seed, step) alone."""

@@ -1,11 +1,12 @@
 """A denoiser from a network: x̂₀ = E[x₀ | x], whatever the network predicts."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from inkwash.core import Denoise, Level, Prediction, determinant, spread, x0_from
+from inkwash.core import Level, Prediction, determinant, spread, x0_from
 from inkwash.errors import AskedWrongly
 
 
@@ -51,6 +52,18 @@ class Denoiser(nn.Module):
             )
         return x0_from(self.prediction, self.output(x, level, cond), x, level)
 
-    def given(self, cond: Any) -> Denoise:
+    def given(self, cond: Any) -> "Given":
         """The denoiser under a condition: a plain function of (x, level)."""
-        return lambda x, level: self(x, level, cond)
+        return Given(self, cond)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A denoiser and what it is asked for: a value [B,…] as its network's embedder takes it, an Asked, or None."""
+
+    model: Denoiser
+    cond: Any
+
+    def __call__(self, x: Tensor, level: Level) -> Tensor:
+        return self.model(x, level, self.cond)  # type: ignore[no-any-return]

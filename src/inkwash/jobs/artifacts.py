@@ -1,5 +1,6 @@
 """Artifacts and their provenance: writing what was drawn, and drawing again what was written."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -13,10 +14,13 @@ from inkwash import __version__
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.jobs import forward as forward_job
-from inkwash.jobs.draw import Drawn, Model, draw, open_model, smooth
+from inkwash.jobs.draw import Drawn, draw, smooth
+from inkwash.jobs.model import Model, open_model
 from inkwash.settings import Sampling
+from inkwash.train.checkpoint import LAST, digest
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
+from inkwash.view.grid import BACKGROUND
 from inkwash.view.out import FOLDER, PathLike, form
 
 Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows how far a drawing is
@@ -49,8 +53,10 @@ def write_drawn(
 ) -> None:
     """Writes the first sampling.n of the images drawn, or their frames, in the form that `out` asks for.
 
-    `columns` are those of a .png; None makes it nearly square.
+    `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class.
     """
+    guide = None if sampling.guide is None else Path(sampling.guide).absolute()
+    sampling = replace(sampling, guide=None if guide is None else str(guide))
     about = {
         "inkwash": __version__,
         "command": "sample",
@@ -63,16 +69,43 @@ def write_drawn(
         "batch_size": batch_size,
         "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
         **({} if columns is None else {"columns": columns}),
+        **({} if guide is None else {"guide": digest(guide / LAST)}),
     }
     frames = drawn.frames if needs_frames(out) else None
-    write(out, drawn.images[: sampling.n], about, frames, columns=columns, smooth=smooth(model.shape))
+    images, labels = drawn.images[: sampling.n], None
+    if sampling.label == "all" and form(out) == ".png":
+        labels = model.facts["classes"][: sampling.n]
+        images, columns = by_class(images, len(labels))
+    write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
+
+
+def by_class(images: Any, classes: int) -> tuple[Any, int]:
+    """Images that show each class in turn, uint8 [N,H,W,C], row by row for a sheet of a row a class; its columns.
+
+    Where the last column is not full, its places stay empty.
+    """
+    columns = math.ceil(len(images) / classes)
+    places = np.full((columns * classes, *images.shape[1:]), BACKGROUND, np.uint8)
+    places[: len(images)] = images
+    return places.reshape(columns, classes, *images.shape[1:]).swapaxes(0, 1).reshape(places.shape), columns
+
+
+def write_schedules(timesteps: int, out: Path) -> None:
+    """Draws the discrete schedules side by side into a PNG."""
+    _check_png(out)
+    figure, facts = forward_job.draw_schedules(timesteps)
+    write(out, figure[None], {"inkwash": __version__, "command": "schedules", "schedules": facts})
+
+
+def _check_png(out: Path) -> None:
+    if needs_frames(out) or out.suffix.lower() != ".png":
+        raise AskedWrongly(f"the forward process is drawn as a PNG; give --out a name ending in .png (got {out}).")
+    check_out(out)
 
 
 def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None) -> None:
     """Draws the forward process into a PNG."""
-    if needs_frames(out) or out.suffix.lower() != ".png":
-        raise AskedWrongly(f"the forward process is drawn as a PNG; give --out a name ending in .png (got {out}).")
-    check_out(out)
+    _check_png(out)
     write_figure(out, *forward_job.draw_forward(wanted, data_dir), data_dir)
 
 
@@ -99,11 +132,15 @@ def replay(
         raise AskedWrongly(f"{file} is drawn again as {made or 'a folder'}, to compare pixels; give such an --out.")
     if Path(out).resolve() == file.resolve():
         raise AskedWrongly(f"{out} is the file to compare with; give another --out.")
-    if about.get("command") not in ("sample", "forward"):
+    if about.get("command") not in ("sample", "forward", "schedules"):
         raise AskedWrongly(f"{file} does not say how it was made; it was not written by sample or forward.")
     if "index" in about:
         raise AskedWrongly(f"{file} is one image of a folder that is drawn as a whole: replay {file.parent}.")
-    if about["command"] == "forward":
+    if about["command"] == "schedules":
+        with _reading(file):
+            timesteps = int(about["schedules"]["timesteps"])
+        write_schedules(timesteps, Path(out))
+    elif about["command"] == "forward":
         with _reading(file):
             wanted, place = forward_job.again(about["forward"]), about["data_dir"]
         write_forward(wanted, Path(out), None if place is None else Path(place))
@@ -124,18 +161,20 @@ def _replay_samples(
     walk: Walk,
 ) -> None:
     with _reading(file):
-        folder, which, digest = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
+        folder, which, sha256 = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
         sampling, precision = Sampling(**about["sampling"]), _PRECISIONS[about["precision"]]
         device, batch_size = str(about["device"]), int(about["batch_size"])
         columns = None if about.get("columns") is None else int(about["columns"])
     if not folder.is_dir():
         raise AskedWrongly(f"the run {folder} that made {file} is not there; say where it is with --run.")
     model = open_model(folder, which, device if device in build.devices() else "auto", precision)
-    if model.digest != digest:
+    if model.digest != sha256:
         raise AskedWrongly(
-            f"{file} was made from checkpoint {digest[:12]} of {folder}, which now holds "
+            f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "
             f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
         )
+    if sampling.guide is not None and digest(Path(sampling.guide) / LAST) != about["guide"]:
+        raise AskedWrongly(f"{file} was guided by another checkpoint of {sampling.guide} than it holds now.")
     with walk(sampling) as tick:
         write_samples(model, sampling, [out], batch_size, tick, columns)
 

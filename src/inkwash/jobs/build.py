@@ -13,10 +13,12 @@ from inkwash.core import Denoise, Plan, Prediction, Schedule
 from inkwash.data import Source, load
 from inkwash.denoise import Denoiser, clip, dynamic_threshold
 from inkwash.errors import AskedWrongly
+from inkwash.jobs.conditions import Condition
 from inkwash.sample import Ddim, DPMpp2M, Heun, Solver
-from inkwash.train import Draw, LogitNormal, LogNormal, MinSNR, Objective, Plain, Stratified, Uniform, Weight
+from inkwash.train import SNR, Draw, LogitNormal, LogNormal, MinSNR, Objective, Plain, Stratified, Uniform, Weight
 
 Shape = tuple[int, int, int]  # (C, H, W)
+_OTHER = "take another recipe"
 
 _PREDICTIONS: dict[str, Callable[[float], Prediction]] = {
     "eps": lambda _: core.Eps(),
@@ -31,7 +33,7 @@ _DRAWS: dict[str, Draw] = {
     "log-normal": LogNormal(),
     "logit-normal": LogitNormal(),
 }
-_WEIGHTS: dict[str, Weight] = {"plain": Plain(), "min-snr": MinSNR()}
+_WEIGHTS: dict[str, Weight] = {"plain": Plain(), "min-snr": MinSNR(), "snr": SNR()}
 _SPACINGS: dict[str, core.Spacing] = {
     "trailing": core.trailing, "leading": core.leading, "linspace": core.linspace, "karras": core.karras,
 }  # fmt: skip
@@ -75,12 +77,18 @@ def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
     if not data.source:
         raise AskedWrongly("the recipe folder needs images: `inkwash train FOLDER`, or --source FOLDER.")
     return load(
-        data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels, unreadable=data.unreadable
-    )
+        data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels,
+        unreadable=data.unreadable, font=data.font, language=data.language,
+    )  # fmt: skip
 
 
-def network(run: settings.Run, shape: Shape) -> nn.Module:
-    """A freshly initialised network for images of `shape`. Raises AskedWrongly where it cannot take them."""
+def network(run: settings.Run, shape: Shape, condition: Condition | None = None) -> nn.Module:
+    """A freshly initialised network for images of `shape`, with its embedder where there is a condition.
+
+    Raises AskedWrongly where it cannot take them.
+    """
+    embedder = None if condition is None else condition.embedder()
+    vector, tokens, beside = (0, 0, 0) if embedder is None else (embedder.vector, embedder.tokens, embedder.beside)
     match run.network:
         case settings.UNet() as unet:
             if any(unet.channels * mult % unet.heads for mult in unet.mults):
@@ -91,29 +99,51 @@ def network(run: settings.Run, shape: Shape) -> nn.Module:
                     f"attention at {unet.attention} asks for levels that are not there; --mults makes {levels} "
                     f"of them, counted 0 to {levels - 1}."
                 )
-            rows = schedule(run.process).rows
             built: nn.Module = nets.UNet(
                 shape[0], unet.channels, unet.mults, unet.blocks, unet.attention, unet.heads, unet.patch,
-                unet.film, unet.dropout, time_scale=1000.0 if rows is None else 1.0,
+                unet.film, unet.dropout, _time_scale(run), vector, tokens, beside,
             )  # fmt: skip
         case settings.TenChannelUNet():
             rows = schedule(run.process).rows
             if shape[1:] != (28, 28) or rows is None:
                 raise AskedWrongly(
                     f"the report's network takes 28×28 images and a discrete schedule (got {shape[1]}×{shape[2]} "
-                    f"and {run.process.schedule}); take another recipe."
+                    f"and {run.process.schedule}); {_OTHER}."
                 )
+            if embedder is not None:
+                raise AskedWrongly(f"the report's network takes no condition; leave out --condition, or {_OTHER}.")
             built = nets.TenChannelUNet(shape[0], rows)
+        case settings.AbarankabUNet() as theirs:
+            facts = {name: value for name, value in vars(theirs).items() if name != "kind"}
+            facts["time_emb_scale"] *= _time_scale(run)
+            built = nets.AbarankabUNet(shape[0], num_classes=vector, **facts)
+        case settings.Cs231nUNet() as course:
+            if not vector:
+                raise AskedWrongly("CS231n's network draws what it is told; add --condition text, or class.")
+            multiple = 2 ** len(course.dim_mults)
+            if schedule(run.process).rows is None or shape[1] % multiple or shape[2] % multiple:
+                raise AskedWrongly(
+                    f"CS231n's network takes a discrete schedule and sides that are multiples of {multiple} (got "
+                    f"{run.process.schedule} and {shape[1]}×{shape[2]}); choose another --schedule, --size or fewer "
+                    "--dim-mults."
+                )
+            built = nets.Cs231nUNet(course.dim, vector, course.dim_mults, shape[0])
+    built = built if embedder is None else nets.Conditioned(built, embedder)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def denoiser(run: settings.Run, shape: Shape, precision: torch.dtype) -> Denoiser:
+def _time_scale(run: settings.Run) -> float:
+    """What brings the schedule's t to the range 0..1000 that sinusoids resolve."""
+    return 1000.0 if schedule(run.process).rows is None else 1.0
+
+
+def denoiser(run: settings.Run, shape: Shape, precision: torch.dtype, condition: Condition | None = None) -> Denoiser:
     """The recipe's network with its prediction, freshly initialised from the run's seed."""
     process = run.process
     sigma_data = process.sigma_data if process.prediction == "edm" else 1.0
     with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were
         torch.manual_seed(run.training.seed)
-        net = network(run, shape)
+        net = network(run, shape, condition)
     return Denoiser(net, prediction(process), sigma_data, precision)
 
 
@@ -126,6 +156,7 @@ def objective(run: settings.Run) -> Objective:
         _DRAWS[training.draw],
         _WEIGHTS[training.weight],
         training.loss,
+        run.conditioning.condition_dropout,
     )
 
 

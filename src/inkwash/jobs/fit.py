@@ -11,9 +11,10 @@ from accelerate import Accelerator
 from pydantic import TypeAdapter, ValidationError
 
 from inkwash import __version__
-from inkwash.data import Batches, Source, is_folder, to_float
+from inkwash.data import Batch, Batches, Source, is_folder, to_float
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
+from inkwash.jobs.conditions import Condition, condition
 from inkwash.settings import Run
 from inkwash.train import Progress, State, train
 from inkwash.train.checkpoint import LAST, facts, load, sweep
@@ -70,7 +71,8 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
     accelerator = _accelerator(run.training.device)
     source, held_out = _sources(run, data_dir, accelerator)
     precision = build.precision(run.training, accelerator.device)
-    denoiser = build.denoiser(run, source.shape, precision).to(accelerator.device)
+    told = condition(run, source.classes)
+    denoiser = build.denoiser(run, source.shape, precision, told).to(accelerator.device)
     state = State.fresh(denoiser, run.training)
     about = {
         "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes),
@@ -88,12 +90,19 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
         sweep(folder)
     batches = Batches(
         source, run.training.batch_size, run.training.seed, run.data.flip, accelerator.device,
-        accelerator.process_index, accelerator.num_processes,
+        accelerator.process_index, accelerator.num_processes, None if told is None else told.shown(source),
     )  # fmt: skip
-    kept = to_float(held_out.take(torch.arange(min(len(held_out), HELD_OUT)))).to(accelerator.device)
+    kept = _kept(held_out, told, accelerator.device)
     progress = train(state, build.objective(run), batches, kept, run.training, folder, about, accelerator, stop)
     count = sum(parameter.numel() for parameter in denoiser.parameters())
     return Fit(len(source), source.shape, count, precision, accelerator.is_main_process, state.step, progress)
+
+
+def _kept(held_out: Source, told: Condition | None, device: torch.device) -> Batch:
+    """The images that the held-out loss is measured on."""
+    first = torch.arange(min(len(held_out), HELD_OUT))
+    asked = None if told is None else told.shown(held_out)(first, 0).to(device)
+    return Batch(to_float(held_out.take(first)).to(device), None, first, asked)
 
 
 def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> None:

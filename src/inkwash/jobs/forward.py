@@ -14,7 +14,7 @@ from inkwash.data import to_float, to_uint8
 from inkwash.jobs import build
 from inkwash.jobs.fit import stored
 from inkwash.settings import Checked, Data, Natural, Process, Run
-from inkwash.view import forward_figure
+from inkwash.view import forward_figure, panels_figure
 
 SHARES = (0, 25, 50, 75, 100)  # per cent of the forward process
 
@@ -52,6 +52,25 @@ def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, di
     title = f"{source.name}: the forward process, {wanted.process.schedule} schedule"
     figure = forward_figure(columns, captions, curves(schedule), title)
     return figure, {**asdict(wanted), "fingerprint": source.fingerprint}
+
+
+def draw_schedules(timesteps: int) -> tuple[Any, dict[str, Any]]:
+    """β, √ᾱ and √(1 − ᾱ) of the three discrete schedules over T = `timesteps` rows, and what the figure depends on.
+
+    As CS231n's notes draw them: the linear schedule's ends are 1e-4 and 0.02 times 1000/T.
+    """
+    curved = [Process("cosine", timesteps), Process("sigmoid", timesteps)]  # which check T
+    processes = [Process("linear", timesteps, min(0.1 / timesteps, 0.999), min(20 / timesteps, 0.999)), *curved]
+    panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {"β": {}, "√ᾱ": {}, "√(1 − ᾱ)": {}}
+    t = list(range(timesteps))
+    for process in processes:
+        levels = [numbers(build.schedule(process).at(row)) for row in t]
+        alphas, sigmas = [alpha for alpha, _, _ in levels], [sigma for _, sigma, _ in levels]
+        before = [1.0, *alphas[:-1]]
+        betas = [1 - (now / last) ** 2 for now, last in zip(alphas, before, strict=True)]
+        for panel, values in zip(panels.values(), (betas, alphas, sigmas), strict=True):
+            panel[process.schedule] = (list(map(float, t)), values)
+    return panels_figure(panels, "t", f"Noise schedules, T = {timesteps:,}"), {"timesteps": timesteps}
 
 
 def curves(schedule: Schedule, points: int = 200) -> dict[str, tuple[list[float], list[float]]]:

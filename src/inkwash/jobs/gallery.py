@@ -6,10 +6,11 @@ from pathlib import Path
 
 from inkwash.errors import AskedWrongly
 from inkwash.jobs.artifacts import FRAMES, SHOWN, write_drawn, write_figure
-from inkwash.jobs.draw import Model, draw
-from inkwash.jobs.draw import data_dir as whereabouts
+from inkwash.jobs.draw import draw
 from inkwash.jobs.forward import Forward, draw_forward
 from inkwash.jobs.info import draw_losses
+from inkwash.jobs.model import Model
+from inkwash.jobs.model import data_dir as whereabouts
 from inkwash.settings import Sampler, Sampling
 from inkwash.train.checkpoint import LAST, facts
 from inkwash.view import check_out

@@ -7,6 +7,7 @@ from pathlib import Path
 from inkwash import __version__
 from inkwash.errors import AskedWrongly
 from inkwash.jobs.fit import described
+from inkwash.settings import Run
 from inkwash.train.checkpoint import BEST, LAST, digest, facts, load
 from inkwash.view import check_out, loss_figure, write
 
@@ -27,6 +28,7 @@ def describe(folder: Path) -> list[tuple[str, str]]:
             "network",
             f"{type(run.network).__name__}, {parameters:,} parameters ({parameters * 4 / 2**20:.1f} MiB)",
         ),
+        ("condition", _condition(run, len(about["classes"]))),
         ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
         ("trained", f"{about['step']:,} of {about['steps']:,} steps, {about['images_seen']:,} images seen"),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
@@ -39,6 +41,14 @@ def describe(folder: Path) -> list[tuple[str, str]]:
         ("sha256", digest(folder / LAST)),
         ("made by", f"inkwash {about['version']}"),
     ]
+
+
+def _condition(run: Run, classes: int) -> str:
+    told = run.conditioning
+    if told.condition == "none":
+        return "none"
+    what = f"one of {classes} classes" if told.condition == "class" else f"text, read by {told.encoder}"
+    return f"{what}; withheld from {told.condition_dropout:.0%} of the images, guidance scale {told.scale:g}"
 
 
 def draw_losses(folder: Path, out: Path) -> None:

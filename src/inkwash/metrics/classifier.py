@@ -49,7 +49,11 @@ class Reader(nn.Module):
         self.double()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        x = to_float(pixels).double()
+        return self.features(to_float(pixels))
+
+    def features(self, images: Tensor) -> Tensor:
+        """[N,C,H,W] in [−1, 1] -> features [N,64], through which gradients pass."""
+        x = images.double()
         if x.shape[2:] != self.size:
             x = F.adaptive_avg_pool2d(x, self.size)
         x = F.silu(self.second(F.silu(self.first(x))))
@@ -77,6 +81,11 @@ class Classifier:
         with torch.no_grad():
             read: Tensor = self.reader.head(features).argmax(1)
         return read
+
+    def log_p(self, images: Tensor, labels: Tensor) -> Tensor:
+        """log p(label | image), [N], of images [N,C,H,W] in [−1, 1]; gradients pass through."""
+        logits = self.reader.head(self.reader.features(images.cpu()))
+        return -F.cross_entropy(logits, labels.cpu(), reduction="none")
 
 
 def key(train: Source) -> str:

@@ -92,7 +92,11 @@ class Yardstick:
     @cached_property
     def floor(self) -> tuple[Scores, ...]:
         """What three draws of n real images score against the others."""
-        return tuple(self.score(self._take(slice(i * self.n, (i + 1) * self.n))) for i in range(DRAWS))
+        parts = [slice(i * self.n, (i + 1) * self.n) for i in range(DRAWS)]
+        labels = self.source.labels
+        return tuple(
+            self.score(self._take(part), None if labels is None else labels.cpu()[self._order[part]]) for part in parts
+        )
 
     def some(self, most: int) -> Tensor:
         """So many of the real images at random, or all that there are: uint8 [N,C,H,W]."""

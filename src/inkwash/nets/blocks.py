@@ -60,6 +60,31 @@ class Attention(nn.Module):
         return x + self.out(seen).transpose(1, 2).view(B, C, H, W)  # type: ignore[no-any-return]
 
 
+class CrossAttention(nn.Module):
+    """Every place of an image attends to tokens [B,L,W], round a skip; [B,C,H,W] -> [B,C,H,W].
+
+    `mask` [B,L] says which tokens count (Rombach et al. 2022, section 3.3).
+    """
+
+    def __init__(self, channels: int, width: int, heads: int = 1) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = norm(channels)
+        self.query = nn.Linear(channels, channels)
+        self.told = nn.Linear(width, 2 * channels)
+        self.out = zeroed(nn.Linear(channels, channels))
+
+    def forward(self, x: Tensor, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        B, C, H, W = x.shape
+        places = self.norm(x).flatten(2).transpose(1, 2)  # [B,HW,C]
+        q = self.query(places).view(B, H * W, self.heads, C // self.heads).transpose(1, 2)
+        told = self.told(tokens).view(B, -1, 2, self.heads, C // self.heads)
+        k, v = told.permute(2, 0, 3, 1, 4)  # [B,heads,L,C/heads] each
+        which = None if mask is None else mask[:, None, None]
+        seen = F.scaled_dot_product_attention(q, k, v, which).transpose(1, 2).reshape(B, H * W, C)
+        return x + self.out(seen).transpose(1, 2).view(B, C, H, W)  # type: ignore[no-any-return]
+
+
 class Downsample(nn.Conv2d):
     """[B,C,H,W] -> [B,C,H/2,W/2] by a strided convolution."""
 

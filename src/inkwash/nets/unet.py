@@ -6,18 +6,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inkwash.nets.blocks import Attention, Downsample, ResidualBlock, Upsample, norm, zeroed
+from inkwash.nets.blocks import Attention, CrossAttention, Downsample, ResidualBlock, Upsample, norm, zeroed
+from inkwash.nets.condition import Cond
 from inkwash.nets.embed import TimeEmbedding
+
+_NOTHING = Cond()
 
 
 class UNet(nn.Module):
-    """x [B,C,H,W], t [B], cond [B,4·channels] or None -> [B,C,H,W].
+    """x [B,C,H,W], t [B], cond or None -> [B,C,H,W].
 
     Level i of the U works at 1/(patch·2^i) of the image's resolution with channels·mults[i] channels,
     `blocks` residual blocks on the way down and one more on the way up. `attention` lists the levels with
     self-attention; the middle always has it. `patch` first folds squares of pixels into channels. Sides
-    that do not divide are padded with the edge's pixels and cropped again. cond is added to the embedding
-    of time; `film` says how that embedding enters (see ResidualBlock). `time_scale`: see TimeEmbedding.
+    that do not divide are padded with the edge's pixels and cropped again. `film` says how the embedding of
+    time enters (see ResidualBlock). `time_scale`: see TimeEmbedding.
+
+    `vector`, `tokens` and `beside` are the widths of what it is told, 0 for nothing (see Cond): a vector is
+    embedded and joins the embedding of time; tokens are attended to wherever there is self-attention; an image
+    beside x is read with it.
     """
 
     def __init__(
@@ -32,15 +39,23 @@ class UNet(nn.Module):
         film: bool = True,
         dropout: float = 0.0,
         time_scale: float = 1.0,
+        vector: int = 0,
+        tokens: int = 0,
+        beside: int = 0,
     ) -> None:
         super().__init__()
         embedding = 4 * channels
         self.patch, self.multiple = patch, patch * 2 ** (len(mults) - 1)
         self.embed = TimeEmbedding(channels, embedding, time_scale)
-        self.first = nn.Conv2d(image_channels * patch**2, channels, 3, padding=1)
+        self.told = _told(vector, embedding) if vector else None
+        self.first = nn.Conv2d((image_channels + beside) * patch**2, channels, 3, padding=1)
 
         def stage(c: int, out: int, attend: bool) -> Stage:
-            return Stage(ResidualBlock(c, out, embedding, film, dropout), Attention(out, heads) if attend else None)
+            return Stage(
+                ResidualBlock(c, out, embedding, film, dropout),
+                Attention(out, heads) if attend else None,
+                CrossAttention(out, tokens, heads) if attend and tokens else None,
+            )
 
         c, skips = channels, [channels]
         self.downs = nn.ModuleList()
@@ -63,18 +78,23 @@ class UNet(nn.Module):
         self.norm = norm(c)
         self.last = zeroed(nn.Conv2d(c, image_channels * patch**2, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: Cond | None = None) -> Tensor:
         height, width = x.shape[-2:]
-        embedding = self.embed(t) if cond is None else self.embed(t) + cond
+        cond = cond or _NOTHING
+        embedding = self.embed(t)
+        if self.told is not None and cond.vector is not None:
+            embedding = embedding + self.told(cond.vector)
+        if cond.beside is not None:
+            x = torch.cat([x, cond.beside], dim=1)
         h = self.first(F.pixel_unshuffle(self._padded(x), self.patch))
         skips = [h]
         for layer in self.downs:
-            h = layer(h, embedding) if isinstance(layer, Stage) else layer(h)
+            h = layer(h, embedding, cond) if isinstance(layer, Stage) else layer(h)
             skips.append(h)
         for layer in self.middle:
-            h = layer(h, embedding)
+            h = layer(h, embedding, cond)
         for layer in self.ups:
-            h = layer(torch.cat([h, skips.pop()], dim=1), embedding) if isinstance(layer, Stage) else layer(h)
+            h = layer(torch.cat([h, skips.pop()], dim=1), embedding, cond) if isinstance(layer, Stage) else layer(h)
         h = self.last(F.silu(self.norm(h)))
         return F.pixel_shuffle(h, self.patch)[..., :height, :width]
 
@@ -83,13 +103,23 @@ class UNet(nn.Module):
         return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
 
+def _told(vector: int, embedding: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(vector, embedding), nn.SiLU(), nn.Linear(embedding, embedding), nn.SiLU())
+
+
 class Stage(nn.Module):
-    """A residual block, and attention after it where there is one."""
+    """A residual block, and after it attention to the image and to tokens, where there are these."""
 
-    def __init__(self, residual: ResidualBlock, attention: Attention | None) -> None:
+    def __init__(
+        self, residual: ResidualBlock, attention: Attention | None, told: CrossAttention | None = None
+    ) -> None:
         super().__init__()
-        self.residual, self.attention = residual, attention
+        self.residual, self.attention, self.told = residual, attention, told
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor, cond: Cond = _NOTHING) -> Tensor:
         x = self.residual(x, embedding)
-        return self.attention(x) if self.attention is not None else x
+        if self.attention is not None:
+            x = self.attention(x)
+        if self.told is not None and cond.tokens is not None:
+            x = self.told(x, cond.tokens, cond.mask)
+        return x

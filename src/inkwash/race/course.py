@@ -18,8 +18,9 @@ from torch import Tensor
 from inkwash import __version__
 from inkwash.atomic import replacing
 from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.jobs.draw import channels_first, draw, open_model
+from inkwash.jobs.draw import channels_first, draw
 from inkwash.jobs.fit import fit
+from inkwash.jobs.model import open_model
 from inkwash.metrics.score import DRAWS, Scores, Yardstick, as_json, from_json, summary
 from inkwash.race.target import Target
 from inkwash.settings import Run, Sampling

@@ -14,8 +14,8 @@ from inkwash.core import Level, determinant
 from inkwash.data import Source
 from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
-from inkwash.jobs.draw import Model
 from inkwash.jobs.fit import check_same, stored
+from inkwash.jobs.model import Model
 from inkwash.metrics.score import Tick, summary
 from inkwash.race.course import Drawn, Point, Racer, Rules, go
 from inkwash.race.target import BETTER, Target
@@ -109,6 +109,9 @@ class Untrained:
 
     def images(self, split: str) -> Source:
         return build.images(self.run.data, split, self.data_dir)
+
+    def shown(self) -> None:
+        return None
 
 
 def begin(

@@ -97,7 +97,8 @@ def as_csv(race: Race) -> str:
     """One line a point, and last the floor: what was paid, and each score's mean and deviation over draws."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    scored = [name for name in NAMES if name in race.floor]
+    points = [point for each in race.standings() for point in each.points]
+    scored = [name for name in NAMES if name in race.floor and all(name in point.scores for point in points)]
     pairs = [part for name in scored for part in (name, f"{name}_sd")]
     lines.writerow(["recipe", "parameters", "step", "seconds", "images", "evaluations", "flop", "n", "draws", *pairs])
     n = race.rules.sampling.n

@@ -6,15 +6,19 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from inkwash.errors import AskedWrongly
+from inkwash.recipes.cifar import abarankab_cifar10, cifar10
+from inkwash.recipes.cs231n import cs231n_emoji
 from inkwash.recipes.digits import digits
+from inkwash.recipes.emoji import emoji
 from inkwash.recipes.folder import folder
 from inkwash.recipes.lab06 import lab06_eps, lab06_v
-from inkwash.recipes.mnist import fashion_mnist, mnist
+from inkwash.recipes.mnist import fashion_class, fashion_mnist, mnist, mnist_class
 from inkwash.recipes.sysu import sysu_fashion, sysu_mnist
 from inkwash.settings import Data, Run
 
 RECIPES: tuple[Callable[[], Run], ...] = (
-    digits, mnist, fashion_mnist, folder, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
+    digits, mnist, fashion_mnist, mnist_class, fashion_class, folder,
+    abarankab_cifar10, cifar10, emoji, cs231n_emoji, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from inkwash.talk import making, measuring, showing
 
 Command = (
     cli.Train | cli.Sample | cli.Evaluate | cli.Study | cli.Race | cli.Gallery | cli.Forward | cli.Info | cli.Recipes
-    | cli.Replay | cli.Demo
+    | cli.Replay | cli.Import | cli.Demo
 )  # fmt: skip
 
 
@@ -30,6 +30,8 @@ def run(command: Command, resume_line: str) -> None:
             making.info(command)
         case cli.Replay():
             making.replay(command)
+        case cli.Import():
+            making.import_(command)
         case cli.Recipes():
             width = max(len(name) for name in recipes.names())
             for name, recipe in recipes.names().items():

@@ -7,9 +7,9 @@ from datetime import timedelta
 from threading import Event
 
 from inkwash import cli, recipes
-from inkwash.errors import InkwashError
+from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.settings import Sampling
-from inkwash.talk.bars import bar, finishing_steps, walk
+from inkwash.talk.bars import bar, finishing_steps, learning, walk
 
 
 def train(command: cli.Train, resume_line: str) -> None:
@@ -56,10 +56,14 @@ def train(command: cli.Train, resume_line: str) -> None:
 def sample(command: cli.Sample) -> None:
     """Draws with a bar and says where the pictures are."""
     from inkwash.jobs.artifacts import write_samples
-    from inkwash.jobs.draw import open_model
+    from inkwash.jobs.guide import judge
+    from inkwash.jobs.model import open_model
 
     outs = command.out or (str(command.run / "samples.png"),)
     model = open_model(command.run, command.checkpoint, command.device)
+    if command.sampling.guidance == "classifier":
+        with learning() as learned:
+            judge(model, learned)
     with walk(command.sampling) as tick:
         evaluations = write_samples(model, command.sampling, outs, command.batch_size, tick)
     for out in outs:
@@ -68,10 +72,16 @@ def sample(command: cli.Sample) -> None:
 
 
 def forward(command: cli.Forward) -> None:
-    """Draws the forward process."""
-    from inkwash.jobs.artifacts import write_forward
+    """Draws the forward process, or the schedules side by side."""
+    from inkwash.jobs.artifacts import write_forward, write_schedules
     from inkwash.jobs.forward import Forward, describe
 
+    if command.schedules:
+        write_schedules(command.timesteps, command.out)
+        print(command.out)
+        return
+    if not command.target:
+        raise AskedWrongly("forward needs a recipe, the folder of a run or of images; or --schedules, and none.")
     of = describe(command.target)
     data = of.data if command.size is None else replace(of.data, size=command.size)
     write_forward(Forward(data, of.process, command.images, command.seed), command.out, command.data_dir)
@@ -87,6 +97,19 @@ def info(command: cli.Info) -> None:
     if command.out is not None:
         draw_losses(command.run, command.out)
         print(command.out)
+
+
+def import_(command: cli.Import) -> None:
+    """Makes a run of a foreign checkpoint and says how to draw from it."""
+    from inkwash.jobs.course import import_cs231n
+
+    folder = command.out or cli.RUNS / command.file.stem
+    run = import_cs231n(
+        command.file, folder, command.encoder, command.size, command.timesteps, command.schedule, command.objective
+    )
+    process = run.process
+    print(f"{folder}: {process.schedule} schedule, T = {process.timesteps}, predicts {process.prediction}")
+    print(f'Draw from it with: inkwash sample {folder} --text "red heart" --solver ddpm --steps {process.timesteps}')
 
 
 def replay(command: cli.Replay) -> None:
@@ -109,4 +132,4 @@ def demo(command: cli.Demo) -> None:
     train(cli.Train(recipes.find("digits"), out, resume), f"inkwash train digits --out {out} --resume")
     sampling = Sampling(n=64, steps=100)
     sample(cli.Sample(out, sampling, (str(out / "samples.png"), str(out / "denoising.gif"))))
-    forward(cli.Forward("digits", out / "forward.png"))
+    forward(cli.Forward("digits", out=out / "forward.png"))

@@ -100,4 +100,5 @@ def _alone(sampler: Sampler) -> Sweep:
     """The sweep of one cell."""
     eta = () if sampler.eta is None else (sampler.eta,)
     spacing = () if sampler.spacing is None else (sampler.spacing,)
-    return Sweep((sampler.steps,), (sampler.solver,), eta, spacing, (sampler.variance,), (sampler.limit,))
+    scale = () if sampler.scale is None else (sampler.scale,)
+    return Sweep((sampler.steps,), (sampler.solver,), eta, spacing, (sampler.variance,), (sampler.limit,), scale=scale)

@@ -10,8 +10,8 @@ from inkwash.talk.bars import bar, finishing_steps, learning, walk
 
 def gallery(command: cli.Gallery) -> None:
     """Draws with a bar and says where the five files are."""
-    from inkwash.jobs.draw import open_model
     from inkwash.jobs.gallery import request, write_gallery
+    from inkwash.jobs.model import open_model
 
     model = open_model(command.run, command.checkpoint, command.device)
     sampling = request(command.sampler, command.seed)

@@ -54,7 +54,7 @@ def train(
     state: State,
     objective: Objective,
     batches: Batches,
-    held_out: Tensor,
+    held_out: Batch,
     settings: Training,
     folder: Path,
     about: dict[str, Any],
@@ -63,7 +63,7 @@ def train(
 ) -> Generator[Progress, None, None]:
     """Trains `state` to the end of its steps, or until `stop()`, and writes checkpoints into `folder`.
 
-    `held_out` [N,C,H,W] in [−1, 1] are images kept from training; `about` goes into every checkpoint.
+    `held_out` are images kept from training; `about` goes into every checkpoint.
     Always ends on a checkpoint of the last step done. Raises InkwashError where the loss is no longer a
     number: the last checkpoint is then the last good one.
     """
@@ -123,7 +123,8 @@ def _update(
     for i, part in enumerate(parts):
         which = slice(int(part[0]), int(part[-1]) + 1)
         with nullcontext() if i == len(parts) - 1 else accelerator.no_sync(model):
-            loss = objective(model, batch.images[which], chance.part(which)).sum() / own
+            asked = None if batch.asked is None else batch.asked[which]
+            loss = objective(model, batch.images[which], chance.part(which), asked).sum() / own
             accelerator.backward(loss)
         total += loss.detach()
     nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip or math.inf)
@@ -132,19 +133,23 @@ def _update(
     return total
 
 
-def held_out_loss(denoiser: nn.Module, objective: Objective, images: Tensor) -> float:
-    """The mean loss on images [N,C,H,W], with the same levels and noise at every call."""
+def held_out_loss(denoiser: nn.Module, objective: Objective, held_out: Batch) -> float:
+    """The mean loss on a batch of any size, with the same levels, noise and dropped conditions at every call."""
+    images, asked = held_out.images, held_out.asked
     with torch.no_grad():
         chance = Chance.of(0, tuple(images.shape), images.device)
         parts = [slice(i, i + 128) for i in range(0, len(images), 128)]
-        losses = [objective(denoiser, images[part], chance.part(part)) for part in parts]
+        losses = [
+            objective(denoiser, images[part], chance.part(part), None if asked is None else asked[part])
+            for part in parts
+        ]
     return torch.cat(losses).mean().item()
 
 
 def _saved(
     state: State,
     objective: Objective,
-    held_out: Tensor,
+    held_out: Batch,
     settings: Training,
     folder: Path,
     about: dict[str, Any],

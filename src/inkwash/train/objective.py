@@ -1,12 +1,13 @@
 """The training objective: draw a level for each image, noise it there, and weigh the network's error."""
 
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, fields
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from inkwash.core import Level, Prediction, Schedule, determinant, diffuse, target
+from inkwash.nets import Asked
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Chance:
     strata: Tensor  # [B] in [0, 1), one in each of B equal parts, in random order
     normal: Tensor  # [B]
     eps: Tensor  # [B,C,H,W], unit noise
+    drop: Tensor  # [B] in [0, 1), whether to drop the condition
 
     @classmethod
     def of(cls, seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> "Chance":
@@ -27,13 +29,13 @@ class Chance:
         order = torch.randperm(B, generator=generator, device=device)
         normal = torch.randn(B, generator=generator, device=device)
         eps = torch.randn(shape, generator=generator, device=device)
-        uniform = torch.rand(B, generator=generator, device=device)
+        uniform, drop = (torch.rand(B, generator=generator, device=device) for _ in range(2))
         strata = ((order + shift) / B).clamp(max=1 - 2**-24)  # in float32 the last may round to 1: pure noise
-        return cls(uniform, strata, normal, eps)
+        return cls(uniform, strata, normal, eps, drop)
 
     def part(self, which: slice) -> "Chance":
         """The images `which` of the batch."""
-        return Chance(self.uniform[which], self.strata[which], self.normal[which], self.eps[which])
+        return Chance(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
 class Draw(Protocol):
@@ -96,6 +98,17 @@ class Plain:
         return torch.ones_like(on_x0)
 
 
+class SNR:
+    """x₀'s error weighs SNR, whatever is predicted: for ε that is weight 1 (Salimans & Ho 2022, eq. 9).
+
+    CS231n's weights. Not clipped: nearly all the weight of an x₀-network lies on the cleanest images.
+    """
+
+    def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
+        snr = torch.as_tensor(level.alpha / level.sigma) ** 2
+        return (snr / on_x0).nan_to_num(1.0)  # 0/0 at pure noise, where ε's weight is 1
+
+
 @dataclass(frozen=True)
 class MinSNR:
     """x₀'s error weighs min(SNR, γ), whatever is predicted (Hang et al. 2023, eq. 7)."""
@@ -109,22 +122,28 @@ class MinSNR:
 
 @dataclass(frozen=True)
 class Objective:
-    """E[w · |F − (a·x₀ + b·ε)|^p], p = 2 for "mse" and 1 for "l1"."""
+    """E[w · |F − (a·x₀ + b·ε)|^p], p = 2 for "mse" and 1 for "l1".
+
+    `drop` is the share of images whose condition is withheld (Ho & Salimans 2022, algorithm 1).
+    """
 
     schedule: Schedule
     prediction: Prediction
     draw: Draw
     weight: Weight
     norm: Literal["mse", "l1"] = "mse"
+    drop: float = 0.0
 
-    def __call__(self, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Any = None) -> Tensor:
+    def __call__(self, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Tensor | None = None) -> Tensor:
         """The loss of each image, [B], float32, from x0 [B,C,H,W] in [−1, 1].
 
+        `cond` [B,…] is what the images show, as the network's embedder takes it; None where it has none.
         `denoiser` is a Denoiser of this prediction, or one wrapped for several processes.
         """
         drawn = self.draw(self.schedule, chance)
         level = Level(*(torch.as_tensor(value).view(-1, *[1] * (x0.ndim - 1)) for value in drawn))
-        output = denoiser(diffuse(x0, chance.eps, level), level, cond, raw=True)
+        asked = None if cond is None else Asked(cond, chance.drop >= self.drop)
+        output = denoiser(diffuse(x0, chance.eps, level), level, asked, raw=True)
         error = output - target(self.prediction, x0, chance.eps, level)
         on_x0 = torch.as_tensor(determinant(self.prediction, level) / level.sigma) ** 2
         loss = error.square() if self.norm == "mse" else error.abs()

@@ -4,7 +4,7 @@ Everything here takes uint8 arrays, channels last, or plain numbers. Pillow, mat
 only by a call that needs them.
 """
 
-from inkwash.view.curves import forward_figure, levels_figure, loss_figure
+from inkwash.view.curves import forward_figure, levels_figure, loss_figure, panels_figure
 from inkwash.view.frames import pick
 from inkwash.view.grid import grid
 from inkwash.view.out import check_out, needs_frames
@@ -18,6 +18,7 @@ __all__ = [
     "levels_figure",
     "loss_figure",
     "needs_frames",
+    "panels_figure",
     "pick",
     "read_provenance",
     "write",

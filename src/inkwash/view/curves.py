@@ -87,6 +87,30 @@ def forward_figure(
     return drawn(figure)
 
 
+def panels_figure(panels: Mapping[str, Mapping[str, Curve]], x: str, title: str) -> Pixels:
+    """Draw several sets of curves side by side: by the title of each panel its curves, over `x`, by name.
+
+    A name has one colour in all panels. uint8 [H',W',3], 150 dpi. Raises AskedWrongly for no panels, or a curve that
+    has not as many values as x's.
+    """
+    if not panels:
+        raise AskedWrongly("A figure of panels takes one or more; none were given.")
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    plot = (SPAN - (len(panels) - 1) * MARGIN) // len(panels)  # px, the width of axes
+    figure = new_figure(SPAN + 2 * MARGIN, PLOT + 300)
+    add_text(figure, title, SPAN // 2 + MARGIN, PLOT + 240, SPAN, size=LARGE, weight="bold")
+    for i, (head, curves) in enumerate(panels.items()):
+        axes = new_axes(figure, MARGIN + i * (plot + MARGIN), 100, plot, PLOT)
+        for name in curves:
+            colour = COLOURS[names.index(name) % len(COLOURS)]
+            axes.plot(*_finite(name, *curves[name]), color=colour, linewidth=2, label=name)
+        axes.set_xlabel(x, size=PLAIN, color=GREY)
+        axes.margins(x=0.01)
+        add_legend(axes, len(curves))
+        add_text(figure, head, MARGIN + i * (plot + MARGIN) + plot // 2, PLOT + 165, plot, size=PLAIN)
+    return drawn(figure)
+
+
 def loss_figure(images_seen: Sequence[float], loss: Sequence[float], held_out: Curve | None = None) -> Pixels:
     """Draw how a training went: each loss faintly, their running mean, and the held-out loss as points.
 

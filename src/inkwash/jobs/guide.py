@@ -1,0 +1,160 @@
+"""From what a user asks for to the denoiser that draws it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from inkwash.core import Denoise
+from inkwash.denoise import blend, classifier_guidance
+from inkwash.denoise.guidance import ALWAYS
+from inkwash.errors import AskedWrongly
+from inkwash.jobs import build
+from inkwash.jobs.conditions import Wanted, which
+from inkwash.jobs.model import Model, data_dir, open_model
+from inkwash.metrics.classifier import Classifier, classifier
+from inkwash.settings import Sampling
+
+Tick = Callable[[int, int], None]  # (step, of steps)
+Towards = Callable[[Sequence[int]], Denoise]  # the denoiser of the images i, …
+
+
+class Guided(NamedTuple):
+    """How images are denoised, and by which networks."""
+
+    towards: Towards
+    networks: tuple[nn.Module, ...]
+
+
+def guided(model: Model, sampling: Sampling, asked: Wanted | None = None) -> Guided:
+    """How images of some indices are denoised. `asked` tells what they show, else what `sampling` asks for.
+
+    Raises AskedWrongly for what the model cannot be asked.
+    """
+    if sampling.guidance == "classifier":
+        return _by_classifier(model, sampling)
+    weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
+    wanted = asked or _wanted(model, sampling)
+    strength, interval = scale(model, sampling), sampling.interval or ALWAYS
+    if strength == 1 and (sampling.interval is not None or sampling.rescale):
+        raise AskedWrongly(
+            "--interval and --rescale change how guidance acts, and nothing guides here; leave them out, or give a "
+            "conditional run another --scale than 1."
+        )
+
+    def towards(indices: Sequence[int]) -> Denoise:
+        rows = wanted(indices)
+        value = None if rows is None else rows.to(model.device)
+        if weaker is None and value is None:
+            return model.denoiser.given(None)
+        base = model.denoiser.given(None) if weaker is None else weaker.denoiser.given(value)
+        return blend(model.denoiser.given(value), base, strength, interval, sampling.rescale)
+
+    return Guided(towards, (model.denoiser,) if weaker is None else (model.denoiser, weaker.denoiser))
+
+
+def scale(model: Model, sampling: Sampling) -> float:
+    """The guidance scale asked for, or the run's own; 1, which is none, where nothing guides.
+
+    Raises AskedWrongly for a scale that the run cannot have.
+    """
+    told = model.run.conditioning
+    conditional = model.condition is not None
+    if sampling.scale is None and sampling.guide is None:
+        return told.scale if conditional and told.condition_dropout > 0 else 1.0
+    strength = told.scale if sampling.scale is None else sampling.scale
+    if sampling.guide is None and not conditional:
+        raise AskedWrongly(
+            f"{model.folder} was trained without a condition, so it has no guidance scale; leave out --scale, guide it "
+            "away from a weaker run with --guide, or to a class with --label and --guidance classifier."
+        )
+    if sampling.guide is None and strength != 1 and told.condition_dropout == 0:
+        raise AskedWrongly(
+            f"{model.folder} was always told its condition, so guidance has nothing to compare with; leave out "
+            "--scale, or train with --condition-dropout 0.1."
+        )
+    return strength
+
+
+def _wanted(model: Model, sampling: Sampling) -> Wanted:
+    if model.condition is not None:
+        return model.condition.wanted(sampling)
+    if sampling.label is not None or sampling.text is not None:
+        flag = "--label" if sampling.text is None else "--text"
+        also = "; or steer it by a classifier: --guidance classifier" if sampling.text is None else ""
+        raise AskedWrongly(
+            f"{model.folder} was trained without a condition, so {flag} asks in vain; train one with --condition "
+            f"{'class' if sampling.text is None else 'text'}{also}."
+        )
+    return lambda indices: None
+
+
+def _weaker(model: Model, folder: str) -> Model:
+    """The run to guide away from. Raises AskedWrongly where it draws other images, or is asked in another way."""
+    weaker = open_model(Path(folder), device=model.device.type)
+
+    def facts(of: Model) -> tuple[Any, ...]:
+        process, told = of.run.process, of.run.conditioning
+        time = (process.schedule, process.timesteps, process.beta_low, process.beta_high)
+        return of.shape, time, told.condition, told.encoder, of.facts["classes"]
+
+    if facts(weaker) != facts(model):
+        raise AskedWrongly(
+            f"{folder} cannot guide {model.folder}: its images, schedule, classes or captions are others; take a run "
+            "of the same recipe, trained for fewer steps or with a smaller network."
+        )
+    return weaker
+
+
+def judge(model: Model, tick: Tick = lambda step, steps: None) -> Classifier:
+    """The classifier of a run's images, which may have to be trained first."""
+    place = data_dir(model, None)
+    train, test = (build.images(model.run.data, split, place) for split in ("train", "test"))
+    return classifier(train, test, tick)
+
+
+def _by_classifier(model: Model, sampling: Sampling) -> Guided:
+    """The unconditional model, steered by a classifier of its images."""
+    if sampling.label is None or sampling.text is not None:
+        raise AskedWrongly("--guidance classifier steers to a class; ask for it with --label, and leave out --text.")
+    if sampling.guide is not None or sampling.interval is not None or sampling.rescale:
+        raise AskedWrongly("--guidance classifier takes neither --guide nor --interval nor --rescale; leave these out.")
+    told = model.run.conditioning
+    if model.condition is not None and told.condition_dropout == 0:
+        raise AskedWrongly(f"{model.folder} cannot draw without its condition; leave out --guidance classifier.")
+    reader = judge(model)
+    label = None if sampling.label == "all" else which(sampling.label, reader.classes)
+    strength = 1.0 if sampling.scale is None else sampling.scale
+
+    def towards(indices: Sequence[int]) -> Denoise:
+        labels = torch.tensor([i % len(reader.classes) if label is None else label for i in indices])
+        return classifier_guidance(model.denoiser.given(None), lambda x0: reader.log_p(x0, labels).to(x0), strength)
+
+    return Guided(towards, (model.denoiser,))
+
+
+@dataclass
+class Seen:
+    """How many images a network was shown."""
+
+    images: int = 0
+
+
+@contextmanager
+def counting(networks: Sequence[nn.Module]) -> Iterator[Seen]:
+    """Counts, inside, the images that denoisers are asked about."""
+    seen = Seen()
+
+    def count(_: nn.Module, args: tuple[Any, ...]) -> None:
+        seen.images += len(args[0])
+
+    hooks = [network.register_forward_pre_hook(count) for network in networks]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()

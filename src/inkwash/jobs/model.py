@@ -1,0 +1,60 @@
+"""A trained run, opened."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inkwash.core import Schedule
+from inkwash.denoise import Denoiser
+from inkwash.errors import InkwashError
+from inkwash.jobs import build
+from inkwash.jobs.conditions import Condition, condition
+from inkwash.jobs.fit import described
+from inkwash.settings import Run
+from inkwash.train.checkpoint import BEST, LAST, digest, load
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, ready to draw."""
+
+    folder: Path
+    which: str  # "last" or "best"
+    digest: str  # of the checkpoint file, sha256
+    run: Run
+    shape: build.Shape
+    facts: dict[str, Any]
+    denoiser: Denoiser
+    schedule: Schedule
+    device: torch.device
+    condition: Condition | None = None
+
+
+def open_model(folder: Path, which: str = "last", device: str = "auto", precision: torch.dtype | None = None) -> Model:
+    """The averaged weights of a run's checkpoint, "last" or "best".
+
+    Raises AskedWrongly or InkwashError where the folder holds no run, or a damaged or a newer one.
+    """
+    path = folder / (BEST if which == "best" else LAST)
+    saved = load(path)
+    run = described(path, saved.facts)
+    place = build.device(device)
+    shape: build.Shape = tuple(saved.facts["shape"])
+    kind = precision or getattr(torch, saved.facts["precision"])
+    told = condition(run, saved.facts["classes"])
+    denoiser = build.denoiser(run, shape, kind, told)
+    try:
+        denoiser.load_state_dict(saved.parts["ema"])
+    except (KeyError, RuntimeError) as error:
+        raise InkwashError(f"{path} is of another network than it describes; train again.") from error
+    denoiser = denoiser.to(place).requires_grad_(False).eval()
+    schedule = build.schedule(run.process)
+    return Model(folder, which, digest(path), run, shape, saved.facts, denoiser, schedule, place, told)
+
+
+def data_dir(model: Model, given: Path | None) -> Path | None:
+    """Where a run's images are: as given, else where they were when it was trained, if that is still there."""
+    told = model.facts["data_dir"]
+    return Path(told) if given is None and told is not None and Path(told).is_dir() else given
