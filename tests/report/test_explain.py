@@ -127,6 +127,12 @@ def test_eta_that_hurts_at_few_steps_only_is_told_so() -> None:
     assert "-0.250 at 5 steps (theory +0.000)" in answer.en
 
 
+def test_eta_that_each_sampler_has_of_its_own_is_no_axis() -> None:
+    done = table(lambda row: 1.0, Sweep(steps=(5, 10), solver=("ddim", "ddpm"), limit=("none",)), subjects=1)
+    assert set(done.axes) == {"solver", "steps"}
+    assert [each.axis for each in story(done).sections] == ["solver", "steps"]
+
+
 def test_eta_that_changes_nothing_is_told_so() -> None:
     answer = section(story(table(lambda row: 3.0)), "eta").answer
     assert "Three draws cannot tell the difference here." in answer.en

@@ -276,6 +276,7 @@ def test_emphasis(text: str, html: str) -> None:
 def test_numbers_are_short() -> None:
     assert [plus_minus(0.1234, 0.0067), plus_minus(-12.0, 1.3)] == ["0.1234 ± 0.0067", "−12.0 ± 1.3"]
     assert [plus_minus(1.0, 0.0), plus_minus(float("nan"), 0.0)] == ["1.000 ± 0.000", "–"]
+    assert plus_minus(0.7, 1.4e-16) == "0.700 ± 0.000"
     assert [short(0.25), short(-2e-5), short(0), short(1.5e-4)] == ["0.25", "−2·10⁻⁵", "0", "1.5·10⁻⁴"]
 
 

@@ -25,7 +25,8 @@ from inkwash.atomic import TEMPORARY
 from inkwash.data import Images, to_float
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import draw as drawing
-from inkwash.jobs.draw import Model, draw
+from inkwash.jobs.draw import draw
+from inkwash.jobs.model import Model
 from inkwash.settings import Prediction, Sampling, Scoring, Sweep
 from inkwash.study import crew, theory, work
 from inkwash.study.cells import cells
@@ -309,7 +310,7 @@ def test_whatever_bit_of_the_images_turns_it_is_seen(tmp_path: Path) -> None:
         after = job.units[0].drawn()
         seen += after is None
         assert after is None or np.array_equal(after.images, before.images)
-    assert seen > len(content) / 7 * 0.8
+    assert seen > len(content) / 7 * 0.7  # the rest are names, dates and paddings
 
 
 # ---- interrupted
@@ -474,6 +475,9 @@ class Deadly:
         if multiprocessing.parent_process() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
         return SMALL.model()
+
+    def shown(self) -> None:
+        return None
 
     def images(self, split: str) -> Images:
         return SMALL.images(split)

@@ -7,7 +7,8 @@ from inkwash.report.on_draws import steps
 from inkwash.report.on_eta import eta
 from inkwash.report.on_models import prediction, solver
 from inkwash.report.on_others import other, spacing
-from inkwash.report.words import AXES, Section, Story, Text, label
+from inkwash.report.on_scale import scale
+from inkwash.report.words import AXES, Section, Story, Text, label, several
 from inkwash.study.compare import SURE
 from inkwash.study.table import Table
 
@@ -15,6 +16,7 @@ _SECTIONS: dict[str, Callable[[Table], Section]] = {
     "prediction": prediction,
     "solver": solver,
     "steps": steps,
+    "scale": scale,
     "eta": eta,
     "spacing": spacing,
 }
@@ -32,8 +34,9 @@ def _title(done: Table) -> Text:
     if not names:
         return Text(f"{data}: one way of drawing, measured", f"{data}：一种采样方式的测量")
     en = ", ".join(name.en for name in names[:-1]) + (" and " if len(names) > 1 else "") + names[-1].en
+    do = "do" if len(names) > 1 else "does"
     zh = "、".join(name.zh for name in names[:-1]) + ("和" if len(names) > 1 else "") + names[-1].zh
-    return Text(f"{data}: what {en} do to the images", f"{data}：{zh}对生成图像的影响".replace("  ", " "))
+    return Text(f"{data}: what {en} {do} to the images", f"{data}：{zh}对生成图像的影响".replace("  ", " "))
 
 
 def _method(done: Table) -> tuple[Text, ...]:
@@ -89,4 +92,31 @@ def _method(done: Table) -> tuple[Text, ...]:
         ),
         *trained,
         *([read] if reader else []),
+        *_asked(done),
     )
+
+
+def _asked(done: Table) -> list[Text]:
+    """What images were asked to show, how strongly, and what theory knows of it."""
+    scales = sorted({row.value("scale") for row in done.rows} - {None})
+    if not scales:
+        return []
+    said = several([label("scale", value) for value in scales])
+    told = Text(
+        f"What images are asked to show is taken from the training data, alike for all cells; guidance is {said.en}. "
+        "Accuracy is the share of images read as the class asked for, its floor that of real images with their labels.",
+        f"生成图像的条件取自训练数据，所有格子相同；引导强度为 {said.zh}。准确率是被读作所求类别的图像比例；"
+        "其下限是真实图像与其标签的符合率。",
+    )
+    if done.facts["reader"] and done.facts["split"] == "train":
+        told += Text(
+            "(The classifier has learnt these very images, so the floor flatters them: of new ones it reads "
+            f"{done.facts['reader']['accuracy']:.1%}.)",
+            f"（分类器学过这些真实图像，因此下限偏高：对新图像的正确率为 {done.facts['reader']['accuracy']:.1%}。）",
+        )
+    if any(row.guided for row in done.rows):
+        told += Text(
+            "The closed form of theory knows no guidance: it stands for s = 0 and s = 1 alone.",
+            "理论的精确公式不考虑引导，只对应 s = 0 和 s = 1。",
+        )
+    return [told]

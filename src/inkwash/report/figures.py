@@ -1,7 +1,7 @@
 """The figures of a study: what theory says of an axis, what was measured along it, and all cells at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from inkwash.report import sheet as on
 from inkwash.report.labels import cell_name, place, plus_minus, titled
 from inkwash.report.lines import NUMBERS, Layout, even, layout
 from inkwash.report.svg import drawing, to_svg
+from inkwash.report.trade import trade
 from inkwash.report.words import AXES, Text
 from inkwash.study.table import Row, Table
 from inkwash.view.figure import GREY, INK, PLAIN, SMALL, drawn, new_axes, new_figure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURED = ("frechet", "kernel", "precision", "recall", "coverage", "entropy", "accuracy")
-TELLING = ("solver", "run", "prediction", "eta", "spacing", "limit", "variance")  # what the overview colours
+TELLING = ("solver", "run", "prediction", "scale", "eta", "spacing", "limit", "variance")  # what the overview colours
 MOST, NAMED = 8, 6  # values that it colours at most, and cells of the front that its caption names
 TALL, WIDE = 330, 480  # px, of the axes of the theory and of the overview
 THEORY, POINTS = Text("theory, in closed form", "理论（闭式解）"), Text("measured", "测量值")
@@ -27,6 +28,9 @@ SPREAD = Text("spread", "离散程度")
 MEAN = Text("mean of three draws, with one standard deviation", "三次抽样的均值与一个标准差")
 FLOOR = Text("floor: as many real images", "下限：同样多的真实图像")
 COST = Text("network evaluations for one image", "每张图像的网络求值次数")
+UNGUIDED = Text(
+    "Theory knows no guidance, which the images measured have.", "理论不考虑引导，而测量的图像使用了引导。"
+)  # fmt: skip
 FRONT = Text("the front: no cheaper cell is as good", "前沿：没有更省而同样好的格子")
 
 
@@ -56,13 +60,15 @@ def theory_figure(done: Table, axis: str) -> Drawing:
             on.put(axes, plan, panel, _scored("spread"), marked=True, joined=False)
             on.scales(axes, sheet, plan, "spread", values)
             on.name(axes, plan, panel, SPREAD, True, True, column == 0)
-        return _finished(f"{axis}-theory", sheet.figure, [*texts, SPREAD], plan.notes)
+        notes = (*plan.notes, UNGUIDED) if any(row.guided for row in _rows(plan)) else plan.notes
+        return _finished(f"{axis}-theory", sheet.figure, [*texts, SPREAD], notes)
 
 
 def measured_figure(done: Table, axis: str) -> Drawing:
     """Every score along an axis, each with what real images score."""
     plan = layout(done, axis)
     scores = [name for name in MEASURED if name in done.floor_scores and all(name in row.scores for row in done.rows)]
+    scores += ["spread"] if axis == "scale" else []  # other axes have it in the figure of the theory
     several = len(plan.panels) > 1
     columns = len(plan.panels) if several else 3
     rows = len(scores) if several else -(-len(scores) // columns)
@@ -80,6 +86,31 @@ def measured_figure(done: Table, axis: str) -> Drawing:
                 bottom = i == len(scores) - 1 if several else i + columns >= len(scores)
                 on.name(axes, plan, panel, titled(score), i == 0, bottom, column == 0 or sheet.other == on.TICKS)
         return _finished(f"{axis}-measured", sheet.figure, [*texts, *map(titled, scores)], plan.notes)
+
+
+def trade_figure(done: Table) -> Drawing:
+    """Precision over recall, a point for each guidance scale, and accuracy along the scale where it is known."""
+    plan = layout(done, "scale")
+    alone = [replace(plan, panels=(panel,)) for panel in plan.panels]
+    second = "accuracy" if all("accuracy" in row.scores for row in done.rows) else "frechet"
+    precision, recall = titled("precision"), titled("recall")
+    cross = (FLOOR, on.key(GREY, "x", "--"))
+    with drawing():
+        sheet, texts = _sheet(alone[0], len(alone), 2, TALL, [(MEAN, on.key(GREY, "o")), cross])
+        for i, (each, panel) in enumerate(zip(alone, plan.panels, strict=True)):
+            left, right = sheet.at(i, 0), sheet.at(i, 1)
+            trade(left, plan, panel, "recall", "precision", done.floor_scores)
+            on.level(right, each, done.floor_scores[second])
+            on.put(right, each, panel, _scored(second), marked=True, joined=True)
+            values = [row.scores[second] for row in _rows(plan)] + [done.floor_scores[second]]
+            on.scales(right, sheet, each, second, values)
+            on.name(right, each, panel, titled(second), True, True, True)
+            left.set_xlabel(recall.en, size=SMALL, color=GREY)
+            above = on.title(panel) if panel.at else [precision]
+            left.set_title("\n".join(text.en for text in above), loc="left", size=PLAIN, color=INK, pad=6)
+            left.set_ylabel(precision.en if panel.at else "", size=SMALL, color=GREY)
+            texts += on.title(panel) if panel.at else []
+        return _finished("scale-trade", sheet.figure, [*texts, precision, recall, titled(second)], plan.notes)
 
 
 def overview_figure(done: Table) -> Drawing:

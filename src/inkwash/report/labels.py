@@ -1,6 +1,7 @@
 """What scores, cells and places in a figure are called, in two languages."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from inkwash.report.words import Text, label
@@ -20,6 +21,7 @@ SCORE = {
 }
 HIGHER = ("precision", "recall", "density", "coverage", "accuracy")  # of these more is better
 BETTER = {**dict.fromkeys(LOWER, "↓"), **dict.fromkeys(HIGHER, "↑")}  # an arrow to where that is
+NONE, ROUNDING = "–", 1e-9  # for what there is not; deviations below are none
 LONGEST = 24  # characters of a name in a figure
 
 
@@ -54,14 +56,29 @@ def places(at: dict[str, Any]) -> Text:
 
 
 def cell_name(row: Row, done: Table) -> Text:
-    """A row among the others: its values on the axes that were swept. No η where the sampler has none."""
-    axes = [axis for axis in done.axes if axis != "eta" or row.cell.sampling.eta is not None]
+    """A row among the others: its values on the axes that were swept. No η nor s where the cell has none."""
+    axes = [axis for axis in done.axes if getattr(row.cell.sampling, axis, "") is not None]
     return places({axis: row.value(axis) for axis in axes or ("solver", "steps")})
+
+
+def scored(done: Table, names: Sequence[str]) -> list[str]:
+    """Those of the scores that some cell has: what is asked of no cell, real images alone have."""
+    return [name for name in names if name in done.floor_scores and any(name in row.scores for row in done.rows)]
+
+
+def measured(row: Row, score: str) -> str:
+    """A score of a row as a table shows it, if it has it."""
+    return plus_minus(*row.scores[score]) if score in row.scores else NONE
+
+
+def foretold(row: Row) -> str:
+    """The spread that theory foretells, where it does: it knows no guidance."""
+    return NONE if row.guided else f"{row.theory.spread:.3f}"
 
 
 def plus_minus(mean: float, sd: float) -> str:
     """A mean and its standard deviation, both as far as two digits of the deviation go."""
     if not (math.isfinite(mean) and math.isfinite(sd)):
-        return "–"
-    digits = 3 if sd == 0 else min(7, max(0, 1 - math.floor(math.log10(sd))))
+        return NONE
+    digits = 3 if sd < ROUNDING else min(7, max(0, 1 - math.floor(math.log10(sd))))
     return f"{mean:.{digits}f} ± {sd:.{digits}f}".replace("-", "\N{MINUS SIGN}")

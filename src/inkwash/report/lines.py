@@ -12,9 +12,9 @@ from inkwash.study.table import Row, Table
 
 Value = TypeVar("Value")
 LINES, PANELS, GRIDS = 6, 4, 4  # at most, so that they can be told apart
-NUMBERS = ("steps", "eta")  # the axes of numbers; the others are of names
-COLOUR = ("eta", "steps", "solver", "prediction", "run", "spacing", "limit", "variance")  # the most telling first
-PANEL = ("prediction", "run", "solver", "spacing", "limit", "variance", "steps")
+NUMBERS = ("steps", "scale", "eta")  # the axes of numbers; the others are of names
+COLOUR = ("eta", "scale", "steps", "solver", "prediction", "run", "spacing", "limit", "variance")  # most telling first
+PANEL = ("prediction", "run", "solver", "scale", "spacing", "limit", "variance", "steps")
 SHARED = Text(
     "Where several cells share a value, each of them is drawn.", "若多个格子取值相同，则分别画出。"
 )  # fmt: skip

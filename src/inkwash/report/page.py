@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from inkwash.report.facts import all_facts, beside
 from inkwash.report.figures import Drawing
-from inkwash.report.labels import cell_name, plus_minus, printable, titled
+from inkwash.report.labels import cell_name, foretold, measured, plus_minus, printable, scored, titled
 from inkwash.report.pictures import PictureGrid, picture_grids
 from inkwash.report.svg import inlined
 from inkwash.report.words import AXES, Section, Story, Text
@@ -39,6 +39,11 @@ CAPTIONS = {
         "one that was measured.",
         "与真实图像具有相同主方向的高斯数据会得到的离散程度，以及实际测得的离散程度。",
     ),
+    "trade": Text(
+        "Fidelity against diversity: each point is a guidance scale s, joined in its order; the cross is what as many "
+        "real images score. Right is more diverse, up is more faithful.",
+        "保真度与多样性：每个点是一个引导强度 s，按大小相连；叉号是同样多真实图像的得分。越右越多样，越上越逼真。",
+    ),
     "pictures": Text(
         "The first images of the first draw, one row for each value; all images of a column begin from the same noise.",
         "第一次抽样的前几张图像，每行一个取值；同一列的图像都从相同的噪声出发。",
@@ -57,6 +62,7 @@ class Part:
     section: Section
     name: Text  # of the axis
     theory: Drawing | None
+    trade: Drawing | None
     measured: Drawing | None
     grids: list[PictureGrid]
 
@@ -73,12 +79,13 @@ def page(done: Table, story: Story, figures: Mapping[str, Drawing], about: Mappi
             section,
             AXES.get(section.axis, Text(section.axis, section.axis)),
             figures.get(f"{section.axis}-theory"),
+            figures.get(f"{section.axis}-trade"),
             figures.get(f"{section.axis}-measured"),
             picture_grids(done, section.axis) if section.axis in done.axes else [],
         )
         for section in story.sections
     ]
-    scores = [name for name in SCORED if name in done.floor_scores]
+    scores = scored(done, SCORED)
     return template.render(
         story=story,
         parts=parts,
@@ -91,7 +98,7 @@ def page(done: Table, story: Story, figures: Mapping[str, Drawing], about: Mappi
         cells=[
             (
                 cell_name(row, done),
-                [f"{row.theory.spread:.3f}", *(plus_minus(*row.scores[name]) for name in scores if name in row.scores)],
+                [foretold(row), *(measured(row, name) for name in scores)],
                 (f"{row.evaluations:,}", f"{row.seconds:,.1f}"),
             )
             for row in done.rows

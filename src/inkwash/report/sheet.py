@@ -151,7 +151,11 @@ def scales(axes: "Axes", sheet: Sheet, plan: Layout, score: str, values: Sequenc
         if plan.axis == "steps":
             axes.set_xscale("log")
         axes.margins(x=0.05)
-        axes.xaxis.set_major_locator(FixedLocator(_apart(plan.values, plan.axis == "steps", APART / sheet.wide)))
+        ticks = list(plan.values)
+        if plan.axis == "scale":  # from 0, however large the least
+            ticks = list(dict.fromkeys((0.0, *ticks)))
+            axes.set_xlim(-0.05 * ticks[-1], 1.05 * ticks[-1])
+        axes.xaxis.set_major_locator(FixedLocator(_apart(ticks, plan.axis == "steps", APART / sheet.wide)))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:

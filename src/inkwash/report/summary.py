@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from inkwash.report.facts import beside
 from inkwash.report.figures import Drawing
-from inkwash.report.labels import SCORE, cell_name, plus_minus, printable
+from inkwash.report.labels import SCORE, cell_name, foretold, measured, plus_minus, printable, scored
 from inkwash.report.words import Story, Text
 from inkwash.study.table import Table
 
-COLUMNS = ("frechet", "precision", "recall", "coverage", "spread")
+COLUMNS = ("frechet", "precision", "recall", "coverage", "spread", "accuracy")
 
 
 def summary(done: Table, story: Story, figures: Mapping[str, Drawing]) -> str:
@@ -21,7 +21,7 @@ def summary(done: Table, story: Story, figures: Mapping[str, Drawing]) -> str:
     parts = [f"# {_plain(story.title.en)}", _answers(story.summary, "en"), _figure("overview", "all cells"), below]
     for section in story.sections:
         parts.append(f"## {_plain(section.question.en)}")
-        names = [f"{section.axis}-{kind}" for kind in ("theory", "measured")]
+        names = [f"{section.axis}-{kind}" for kind in ("theory", "trade", "measured")]
         parts += [_figure(name, name.replace("-", ": ")) + f"\n\n{below}" for name in names if name in figures]
         parts.append(f"> {_plain(section.answer.en)}")
     parts += ["## All cells", _table(done), below]
@@ -38,13 +38,13 @@ def _figure(name: str, says: str) -> str:
 
 
 def _table(done: Table) -> str:
-    scores = [name for name in COLUMNS if name in done.floor_scores]
+    scores = scored(done, COLUMNS)
     heads = ["cell", *(SCORE[name].en for name in scores), "theory's spread", "evaluations"]
     floor = ["**real images (floor)**", *(plus_minus(*done.floor_scores[name]) for name in scores), "", ""]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], floor]
     for row in done.rows:
-        scored = [plus_minus(*row.scores[name]) for name in scores]
-        lines.append([_plain(cell_name(row, done).en), *scored, f"{row.theory.spread:.3f}", f"{row.evaluations:,}"])
+        each = [measured(row, name) for name in scores]
+        lines.append([_plain(cell_name(row, done).en), *each, foretold(row), f"{row.evaluations:,}"])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -42,6 +42,7 @@ AXES = {
     "run": Text("run", "模型"),
     "solver": Text("sampler", "采样器"),
     "steps": Text("number of steps", "推断步数"),
+    "scale": Text("guidance scale s", "引导强度 s "),
     "eta": Text("η", " η "),
     "spacing": Text("spacing of the steps", "步的间隔"),
     "variance": Text("variance of the added noise", "所加噪声的方差"),
@@ -58,6 +59,8 @@ def label(axis: str, value: Any) -> Text:
             return Text(f"{name}-prediction", f"预测 {name}")
         case "steps":
             return Text(f"{value:,} step{'s' * (value != 1)}", f"{value:,} 步")
+        case "scale":
+            return Text(f"s = {value:g}", f"s = {value:g}")
         case "eta":
             return Text(f"η = {value:g}", f"η = {value:g}")
         case "spacing":

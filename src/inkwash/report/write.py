@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inkwash.atomic import replacing
-from inkwash.report.figures import Drawing, measured_figure, overview_figure, theory_figure
+from inkwash.report.figures import Drawing, measured_figure, overview_figure, theory_figure, trade_figure
 from inkwash.report.page import page
 from inkwash.report.summary import summary
 from inkwash.report.words import Story
@@ -56,9 +56,10 @@ def _figures(done: Table, tick: Callable[[int, int], object]) -> dict[str, Drawi
     of = 1 + 2 * len(done.axes)
     tick(1, of)
     for axis in done.axes:
-        for make in (theory_figure, measured_figure):
-            found.append(make(done, axis))
-            tick(len(found), of)
+        found.append(trade_figure(done) if axis == "scale" else theory_figure(done, axis))
+        tick(len(found), of)
+        found.append(measured_figure(done, axis))
+        tick(len(found), of)
     return {figure.name: figure for figure in found}
 
 

@@ -6,7 +6,7 @@ from itertools import product
 
 from inkwash.core import Plan, determinant
 from inkwash.errors import AskedWrongly
-from inkwash.jobs import build
+from inkwash.jobs import build, guide
 from inkwash.sample import Solver
 from inkwash.settings import Sampling, Sweep
 from inkwash.study.subject import Subject, opened
@@ -24,7 +24,8 @@ class Cell:
     @property
     def evaluations(self) -> int:
         """Of the network, for one image."""
-        return self.sampling.steps * 2 - 1 if self.sampling.solver == "heun" else self.sampling.steps
+        steps = self.sampling.steps * 2 - 1 if self.sampling.solver == "heun" else self.sampling.steps
+        return steps if self.sampling.scale in (None, 0, 1) else 2 * steps
 
     @property
     def walk(self) -> tuple[Solver, Plan]:
@@ -40,20 +41,25 @@ def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: in
     found: dict[Cell, None] = {}
     for sweep in sweeps:
         _check(subjects, sweep)
-        axes = (sweep.solver, sweep.spacing or (None,), sweep.variance, sweep.limit, sweep.eta or (None,), sweep.steps)
+        axes = (
+            sweep.solver, sweep.spacing or (None,), sweep.variance, sweep.limit, sweep.scale or (None,),
+            sweep.eta or (None,), sweep.steps,
+        )  # fmt: skip
         for subject in _chosen(subjects, sweep):
-            for solver, spacing, variance, limit, eta, steps in product(*axes):
-                sampling = Sampling(solver, steps, eta, variance, spacing, limit, n, seed)
-                found[_checked(Cell(subject, _canonical(sampling)))] = None
+            for solver, spacing, variance, limit, scale, eta, steps in product(*axes):
+                sampling = Sampling(solver, steps, eta, variance, spacing, limit, scale, n=n, seed=seed)
+                found[_checked(Cell(subject, _canonical(subject, sampling)))] = None
     return list(found)
 
 
-def _canonical(sampling: Sampling) -> Sampling:
-    """The same drawing, said in one way: an η where the sampler has one, and the spacing by its name."""
+def _canonical(subject: Subject, sampling: Sampling) -> Sampling:
+    """The same drawing, said in one way: an η and a scale where there are these, and the spacing by its name."""
     eta = sampling.eta or 0.0 if sampling.solver in WITH_ETA else None
     quiet = sampling.solver not in ("ddpm", *WITH_ETA) or eta == 0
     variance = "small" if quiet else sampling.variance
-    return replace(sampling, eta=eta, variance=variance, spacing=build.spacing(sampling))
+    model = opened(subject)
+    strength = guide.scale(model, sampling) if model.condition is not None or sampling.scale is not None else None
+    return replace(sampling, eta=eta, variance=variance, spacing=build.spacing(sampling), scale=strength)
 
 
 def _check(subjects: Sequence[Subject], sweep: Sweep) -> None:
@@ -64,10 +70,6 @@ def _check(subjects: Sequence[Subject], sweep: Sweep) -> None:
         add = "add" if len(sweep.solver) > 1 else "adds"
         raise AskedWrongly(
             f"{' and '.join(sweep.solver)} {add} no noise; leave out --variance, or add ddpm to --solver."
-        )
-    if sweep.scale:
-        raise AskedWrongly(
-            f"{subjects[0].name} was trained without a condition, so it has no guidance scale; leave out --scale."
         )
     for name in sweep.prediction:
         there = sorted({opened(subject).run.process.prediction for subject in subjects})

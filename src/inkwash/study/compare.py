@@ -9,6 +9,7 @@ from inkwash.metrics.score import DRAWS
 from inkwash.study.table import Row, Table
 
 SURE = 4.303  # Student's t for three draws, two-sided 95 %
+ROUNDING = 1e-12  # shares that cancel over pairs leave as much
 LOWER = ("frechet", "kernel")  # the scores of which less is better
 
 
@@ -22,7 +23,7 @@ class Difference:
     @property
     def sure(self) -> bool:
         """Whether three draws can tell it from 0: Student's t, two-sided, 95 %."""
-        return abs(self.mean) > SURE * self.error
+        return abs(self.mean) > max(SURE * self.error, ROUNDING)
 
 
 def gain(a: Row, b: Row, name: str = "frechet") -> Difference:

@@ -119,7 +119,8 @@ def lines(found: Evaluation) -> list[str]:
     reader = facts["reader"]
     told = [
         f"{row.cell.subject.name}, checkpoint {opened(row.cell.subject).digest[:12]}, "
-        f"{row.cell.sampling.solver} with {row.cell.sampling.steps} steps",
+        f"{row.cell.sampling.solver} with {row.cell.sampling.steps} steps"
+        + ("" if row.cell.sampling.scale is None else f", guidance scale {row.cell.sampling.scale:g}"),
         f"{DRAWS} draws of n = {done.n:,} images against {facts['compared']:,} of {facts['data']}'s {facts['split']} "
         f"split, in {facts['features']} features {facts['features_digest'][:12]}"
         + (f" (reads {reader['accuracy']:.1%} of the test images)" if reader else ""),

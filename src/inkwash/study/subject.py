@@ -1,24 +1,58 @@
 """What is studied: trained runs, and a Gaussian whose denoiser is known exactly."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, final
 
 import torch
 from torch import Tensor, nn
 
 from inkwash import core, settings
-from inkwash.data import Images, Source, to_uint8
+from inkwash.data import Asks, Images, Source, permutation, to_uint8
 from inkwash.denoise import Denoiser, Gaussian
 from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
-from inkwash.jobs.draw import Model, data_dir, open_model
+from inkwash.jobs.conditions import Condition
+from inkwash.jobs.model import Model, data_dir, open_model
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.features import Features, Pixels
 from inkwash.metrics.score import DRAWS, Tick, Yardstick, check_n
+
+_ORDER = 7  # another order than training's
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Image i of a study is asked to show what training image order[i mod N] does: conditions as they come in data."""
+
+    source: Source
+    condition: Condition
+
+    def __call__(self, indices: Sequence[int]) -> Tensor:
+        """What the embedder takes, for images of these indices."""
+        return self._asks(self._chosen(indices), 0)
+
+    def labels(self, indices: Sequence[int]) -> Tensor | None:
+        """The classes to be read from them, int64; None where the images have no labels."""
+        labels = self.source.labels
+        return None if labels is None else labels.cpu()[self._chosen(indices)]
+
+    @property
+    def digest(self) -> str:
+        """What the order depends on besides the checkpoint."""
+        return self.source.fingerprint
+
+    @cached_property
+    def _asks(self) -> Asks:
+        return self.condition.shown(self.source)
+
+    def _chosen(self, images: Sequence[int]) -> Tensor:
+        n = len(self.source)
+        return permutation(_ORDER, 0, n)[torch.tensor(list(images)) % n]
 
 
 class Subject(Protocol):
@@ -28,6 +62,7 @@ class Subject(Protocol):
     def name(self) -> str: ...
     def model(self) -> Model: ...
     def images(self, split: str) -> Source: ...
+    def shown(self) -> Order | None: ...  # what its images are asked to show; None where nothing can be asked
     def __hash__(self) -> int: ...
 
 
@@ -46,6 +81,10 @@ class Trained:
 
     def model(self, precision: torch.dtype | None = None) -> Model:
         return open_model(self.folder, self.checkpoint, self.device, precision)
+
+    def shown(self) -> Order | None:
+        told = opened(self).condition
+        return None if told is None else Order(self.images("train"), told)
 
     def images(self, split: str) -> Source:
         model = opened(self)
@@ -79,6 +118,9 @@ class Exact:
         denoiser = Denoiser(net, prediction)
         return Model(Path(self.name), "last", digest, run, (1, 8, 8), {}, denoiser, schedule, torch.device("cpu"))
 
+    def shown(self) -> None:
+        return None
+
     def images(self, split: str) -> Source:
         generator = torch.Generator().manual_seed(0 if split == "train" else 1)
         x = _mean() + _std() * torch.randn(self.count, 1, 8, 8, generator=generator)
@@ -106,6 +148,12 @@ def _mean() -> Tensor:
 
 def _std() -> Tensor:
     return 0.2 * torch.exp(-torch.arange(8.0) / 2.5).sqrt()[:, None].expand(8, 8)
+
+
+@cache
+def shown(subject: Subject) -> Order | None:
+    """What the subject's images are asked to show, read once in each process."""
+    return subject.shown()
 
 
 @cache

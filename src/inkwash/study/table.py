@@ -17,7 +17,7 @@ from inkwash.study.subject import Measure, Subject, opened, yardstick
 from inkwash.study.work import units
 
 PICTURES = 10  # images of each cell that the report shows
-AXES = ("prediction", "run", "solver", "steps", "eta", "spacing", "variance", "limit")
+AXES = ("prediction", "run", "solver", "steps", "scale", "eta", "spacing", "variance", "limit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,11 @@ class Row:
     def scores(self) -> dict[str, tuple[float, float]]:
         """Name -> (mean, standard deviation over the draws)."""
         return summary(list(self.draws))
+
+    @property
+    def guided(self) -> bool:
+        """Whether guidance moved the images to where `theory` cannot follow: it stands for one perfect network."""
+        return self.cell.sampling.scale not in (None, 0, 1)
 
     def value(self, axis: str) -> Any:
         """Where the row stands on an axis of AXES. What adds no noise stands at η = 0, ddpm at 1."""
@@ -71,8 +76,10 @@ class Table:
             del found["run"]
         if len(set(found["solver"])) == len({(row.value("solver"), row.value("spacing")) for row in self.rows}):
             del found["spacing"]  # each solver has its own
-        if all(row.cell.sampling.eta is None for row in self.rows):
-            del found["eta"]
+        if len(set(found["solver"])) == len({(row.value("solver"), row.value("eta")) for row in self.rows}):
+            del found["eta"]  # here too, as ddpm has 1
+        if len({(row.value("run"), row.value("scale")) for row in self.rows}) == len(self.subjects):
+            del found["scale"]  # each run has its own, or none
         return {axis: values for axis, values in found.items() if len(values) > 1}
 
     @cached_property
@@ -138,7 +145,10 @@ def table(cells: list[Cell], measure: Measure, folder: Path) -> Table:
 
 
 def as_csv(done: Table) -> str:
-    """One line a cell: its axes, what theory foretells, each score with its deviation and its floor, and its cost."""
+    """One line a cell: its axes, what theory foretells, each score with its deviation and its floor, and its cost.
+
+    Theory foretells nothing where the guidance scale is neither 0 nor 1.
+    """
     facts, floor = done.facts, done.floor_scores
     axes = [axis for axis in AXES if axis != "prediction"]
     known = {name: facts[name] for name in ("data", "split", "features", "features_digest", "n", "draws")}
@@ -153,11 +163,15 @@ def as_csv(done: Table) -> str:
     for row in done.rows:
         lines.writerow([
             row.prediction, *(row.value(axis) for axis in axes), facts["checkpoints"][row.cell.subject.name],
-            *known.values(), f"{row.theory.spread:.6g}", f"{row.theory.frechet:.6g}",
-            *(f"{part:.6g}" for name in scored for part in (*row.scores[name], floor[name][0])),
+            *known.values(), *("" if row.guided else f"{of:.6g}" for of in (row.theory.spread, row.theory.frechet)),
+            *(part for name in scored for part in _numbers(row.scores.get(name), floor[name][0])),
             row.evaluations, f"{row.seconds:.3f}",
         ])  # fmt: skip
     return text.getvalue()
+
+
+def _numbers(score: tuple[float, float] | None, floor: float) -> list[str]:
+    return [f"{part:.6g}" for part in (*score, floor)] if score else ["", "", f"{floor:.6g}"]
 
 
 def _ordered(values: list[Any]) -> list[Any]:

@@ -24,7 +24,7 @@ from inkwash.atomic import replacing
 from inkwash.jobs.draw import channels_first, draw
 from inkwash.metrics.score import DRAWS, Scores, as_json, from_json
 from inkwash.study.cells import Cell
-from inkwash.study.subject import Measure, opened, yardstick
+from inkwash.study.subject import Measure, opened, shown, yardstick
 
 VERSION = 1  # of how images are drawn: raise it when the same cell would give others
 
@@ -55,7 +55,7 @@ class Unit:
     @cached_property
     def key(self) -> str:
         """sha256 hex of all that the images depend on."""
-        model = opened(self.cell.subject)
+        model, order = opened(self.cell.subject), shown(self.cell.subject)
         facts = {
             "version": VERSION,
             "checkpoint": model.digest,
@@ -63,6 +63,7 @@ class Unit:
             "device": model.device.type,
             "sampling": asdict(self.cell.sampling),
             "draw": self.draw,
+            **({} if order is None else {"shown": order.digest}),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -115,7 +116,9 @@ def work(unit: Unit, tick: Callable[[int], object] = lambda evaluations: None) -
                     temporary, images=drawn.images, evaluations=drawn.evaluations, seconds=drawn.seconds
                 )
         if unit.scores() is None:
-            scores = yardstick(unit.measure).score(channels_first(drawn.images))
+            order, n = shown(unit.cell.subject), unit.cell.sampling.n
+            asked = None if order is None else order.labels(range(unit.draw * n, (unit.draw + 1) * n))
+            scores = yardstick(unit.measure).score(channels_first(drawn.images), asked)
             with replacing(unit.scores_path) as temporary:
                 temporary.write_text(json.dumps(as_json(scores)), encoding="utf-8")
     finally:
@@ -134,5 +137,5 @@ def _draw(unit: Unit, tick: Callable[[int], object]) -> Drawn:
         tick(now - told)
         told = now
 
-    drawn = draw(opened(cell.subject), cell.sampling, first=unit.draw * n, tick=step)
+    drawn = draw(opened(cell.subject), cell.sampling, first=unit.draw * n, tick=step, asked=shown(cell.subject))
     return Drawn(drawn.images, drawn.evaluations, time.perf_counter() - began)
