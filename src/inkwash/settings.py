@@ -47,6 +47,21 @@ def _adapter(owner: Any, name: str) -> TypeAdapter[Any]:
     return TypeAdapter(get_type_hints(owner, include_extras=True)[name])
 
 
+def listed(kind: Callable[[str], Any]) -> Any:
+    """How the command line reads several values of one flag: A,B,C."""
+
+    def read(args: list[str]) -> tuple[Any, ...]:
+        return tuple(kind(word.strip()) for word in args[0].split(","))
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1, metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(str(each) for each in value)],
+    )  # fmt: skip
+
+
+Interval = Annotated[tuple[Noise, Noise], listed(float)]
+
+
 @dataclass(frozen=True)
 class Data(Checked):
     """Which images, and what is done to them before training."""
@@ -152,6 +167,8 @@ class Conditioning(Checked):
     """Share of images whose condition is withheld, so that guidance has something to compare with."""
     scale: Scale = 2.0
     """Guidance scale that this run is sampled with unless told."""
+    interval: Interval | None = None
+    """Where σ/α lies when guidance acts, unless told otherwise: 0.25,2; None is everywhere."""
 
 
 @dataclass(frozen=True)
@@ -226,18 +243,6 @@ class Run(Checked):
     training: Training = field(default_factory=Training)
 
 
-def listed(kind: Callable[[str], Any]) -> Any:
-    """How the command line reads several values of one flag: A,B,C."""
-
-    def read(args: list[str]) -> tuple[Any, ...]:
-        return tuple(kind(word.strip()) for word in args[0].split(","))
-
-    return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1, metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [",".join(str(each) for each in value)],
-    )  # fmt: skip
-
-
 Solver = Literal["ddpm", "ddim", "ddim-lab", "heun", "dpmpp2m"]
 Spacing = Literal["trailing", "leading", "linspace", "karras"]
 
@@ -274,8 +279,8 @@ class Sampling(Sampler):
     """Class to draw, by name or number; all draws each in turn, a row a class."""
     text: str | None = None
     """What to draw, for runs trained on captions."""
-    interval: Annotated[tuple[Noise, Noise], listed(float)] | None = None
-    """Guide only where σ/α lies between these two numbers; None guides everywhere."""
+    interval: Interval | None = None
+    """Guide only where σ/α lies between these two numbers, 0,inf is everywhere; None takes the run's own."""
     rescale: Share = 0.0
     """How far guided images are brought back to the contrast of unguided ones."""
     guide: str | None = None

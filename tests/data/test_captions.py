@@ -117,7 +117,7 @@ def test_images_without_a_caption_are_refused_or_skipped(boats: Path, in_memory_
     assert source.skipped == (boats / "1.png", boats / "2.png", boats / "3.png")
     (boats / "0.png").unlink()
     (boats / "3.png").unlink()
-    with pytest.raises(AskedWrongly, match=r"2 of the 2 images named there do not exist: 0\.png, 3\.png"):
+    with pytest.raises(AskedWrongly, match=r"2 of the 2 images named there do not exist in the folder: 0\.png, 3\.png"):
         folder(boats, unreadable="skip")
 
 
@@ -132,14 +132,15 @@ def test_images_without_a_caption_are_refused_or_skipped(boats: Path, in_memory_
         ("captions.jsonl", '["0.png", "a"]', "line 1 is no JSON object"),
         ("metadata.jsonl", '{"text": "a", "id": 1}', "line 1 lacks 'file_name' or 'file' or 'image'; it has text, id"),
         ("captions.jsonl", '{"file_name": "0.png"}', "line 1 lacks 'text' or 'caption' or 'captions'"),
-        ("metadata.csv", "file_name,label\n0.png,3\n", "line 2 lacks 'text'"),
         ("metadata.csv", 'file_name,text\n0.png,"a\n', "is no CSV (unexpected end of data)"),
         ("captions.jsonl", '{"file_name": "0.png", "text": " "}', "line 1: the caption of 0.png is empty"),
         ("captions.jsonl", '{"file_name": "0.png", "text": []}', "line 1: the caption of 0.png is empty"),
         ("metadata.csv", "file_name,text\n0.png,\n", "line 2: the caption of 0.png is empty"),
         ("captions.jsonl", '{"file_name": "0.png", "text": 7}', "a text or a list of texts; got 7"),
         ("captions.jsonl", '{"file_name": 0, "text": "a"}', "the name of an image file was expected; got 0"),
-        ("captions.jsonl", '{"file_name": "9.png", "text": "a"}', "1 of the 1 images named there do not exist: 9.png"),
+        ("captions.jsonl", '{"file_name": "9.png", "text": "a"}', "named there do not exist in the folder: 9.png"),
+        ("captions.jsonl", '{"file_name": "/etc/passwd", "text": "a"}', "named there do not exist in the folder: "),
+        ("captions.jsonl", "[" * 100_000, "line 1 is no JSON ("),
         ("captions.jsonl", "\n", "holds no captions"),
         ("captions.jsonl", b"\xff\xfe\x00", "is not UTF-8"),
     ],
@@ -153,11 +154,22 @@ def test_captions_that_cannot_be_used(boats: Path, name: str, content: str | byt
     assert str(caught.value).endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("metadata.csv", "file_name,label\n0.png,3\n"), ("metadata.jsonl", '{"file_name": "0.png"}')]
+)
+def test_metadata_without_a_text_is_no_caption_file(boats: Path, name: str, content: str) -> None:
+    """The Hugging Face convention has classes there, too."""
+    before = folder(boats)
+    (boats / name).write_text(content)
+    assert folder(boats).captions == ()
+    assert folder(boats).fingerprint == before.fingerprint
+
+
 @pytest.mark.parametrize("second", ["metadata.csv", "train/captions.jsonl"])
 def test_two_caption_files(boats: Path, second: str) -> None:
     (boats / "train").mkdir()
     for name in ("captions.jsonl", second):
-        (boats / name).touch()
+        (boats / name).write_text("file_name,text\n")
     with pytest.raises(AskedWrongly, match=f"has 2 caption files where one was expected.*captions.jsonl, {second}"):
         folder(boats)
 

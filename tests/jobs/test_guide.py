@@ -15,14 +15,15 @@ from torch import Tensor
 from commands import TINY, did, inkwash, refused
 from inkwash.core import Level, Seeded, prior
 from inkwash.data import to_uint8
-from inkwash.errors import AskedWrongly
+from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
-from inkwash.jobs.conditions import ByClass
+from inkwash.jobs.conditions import ByClass, ByText
 from inkwash.jobs.draw import LANES, channels_last, draw
 from inkwash.jobs.guide import guided, scale
 from inkwash.jobs.model import Model, open_model
 from inkwash.sample import last, sample
 from inkwash.settings import Conditioning, Data, Process, Run, Sampling, UNet
+from inkwash.text import Joint
 from inkwash.train.checkpoint import LAST, facts
 from inkwash.view import read_provenance
 
@@ -456,3 +457,33 @@ def test_other_captions_are_other_images(captioned: Path, tmp_path: Path) -> Non
     file.write_text(file.read_text().replace("fox number 3", "a boat"))
     said = refused("train", photos, *small, "--steps", 3, "--out", tmp_path / "run", "--resume")
     assert "was trained on other images than" in said
+
+
+def test_a_guide_that_cannot_act_is_refused(by_class: Path, always_told: Path) -> None:
+    """A run whose own scale is 1, and no other scale."""
+    of = open_model(by_class)
+    own = replace(of, run=replace(of.run, conditioning=replace(of.run.conditioning, scale=1.0)))
+    with pytest.raises(AskedWrongly, match="nothing guides at scale 1"):
+        guided(own, replace(ASK, label="4", guide=str(always_told)))
+
+
+def test_a_run_on_text_is_not_guided_to_nothing(by_text: Path) -> None:
+    for how in ({"scale": 3.0}, {"interval": (0.5, 2.0)}, {"rescale": 0.5}):
+        with pytest.raises(AskedWrongly, match="there is none; add --text"):
+            guided(open_model(by_text), replace(ASK, **how))
+
+
+def test_the_interval_of_the_run_is_taken_unless_told(by_class: Path, tmp_path: Path) -> None:
+    of = open_model(by_class)
+    own = replace(of, run=replace(of.run, conditioning=replace(of.run.conditioning, interval=(0.5, 2.0))))
+    asked = replace(ASK, label="4", scale=3.0)
+    assert np.array_equal(drawn(asked, of=own), drawn(replace(asked, interval=(0.5, 2.0)), of=of))
+    everywhere = drawn(replace(asked, interval=(0.0, float("inf"))), of=own)
+    assert np.array_equal(everywhere, drawn(asked, of=of))
+    assert not np.array_equal(everywhere, drawn(asked, of=own))
+
+
+def test_another_encoder_of_the_same_name_is_refused(by_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ByText, "__init__", lambda self, name: vars(self).update(encoder=Joint(), digest="another"))
+    with pytest.raises(InkwashError, match="was trained on texts read by another joint than is there now"):
+        open_model(by_text)

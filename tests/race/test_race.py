@@ -149,7 +149,7 @@ def test_the_clock_does_not_see_the_scoring(tmp_path: Path, monkeypatch: pytest.
         "inkwash.train.loop.time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + 3600 * len(hours))
     )
     score, draw = Yardstick.score, course.draw
-    monkeypatch.setattr(Yardstick, "score", lambda self, pixels: hours.append(1) or score(self, pixels))
+    monkeypatch.setattr(Yardstick, "score", lambda self, *given: hours.append(1) or score(self, *given))
     monkeypatch.setattr(course, "draw", lambda *args, **more: hours.append(1) or draw(*args, **more))
     race = made(tmp_path / "race", SMALL)
     walked(race)

@@ -16,12 +16,17 @@ _FOLDERS = ("", "train", "test", "val")  # where one may lie
 _IMAGE, _TEXT = ("file_name", "file", "image"), ("text", "caption", "captions")
 
 
+def beside(root: Path) -> tuple[Path, ...]:
+    """Files of such names in a folder of images, whatever they hold: they are no images."""
+    return tuple(file for name in NAMES for folder in _FOLDERS if (file := root / folder / name).is_file())
+
+
 def caption_files(root: Path) -> tuple[Path, ...]:
     """The caption files of a folder of images: one in it, or one in each of train/, test/ and val/, or none.
 
     Raises AskedWrongly when an image could be in two.
     """
-    found = [[file for name in NAMES if (file := root / folder / name).is_file()] for folder in _FOLDERS]
+    found = [[file for name in NAMES if _tells(file := root / folder / name)] for folder in _FOLDERS]
     files = tuple(file for some_files in found for file in some_files)
     if any(len(some_files) > 1 for some_files in found) or (found[0] and len(files) > 1):
         raise AskedWrongly(
@@ -29,6 +34,18 @@ def caption_files(root: Path) -> tuple[Path, ...]:
             f"{some([file.relative_to(root) for file in files], 4)}. Remove or rename what is not meant."
         )
     return files
+
+
+def _tells(file: Path) -> bool:
+    """Whether it is a file of captions: a metadata file may hold other things alone, such as classes."""
+    if not file.is_file():
+        return False
+    if file.name == NAMES[0]:
+        return True
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        first = lines.readline()
+    keys = [word.strip(' "{\t\r\n') for word in first.replace(":", ",").split(",")]
+    return any(key in keys for key in _TEXT)
 
 
 def read_captions(file: Path) -> dict[Path, tuple[str, ...]]:
@@ -60,11 +77,13 @@ def captions_of(images: Sequence[Path], files: Sequence[Path], unreadable: str) 
     skipped, when none has one, and as `read_captions` does.
     """
     read = {image: texts for file in files for image, texts in read_captions(file).items()}
-    missing = [os.path.relpath(image, files[0].parent) for image in read if not os.path.lexists(image)]
+    there = {Path(os.path.normpath(image)) for image in images}
+    missing = [os.path.relpath(image, files[0].parent) for image in read if image not in there]
     if missing:
         raise AskedWrongly(
-            f"{some(files)}: {len(missing)} of the {len(read)} images named there do not exist: {some(missing)}. "
-            "Add them, or remove their lines; names are relative to the folder of the file that names them."
+            f"{some(files)}: {len(missing)} of the {len(read)} images named there do not exist in the folder: "
+            f"{some(missing)}. Add them, or remove their lines; names are relative to the folder of the file that "
+            "names them."
         )
     plain = {image: Path(os.path.normpath(image)) for image in images}
     without = [os.path.relpath(image, files[0].parent) for image in images if plain[image] not in read]
@@ -83,7 +102,7 @@ def _jsonl(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise AskedWrongly(
                     f'{file}, line {number} is no JSON ({error}); a line such as {{"file_name": "1.png", "text": "a '
                     'red boat"}} was expected. Correct it.'

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import torch
 
-from inkwash.data.captions import caption_files, captions_of
+from inkwash.data.captions import beside, caption_files, captions_of
 from inkwash.data.listing import class_of, classes, files_below, some, split_folders
 from inkwash.data.picture import Header, UnreadableError, quiet_pillow, read_header
 from inkwash.data.source import Images, check_split, hold_out
@@ -89,8 +89,8 @@ def _survey(
     root: Path, bases: dict[str, Path], size: int | None, channels: int | None, unreadable: str
 ) -> tuple[Streamed, list[Path]]:
     """Read all headers, and settle shape, classes and captions; the images, and in which of the bases each lies."""
-    told = caption_files(root)
-    listed = [(file, base) for base in bases.values() for file in files_below(base) if file not in told]
+    told, notes = caption_files(root), beside(root)
+    listed = [(file, base) for base in bases.values() for file in files_below(base) if file not in notes]
     captions = captions_of([file for file, _ in listed], told, unreadable) if told else {}
     skipped = [file for file, _ in listed if told and file not in captions]
     listed = [(file, base) for file, base in listed if not told or file in captions]

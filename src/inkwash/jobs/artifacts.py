@@ -173,6 +173,8 @@ def _replay_samples(
             f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "
             f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
         )
+    if sampling.guide is not None and not (Path(sampling.guide) / LAST).is_file():
+        raise AskedWrongly(f"the run {sampling.guide} that guided {file} is not there; put it back.")
     if sampling.guide is not None and digest(Path(sampling.guide) / LAST) != about["guide"]:
         raise AskedWrongly(f"{file} was guided by another checkpoint of {sampling.guide} than it holds now.")
     with walk(sampling) as tick:

@@ -114,6 +114,8 @@ def network(run: settings.Run, shape: Shape, condition: Condition | None = None)
                 raise AskedWrongly(f"the report's network takes no condition; leave out --condition, or {_OTHER}.")
             built = nets.TenChannelUNet(shape[0], rows)
         case settings.AbarankabUNet() as theirs:
+            if theirs.norm == "in" and min(shape[1:]) + 2 * theirs.initial_pad <= 2 ** (len(theirs.channel_mults) - 1):
+                raise AskedWrongly("--norm in needs more than a pixel at the lowest level; take fewer --channel-mults.")
             facts = {name: value for name, value in vars(theirs).items() if name != "kind"}
             facts["time_emb_scale"] *= _time_scale(run)
             built = nets.AbarankabUNet(shape[0], num_classes=vector, **facts)

@@ -19,6 +19,8 @@ Wanted = Callable[[Sequence[int]], Tensor | None]  # what images i, … of a req
 class Condition(Protocol):
     """A kind of condition. Another kind is another class like this, and a line in `condition`."""
 
+    digest: str  # of what rows depend on besides the run; "" for nothing
+
     def embedder(self) -> Embedder:
         """A freshly initialised embedder of the rows below."""
 
@@ -51,6 +53,8 @@ def condition(run: settings.Run, classes: Sequence[str]) -> Condition | None:
 class ByClass:
     """Labels 0..K−1."""
 
+    digest = ""
+
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.classes = classes
 
@@ -82,7 +86,7 @@ def which(label: str, classes: Sequence[str]) -> int:
     names = [name.casefold() for name in classes]
     if label.casefold() in names:
         return names.index(label.casefold())
-    if label.isdecimal() and int(label) < len(classes):
+    if label.isdecimal() and len(label) < 10 and int(label) < len(classes):
         return int(label)
     near = get_close_matches(label.casefold(), names, n=1)
     hint = f" Did you mean {classes[names.index(near[0])]}?" if near else ""
@@ -96,6 +100,7 @@ class ByText:
         from inkwash.text import find
 
         self.encoder = find(encoder)
+        self.digest = self.encoder.digest
 
     def embedder(self) -> Embedder:
         return self.encoder.embedder()

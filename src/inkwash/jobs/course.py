@@ -15,6 +15,7 @@ from inkwash.denoise import Denoiser
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.jobs.conditions import condition
+from inkwash.jobs.fit import resolved
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.recipes.cs231n import cs231n_emoji
 from inkwash.settings import Conditioning, Data, Process, Run
@@ -52,7 +53,7 @@ class CourseModel:
 
         Raises AskedWrongly for what neither says, and for what is given otherwise than the checkpoint says.
         """
-        T = _agreed("timesteps", self.timesteps, timesteps)
+        T = Process(timesteps=_agreed("timesteps", self.timesteps, timesteps)).timesteps  # 1 or more
         name = _agreed("schedule", self.schedule, schedule)
         target = _agreed("objective", self.objective, objective)
         low, high = self.ends or ((0.1 / T, 20 / T) if name == "linear" else (None, None))
@@ -73,6 +74,8 @@ def read_course_checkpoint(path: Path) -> CourseModel:
     weights = _network(average, prefix) if prefix is not None else _network(model, _prefix(model) or "")
     dim, condition_dim, mults, channels = _sizes(path, weights)
     betas, weight = model.get("betas"), model.get("loss_weight")
+    if betas is not None and (betas.ndim != 1 or not len(betas)):
+        raise AskedWrongly(f"{path} has betas of the shape {list(betas.shape)}, where a list was expected; {_HELP}.")
     name, ends = (None, None) if betas is None else _schedule(path, betas)
     step = saved.get("step")
     return CourseModel(
@@ -110,6 +113,7 @@ def import_cs231n(
         conditioning=Conditioning("text", encoder, condition_dropout=0.2, scale=1.0),
         process=process,
     )
+    run = resolved(run)
     told = condition(run, ())
     width = 0 if told is None else told.embedder().vector
     if width != model.condition_dim:

@@ -66,6 +66,7 @@ def described(path: Path, about: dict[str, Any]) -> Run:
 
 def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
     """Makes a training ready. Raises AskedWrongly or InkwashError before anything is written."""
+    run = resolved(run)
     before = stored(folder)
     _check_folder(run, before, folder, resume)
     accelerator = _accelerator(run.training.device)
@@ -78,12 +79,18 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
         "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes),
         "images": len(source), "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
         "data_dir": None if data_dir is None else str(data_dir.absolute()),
+        "encoder": None if told is None else told.digest,
     }  # fmt: skip
     if before is not None:
         saved = load(folder / LAST)
         if saved.facts["fingerprint"] != source.fingerprint:
             raise AskedWrongly(
                 f"{folder} was trained on other images than {run.data.source} holds now; choose a new --out."
+            )
+        if saved.facts.get("encoder") not in (None, about["encoder"]):
+            raise AskedWrongly(
+                f"{folder} was begun with texts read by another {run.conditioning.encoder} than is there now; put the "
+                "old one back, or choose a new --out."
             )
         state.restore(saved)
     if accelerator.is_main_process:
@@ -96,6 +103,14 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
     progress = train(state, build.objective(run), batches, kept, run.training, folder, about, accelerator, stop)
     count = sum(parameter.numel() for parameter in denoiser.parameters())
     return Fit(len(source), source.shape, count, precision, accelerator.is_main_process, state.step, progress)
+
+
+def resolved(run: Run) -> Run:
+    """The run with an encoder's folder in full, for the day it is opened from elsewhere."""
+    folder = Path(run.conditioning.encoder).expanduser()
+    if run.conditioning.condition != "text" or not folder.is_dir():
+        return run
+    return replace(run, conditioning=replace(run.conditioning, encoder=str(folder.resolve())))
 
 
 def _kept(held_out: Source, told: Condition | None, device: torch.device) -> Batch:

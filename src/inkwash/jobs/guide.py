@@ -13,9 +13,8 @@ from inkwash.core import Denoise
 from inkwash.denoise import blend, classifier_guidance
 from inkwash.denoise.guidance import ALWAYS
 from inkwash.errors import AskedWrongly
-from inkwash.jobs import build
 from inkwash.jobs.conditions import Wanted, which
-from inkwash.jobs.model import Model, data_dir, open_model
+from inkwash.jobs.model import Model, images, open_model
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.settings import Sampling
 
@@ -39,12 +38,20 @@ def guided(model: Model, sampling: Sampling, asked: Wanted | None = None) -> Gui
         return _by_classifier(model, sampling)
     weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
     wanted = asked or _wanted(model, sampling)
-    strength, interval = scale(model, sampling), sampling.interval or ALWAYS
-    if strength == 1 and (sampling.interval is not None or sampling.rescale):
+    told = model.run.conditioning
+    strength, interval = scale(model, sampling), sampling.interval or told.interval or ALWAYS
+    weakly = sampling.guide is not None and sampling.scale is None  # 1 when it is said is what was wanted
+    how = sampling.interval is not None or sampling.rescale or weakly
+    if strength == 1 and how:
         raise AskedWrongly(
-            "--interval and --rescale change how guidance acts, and nothing guides here; leave them out, or give a "
-            "conditional run another --scale than 1."
+            "--interval, --rescale and --guide change how guidance acts, and nothing guides at scale 1; leave them "
+            "out, or give another --scale."
         )
+    anything = asked is None and sampling.text is None and told.condition == "text"
+    if anything and told.condition_dropout == 0:
+        raise AskedWrongly(f'{model.folder} draws only what it is told; say what, with --text "a red fox".')
+    if anything and (how or sampling.scale is not None) and sampling.guide is None:
+        raise AskedWrongly('--scale guides to a text, and there is none; add --text "a red fox", or leave it out.')
 
     def towards(indices: Sequence[int]) -> Denoise:
         rows = wanted(indices)
@@ -94,7 +101,7 @@ def _wanted(model: Model, sampling: Sampling) -> Wanted:
 
 
 def _weaker(model: Model, folder: str) -> Model:
-    """The run to guide away from. Raises AskedWrongly where it draws other images, or is asked in another way."""
+    """The run to guide away from. Raises AskedWrongly where its images' shape, its time or its conditions differ."""
     weaker = open_model(Path(folder), device=model.device.type)
 
     def facts(of: Model) -> tuple[Any, ...]:
@@ -112,8 +119,9 @@ def _weaker(model: Model, folder: str) -> Model:
 
 def judge(model: Model, tick: Tick = lambda step, steps: None) -> Classifier:
     """The classifier of a run's images, which may have to be trained first."""
-    place = data_dir(model, None)
-    train, test = (build.images(model.run.data, split, place) for split in ("train", "test"))
+    train, test = (images(model, split) for split in ("train", "test"))
+    if train.labels is None or len(train.classes) < 2:
+        raise AskedWrongly(f"the images of {model.folder} have no classes; leave out --guidance classifier.")
     return classifier(train, test, tick)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from inkwash.core import Schedule
+from inkwash.data import Source
 from inkwash.denoise import Denoiser
-from inkwash.errors import InkwashError
+from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.jobs.conditions import Condition, condition
 from inkwash.jobs.fit import described
@@ -44,6 +45,11 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     shape: build.Shape = tuple(saved.facts["shape"])
     kind = precision or getattr(torch, saved.facts["precision"])
     told = condition(run, saved.facts["classes"])
+    if told is not None and saved.facts.get("encoder") not in (None, told.digest):
+        raise InkwashError(
+            f"{path} was trained on texts read by another {run.conditioning.encoder} than is there now; put back the "
+            "one it was trained with, or train again."
+        )
     denoiser = build.denoiser(run, shape, kind, told)
     try:
         denoiser.load_state_dict(saved.parts["ema"])
@@ -52,6 +58,22 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     denoiser = denoiser.to(place).requires_grad_(False).eval()
     schedule = build.schedule(run.process)
     return Model(folder, which, digest(path), run, shape, saved.facts, denoiser, schedule, place, told)
+
+
+def images(model: Model, split: str, given: Path | None = None) -> Source:
+    """The images that a run was trained on, or those of its test split; `given` as in `data_dir`.
+
+    Raises AskedWrongly where they are not those that it was trained on.
+    """
+    if not model.facts["images"]:
+        raise AskedWrongly(f"{model.folder} was trained elsewhere, on images that are not known here; only sample it.")
+    source = build.images(model.run.data, split, data_dir(model, given))
+    if split == "train" and source.fingerprint != model.facts["fingerprint"]:
+        raise AskedWrongly(
+            f"{model.folder} was trained on other images than {model.run.data.source} holds now; "
+            "put the old ones back, or train again."
+        )
+    return source
 
 
 def data_dir(model: Model, given: Path | None) -> Path | None:

@@ -24,6 +24,7 @@ from inkwash.jobs.model import open_model
 from inkwash.metrics.score import DRAWS, Scores, Yardstick, as_json, from_json, summary
 from inkwash.race.target import Target
 from inkwash.settings import Run, Sampling
+from inkwash.study.subject import Order
 from inkwash.train import Step
 from inkwash.train.checkpoint import LAST, facts
 
@@ -172,12 +173,16 @@ def _score(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Dr
     """Draws three times n images from the last checkpoint and scores them; None where it was stopped on the way."""
     model = open_model(racer.folder, device=racer.run.training.device)
     n = rules.sampling.n
+    asked = None if model.condition is None else Order(rules.ruler.source, model.condition)
     images: list[Tensor] = []
     for first in range(0, DRAWS * n, CHUNK):
         if stop():
             return None
         few = replace(rules.sampling, n=min(CHUNK, DRAWS * n - first))
-        images.append(channels_first(draw(model, few, first=first).images))
+        images.append(channels_first(draw(model, few, first=first, asked=asked).images))
         yield Drawn(first + few.n, DRAWS * n)
-    scores = tuple(rules.ruler.score(each) for each in torch.split(torch.cat(images), n))
+    parts = enumerate(torch.split(torch.cat(images), n))
+    scores = tuple(
+        rules.ruler.score(each, None if asked is None else asked.labels(range(i * n, (i + 1) * n))) for i, each in parts
+    )
     return Point(model.facts["step"], model.facts["seconds"], model.facts["images_seen"], scores)

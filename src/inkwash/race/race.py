@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from inkwash.core import Level, determinant
 from inkwash.data import Source
 from inkwash.errors import AskedWrongly
-from inkwash.jobs import build
+from inkwash.jobs import build, guide
+from inkwash.jobs.conditions import condition
 from inkwash.jobs.fit import check_same, stored
 from inkwash.jobs.model import Model
 from inkwash.metrics.score import Tick, summary
@@ -101,11 +102,12 @@ class Untrained:
         return self.run.recipe
 
     def model(self) -> Model:
-        shape = self.images("train").shape
-        denoiser = build.denoiser(self.run, shape, torch.float32).requires_grad_(False).eval()
+        source = self.images("train")
+        shape, told = source.shape, condition(self.run, source.classes)
+        denoiser = build.denoiser(self.run, shape, torch.float32, told).requires_grad_(False).eval()
         schedule = build.schedule(self.run.process)
         place = build.device(self.run.training.device)
-        return Model(Path(self.name), "last", "", self.run, shape, {}, denoiser.to(place), schedule, place)
+        return Model(Path(self.name), "last", "", self.run, shape, {}, denoiser.to(place), schedule, place, told)
 
     def images(self, split: str) -> Source:
         return build.images(self.run.data, split, self.data_dir)
@@ -179,6 +181,7 @@ def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
     """The recipe with what its network is. Raises AskedWrongly for a sampler that it cannot have."""
     model = opened(subject)
     build.solver(sampling)
+    guide.scale(model, sampling)
     start = build.plan(sampling, model.schedule)[0]
     if determinant(model.denoiser.prediction, start) == 0:
         raise AskedWrongly(

@@ -16,7 +16,9 @@ from inkwash.atomic import replacing
 from inkwash.core import Seeded, trailing
 from inkwash.data import Source, to_float
 from inkwash.denoise import clip
+from inkwash.errors import AskedWrongly
 from inkwash.jobs.draw import LANES, channels_first, channels_last, smooth
+from inkwash.jobs.model import Model
 from inkwash.metrics.floor import Row, Verdict, loss_floor, verdict
 from inkwash.metrics.likelihood import bound, flow
 from inkwash.metrics.neighbours import copied, neighbours
@@ -64,17 +66,22 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     """Looks for copies, compares losses with their floor, measures likelihoods, and writes it all into `out`.
 
     `done` has one row. `likelihood` is a number of held-out images, or 0. `tick` is called with evaluations made.
+    Raises AskedWrongly for a likelihood of a model that was never without its condition.
     """
     subject = done.rows[0].cell.subject
     model = opened(subject)
+    if likelihood and always_told(model):
+        raise AskedWrongly(f"{model.folder} never saw an image without its condition; leave out --likelihood.")
     train, test = subject.images("train"), subject.images("test")
     some, held_out = _some(train, AT_MOST), _some(test, 2000)
     images = _images(done)
     near = neighbours(images, some)
-    losses = loss_floor(
-        model.denoiser, model.denoiser.prediction, model.schedule, some.to(model.device), held_out.to(model.device),
-        LEVELS, IMAGES, tick=tick,
-    )  # fmt: skip
+    losses: tuple[Row, ...] = ()
+    if not always_told(model):
+        losses = loss_floor(
+            model.denoiser, model.denoiser.prediction, model.schedule, some.to(model.device),
+            held_out.to(model.device), LEVELS, IMAGES, tick=tick,
+        )  # fmt: skip
     bits = _bits(subject, held_out[:likelihood], tick) if likelihood else None
     about = {"inkwash": __version__, "command": "evaluate", "checkpoint": model.digest}
     pairs = (near.distance / near.second.clamp(min=1e-12)).argsort()[:SHOWN]  # the most suspicious first
@@ -82,14 +89,20 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     sheet = grid(sheet, columns=len(pairs), labels=["drawn", "nearest in training"], smooth=smooth(model.shape))
     neighbours_path, losses_path, scores_path = out / "neighbours.png", out / "losses.png", out / "scores.json"
     write(neighbours_path, sheet[None], about)
-    write(losses_path, levels_figure(*_curves(losses))[None], about)
+    if losses:
+        write(losses_path, levels_figure(*_curves(losses))[None], about)
     found = Evaluation(
         done, copied(near), copied(neighbours(held_out, some)), losses, verdict(losses), bits,
-        (scores_path, neighbours_path, losses_path),
+        (scores_path, neighbours_path, *([losses_path] if losses else [])),
     )  # fmt: skip
     with replacing(scores_path) as temporary:
         temporary.write_text(json.dumps(as_json(found), indent=1), encoding="utf-8")
     return found
+
+
+def always_told(model: Model) -> bool:
+    """Whether the model never was without its condition: of what it makes of images alone nothing can be said."""
+    return model.condition is not None and model.run.conditioning.condition_dropout == 0
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
@@ -133,10 +146,13 @@ def lines(found: Evaluation) -> list[str]:
         told.append(f"{_NAMES.get(name, name):12}{mean:10.4g}{sd:9.2g}   {floor}")
     if row.draws[0].histogram is not None:
         told += ["", "class histogram (share of the images drawn, and of real ones)", *_histogram(done)]
-    judged = found.judged
+    judged, model = found.judged, opened(row.cell.subject)
+    told += ["", f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%})"]
+    if not found.losses:
+        return [*told, "losses and memory are not measured: this run never saw an image without its condition"]
+    if model.condition is not None:
+        told.append("this run is conditional; what follows is of the model under no condition")
     told += [
-        "",
-        f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%})",
         f"memory of the training set, by noise level: at most {max(judged.memory, default=0):.0%}"
         + (f"; memorised at t = {_times(judged.memorised)}" if judged.memorised else ""),
         f"underfit at t = {_times(judged.underfit)}" if judged.underfit else "underfit at no noise level",

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from inkwash import core, settings
 from inkwash.data import Asks, Images, Source, permutation, to_uint8
 from inkwash.denoise import Denoiser, Gaussian
-from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
 from inkwash.jobs.conditions import Condition
-from inkwash.jobs.model import Model, data_dir, open_model
+from inkwash.jobs.model import Model, images, open_model
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.features import Features, Pixels
 from inkwash.metrics.score import DRAWS, Tick, Yardstick, check_n
@@ -87,14 +86,7 @@ class Trained:
         return None if told is None else Order(self.images("train"), told)
 
     def images(self, split: str) -> Source:
-        model = opened(self)
-        source = build.images(model.run.data, split, data_dir(model, self.data_dir))
-        if split == "train" and source.fingerprint != model.facts["fingerprint"]:
-            raise AskedWrongly(
-                f"{self.folder} was trained on other images than {model.run.data.source} holds now; "
-                "put the old ones back, or train again."
-            )
-        return source
+        return images(opened(self), split, self.data_dir)
 
 
 @dataclass(frozen=True)

@@ -72,4 +72,6 @@ def checked(texts: Sequence[str]) -> list[str]:
                 f"Text {i + 1} of {len(texts)} is blank ({text!r}). Say in words what the image shows, "
                 "or give no text at all for an image of anything."
             )
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise AskedWrongly(f"Text {i + 1} of {len(texts)} is no proper Unicode ({text!r}). Write it as UTF-8.")
     return list(texts)

@@ -99,7 +99,7 @@ class Plain:
 
 
 class SNR:
-    """x₀'s error weighs SNR, whatever is predicted: for ε that is weight 1 (Salimans & Ho 2022, eq. 9).
+    """x₀'s squared error weighs SNR, whatever is predicted: for ε that is weight 1 (Salimans & Ho 2022, eq. 9).
 
     CS231n's weights. Not clipped: nearly all the weight of an x₀-network lies on the cleanest images.
     """
