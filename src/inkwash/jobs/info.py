@@ -48,7 +48,8 @@ def _condition(run: Run, classes: int) -> str:
     if told.condition == "none":
         return "none"
     what = f"one of {classes} classes" if told.condition == "class" else f"text, read by {told.encoder}"
-    return f"{what}; withheld from {told.condition_dropout:.0%} of the images, guidance scale {told.scale:g}"
+    where = "" if told.interval is None else " where σ/α lies between {:g} and {:g}".format(*told.interval)
+    return f"{what}; withheld from {told.condition_dropout:.0%} of the images, guidance scale {told.scale:g}{where}"
 
 
 def draw_losses(folder: Path, out: Path) -> None:
