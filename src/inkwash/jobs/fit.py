@@ -79,7 +79,7 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
         "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes),
         "images": len(source), "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
         "data_dir": None if data_dir is None else str(data_dir.absolute()),
-        "encoder": None if told is None else told.digest,
+        **({} if told is None else {"encoder": told.digest}),
     }  # fmt: skip
     if before is not None:
         saved = load(folder / LAST)
@@ -87,7 +87,7 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
             raise AskedWrongly(
                 f"{folder} was trained on other images than {run.data.source} holds now; choose a new --out."
             )
-        if saved.facts.get("encoder") not in (None, about["encoder"]):
+        if saved.facts.get("encoder") not in (None, about.get("encoder")):
             raise AskedWrongly(
                 f"{folder} was begun with texts read by another {run.conditioning.encoder} than is there now; put the "
                 "old one back, or choose a new --out."
