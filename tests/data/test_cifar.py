@@ -67,9 +67,8 @@ def pack(path: Path, changed: dict[str, bytes] | None = None) -> Path:
         for c, name in enumerate(CLASSES)
     }
     with zipfile.ZipFile(path, "w") as archive:
-        archive.mkdir("train")
-        for name, contents in (files | (changed or {})).items():
-            archive.writestr(name, contents)
+        for name, contents in {"train/": b"", **files, **(changed or {})}.items():
+            archive.writestr(zipfile.ZipInfo(name), contents)  # dated 1980, so that the same files give the same zip
     return path
 
 
