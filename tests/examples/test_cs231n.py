@@ -3,11 +3,11 @@
 import math
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+from pages import EXAMPLES, pages
 from torch import Tensor
 
 from inkwash.core import CLEAN, X0, Eps, eps_from, posterior, trailing
@@ -17,22 +17,10 @@ from inkwash.nets.condition import Cond
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.sample import ddpm, last, sample
 
-PAGES = Path(__file__).parents[2] / "examples" / "cs231n"
+PAGES = EXAMPLES / "cs231n"
 
 
-def pages() -> list:
-    """The three pages as modules. Their names are plain words, and so do not stay in sys.modules."""
-    names = ["unet", "gaussian_diffusion", "demo"]
-    sys.path.insert(0, str(PAGES))
-    try:
-        return [import_module(name) for name in names]
-    finally:
-        sys.path.remove(str(PAGES))
-        for name in names:
-            sys.modules.pop(name, None)
-
-
-unet, gaussian_diffusion, demo = pages()
+unet, gaussian_diffusion, demo = pages(PAGES, "unet", "gaussian_diffusion", "demo")
 Unet, GaussianDiffusion = unet.Unet, gaussian_diffusion.GaussianDiffusion
 
 SCHEDULES = ["linear", "cosine", "sigmoid"]

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pages import EXAMPLES, pages
 from PIL import Image
 from torch import Tensor
 
@@ -25,22 +25,10 @@ from inkwash.jobs.draw import LANES
 from inkwash.sample import Ddim, last, sample
 from inkwash.train.checkpoint import LAST, Checkpoint, load, save
 
-LAB = Path(__file__).parents[2] / "examples" / "lab06"
+LAB = EXAMPLES / "lab06"
 
 
-def pages() -> list:
-    """The four pages as modules. Their names are plain words, and so do not stay in sys.modules."""
-    names = ["scheduler", "unet", "train", "infer"]
-    sys.path.insert(0, str(LAB))
-    try:
-        return [import_module(name) for name in names]
-    finally:
-        sys.path.remove(str(LAB))
-        for name in names:
-            sys.modules.pop(name, None)
-
-
-scheduler, unet, train, infer = pages()
+scheduler, unet, train, infer = pages(LAB, "scheduler", "unet", "train", "infer")
 DDIMScheduler, UNet = scheduler.DDIMScheduler, unet.UNet
 
 # ---- the scheduler, against the slides

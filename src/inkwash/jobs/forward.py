@@ -62,14 +62,12 @@ def draw_schedules(timesteps: int) -> tuple[Any, dict[str, Any]]:
     curved = [Process("cosine", timesteps), Process("sigmoid", timesteps)]  # which check T
     processes = [Process("linear", timesteps, min(0.1 / timesteps, 0.999), min(20 / timesteps, 0.999)), *curved]
     panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {"β": {}, "√ᾱ": {}, "√(1 − ᾱ)": {}}
-    t = list(range(timesteps))
     for process in processes:
-        levels = [numbers(build.schedule(process).at(row)) for row in t]
-        alphas, sigmas = [alpha for alpha, _, _ in levels], [sigma for _, sigma, _ in levels]
-        before = [1.0, *alphas[:-1]]
-        betas = [1 - (now / last) ** 2 for now, last in zip(alphas, before, strict=True)]
-        for panel, values in zip(panels.values(), (betas, alphas, sigmas), strict=True):
-            panel[process.schedule] = (list(map(float, t)), values)
+        drawn = curves(build.schedule(process), timesteps)
+        (t, alphas), sigmas = drawn["α"], drawn["σ"]
+        betas = [1 - (now / last) ** 2 for now, last in zip(alphas, [1.0, *alphas[:-1]], strict=True)]
+        for panel, curve in zip(panels.values(), ((t, betas), (t, alphas), sigmas), strict=True):
+            panel[process.schedule] = curve
     return panels_figure(panels, "t", f"Noise schedules, T = {timesteps:,}"), {"timesteps": timesteps}
 
 

@@ -16,9 +16,9 @@ from inkwash.errors import AskedWrongly
 from inkwash.jobs.conditions import Wanted, which
 from inkwash.jobs.model import Model, images, open_model
 from inkwash.metrics.classifier import Classifier, classifier
+from inkwash.metrics.score import Tick
 from inkwash.settings import Sampling
 
-Tick = Callable[[int, int], None]  # (step, of steps)
 Towards = Callable[[Sequence[int]], Denoise]  # the denoiser of the images i, …
 
 
@@ -48,7 +48,7 @@ def guided(model: Model, sampling: Sampling, asked: Wanted | None = None) -> Gui
             "out, or give another --scale."
         )
     anything = asked is None and sampling.text is None and told.condition == "text"
-    if anything and told.condition_dropout == 0:
+    if anything and model.always_told:
         raise AskedWrongly(f'{model.folder} draws only what it is told; say what, with --text "a red fox".')
     if anything and (how or sampling.scale is not None) and sampling.guide is None:
         raise AskedWrongly('--scale guides to a text, and there is none; add --text "a red fox", or leave it out.')
@@ -72,14 +72,14 @@ def scale(model: Model, sampling: Sampling) -> float:
     told = model.run.conditioning
     conditional = model.condition is not None
     if sampling.scale is None and sampling.guide is None:
-        return told.scale if conditional and told.condition_dropout > 0 else 1.0
+        return told.scale if conditional and not model.always_told else 1.0
     strength = told.scale if sampling.scale is None else sampling.scale
     if sampling.guide is None and not conditional:
         raise AskedWrongly(
             f"{model.folder} was trained without a condition, so it has no guidance scale; leave out --scale, guide it "
             "away from a weaker run with --guide, or to a class with --label and --guidance classifier."
         )
-    if sampling.guide is None and strength != 1 and told.condition_dropout == 0:
+    if sampling.guide is None and strength != 1 and model.always_told:
         raise AskedWrongly(
             f"{model.folder} was always told its condition, so guidance has nothing to compare with; leave out "
             "--scale, or train with --condition-dropout 0.1."
@@ -131,8 +131,7 @@ def _by_classifier(model: Model, sampling: Sampling) -> Guided:
         raise AskedWrongly("--guidance classifier steers to a class; ask for it with --label, and leave out --text.")
     if sampling.guide is not None or sampling.interval is not None or sampling.rescale:
         raise AskedWrongly("--guidance classifier takes neither --guide nor --interval nor --rescale; leave these out.")
-    told = model.run.conditioning
-    if model.condition is not None and told.condition_dropout == 0:
+    if model.always_told:
         raise AskedWrongly(f"{model.folder} cannot draw without its condition; leave out --guidance classifier.")
     reader = judge(model)
     label = None if sampling.label == "all" else which(sampling.label, reader.classes)

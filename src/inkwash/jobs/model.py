@@ -32,6 +32,11 @@ class Model:
     device: torch.device
     condition: Condition | None = None
 
+    @property
+    def always_told(self) -> bool:
+        """Whether it never was without its condition, so that of what it makes of none nothing can be said."""
+        return self.condition is not None and self.run.conditioning.condition_dropout == 0
+
 
 def open_model(folder: Path, which: str = "last", device: str = "auto", precision: torch.dtype | None = None) -> Model:
     """The averaged weights of a run's checkpoint, "last" or "best".

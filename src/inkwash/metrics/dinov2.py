@@ -6,12 +6,9 @@ model here has under a third of its parameters, and scores of the two cannot be 
 """
 
 import hashlib
-import logging
 import os
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, final
@@ -22,6 +19,7 @@ from torch import Tensor, nn
 
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.metrics.inception import rgb
+from inkwash.quiet import quiet_transformers
 
 MODEL = "facebook/dinov2-base"  # on huggingface.co; 350 MB, 768 features
 FOLDER = "INKWASH_DINOV2"  # the environment variable that names a local folder instead
@@ -78,21 +76,15 @@ def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") 
             f"and model.safetensors of {MODEL}, or none to have them downloaded."
         )
     where = str(folder or model or MODEL)
-    with _silence():
+    with ExitStack() as stack:
         try:
-            import transformers
+            stack.enter_context(quiet_transformers())
         except ImportError as error:
             raise AskedWrongly(
                 "Features of DINOv2 need the package transformers, which is not installed here. "
                 'Run pip install "inkwash[dinov2]", or take --features classifier or pixels, which need none.'
             ) from error
-        bars = transformers.utils.logging.is_progress_bar_enabled()
-        transformers.utils.logging.disable_progress_bar()
-        try:
-            return DinoV2.of(_found(where), device)
-        finally:
-            if bars:
-                transformers.utils.logging.enable_progress_bar()
+        return DinoV2.of(_found(where), device)
 
 
 def prepared(pixels: Tensor) -> Tensor:
@@ -164,16 +156,3 @@ def _loaded(where: str, local: bool) -> nn.Module:
             f"the first is {absent[0]}. Take {MODEL}, or download the folder again. {_OTHERWISE}"
         )
     return network
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """transformers logs and warns of much that is none of the user's business, some of it while it is imported."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

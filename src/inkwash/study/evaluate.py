@@ -18,7 +18,6 @@ from inkwash.data import Source, to_float
 from inkwash.denoise import clip
 from inkwash.errors import AskedWrongly
 from inkwash.jobs.draw import LANES, channels_first, channels_last, smooth
-from inkwash.jobs.model import Model
 from inkwash.metrics.floor import Row, Verdict, loss_floor, verdict
 from inkwash.metrics.likelihood import bound, flow
 from inkwash.metrics.neighbours import copied, neighbours
@@ -70,14 +69,14 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     """
     subject = done.rows[0].cell.subject
     model = opened(subject)
-    if likelihood and always_told(model):
+    if likelihood and model.always_told:
         raise AskedWrongly(f"{model.folder} never saw an image without its condition; leave out --likelihood.")
     train, test = subject.images("train"), subject.images("test")
     some, held_out = _some(train, AT_MOST), _some(test, 2000)
     images = _images(done)
     near = neighbours(images, some)
     losses: tuple[Row, ...] = ()
-    if not always_told(model):
+    if not model.always_told:
         losses = loss_floor(
             model.denoiser, model.denoiser.prediction, model.schedule, some.to(model.device),
             held_out.to(model.device), LEVELS, IMAGES, tick=tick,
@@ -98,11 +97,6 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     with replacing(scores_path) as temporary:
         temporary.write_text(json.dumps(as_json(found), indent=1), encoding="utf-8")
     return found
-
-
-def always_told(model: Model) -> bool:
-    """Whether the model never was without its condition: of what it makes of images alone nothing can be said."""
-    return model.condition is not None and model.run.conditioning.condition_dropout == 0
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import logging
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TypeVar
 from torch import nn
 
 from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.quiet import quiet_transformers
 
 T = TypeVar("T")
 _OTHERWISE = (
@@ -76,28 +75,15 @@ def quiet(name: str) -> Iterator[None]:
 
     Raises AskedWrongly when the body imports one of them, or transformers itself, and it is not installed.
     """
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from transformers.utils import logging as theirs
-
-            bars = theirs.is_progress_bar_enabled()
-            theirs.disable_progress_bar()
-            try:
-                yield
-            finally:
-                if bars:
-                    theirs.enable_progress_bar()
+        with quiet_transformers():
+            yield
     except ImportError as error:
         package = (error.name or "transformers").split(".")[0].replace("_", "-")
         raise AskedWrongly(
             f"The text encoder {name} needs the package {package}, which is not installed here. "
             'Run pip install "inkwash[text]", or take --encoder joint, which needs nothing.'
         ) from error
-    finally:
-        logging.disable(before)
 
 
 def digest(network: nn.Module, vocabulary: Mapping[str, int], *more: str) -> str:
