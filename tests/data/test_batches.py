@@ -18,7 +18,7 @@ class Elsewhere:
     """The same images, as a source that is not in memory."""
 
     name, split, shape, classes, fingerprint = "some", "train", SOME.shape, SOME.classes, ""
-    labels = SOME.labels
+    labels, kinds = SOME.labels, None
 
     def __init__(self, fail_at: int | None = None) -> None:
         self.taken = 0

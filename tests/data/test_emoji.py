@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,15 @@ def test_a_font_is_downloaded_where_none_is_installed(
     assert len(draw(font, ["😀"], 16)[0]) == 1
     monkeypatch.setattr(fonts, "_NOTO_MIRRORS", ())
     assert emoji_font(data_dir=tmp_path)[0] == path
+
+
+@needs_font
+def test_skin_tones_are_one_kind_and_all_else_is_its_own() -> None:
+    images = emoji("train", 16)
+    assert images.kinds is not None
+    by_kind: dict[int, list[str]] = {}
+    for kind, captions in zip(images.kinds.tolist(), images.captions, strict=True):
+        by_kind.setdefault(kind, []).append(captions[0])
+    for names in by_kind.values():
+        assert len({re.sub(r"( (medium-)?(light|medium|dark) skin tone)+", "", name) for name in names}) == 1
+    assert 1_400 < sum(len(names) == 1 for names in by_kind.values()) < len(by_kind) < 2_000

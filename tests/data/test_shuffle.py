@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from inkwash.core import mix
 from inkwash.data import indices
-from inkwash.data.shuffle import permutation
+from inkwash.data.shuffle import members, permutation
 from inkwash.errors import AskedWrongly
 
 
@@ -58,3 +60,31 @@ def test_numbers_that_runs_depend_on_never_change() -> None:
 def test_what_cannot_be_a_batch(step: int, batch: int, n: int) -> None:
     with pytest.raises(AskedWrongly, match=f"n={n}, batch_size={batch}, step={step}"):
         indices(0, step, batch, n)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    kinds=st.lists(st.integers(-3, 5), min_size=1, max_size=30),
+    seed=st.integers(0, 2**40),
+    batch=st.integers(1, 40),
+    epochs=st.integers(1, 5),
+)
+def test_every_epoch_shows_each_kind_once_and_its_images_in_turn(
+    kinds: list[int], seed: int, batch: int, epochs: int
+) -> None:
+    of = torch.tensor(kinds)
+    count = len(of.unique())
+    steps = math.ceil(epochs * count / batch)
+    tape = torch.cat([members(of, seed, step, batch) for step in range(steps)])
+    for epoch in range(epochs):
+        assert sorted(of[tape[epoch * count : (epoch + 1) * count]].tolist()) == sorted(set(kinds))
+    seen = tape[: epochs * count].bincount(minlength=len(of))
+    for kind in set(kinds):
+        shown = seen[of == kind]
+        assert shown.sum() == epochs
+        assert shown.max() - shown.min() <= 1
+
+
+def test_images_that_all_differ_in_kind_come_as_they_do_without_kinds() -> None:
+    for step in range(5):
+        assert torch.equal(members(torch.arange(13), 7, step, 8), indices(7, step, 8, 13))

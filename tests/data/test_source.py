@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -35,6 +37,12 @@ def test_take_and_part() -> None:
     assert part.labels is not None
     assert part.labels.tolist() == [1, 0, 1]
     assert some.part(chosen).split == "train"
+    kinds = torch.arange(len(some)) // 2
+    kept = replace(some, kinds=kinds).part(chosen).kinds
+    assert kept is not None
+    assert torch.equal(kept, kinds[chosen])
+    with pytest.raises(AskedWrongly, match=r"int64 tensor \[\d+\] of kinds, or None; got torch.int64 \[1\]"):
+        replace(some, kinds=kinds[:1])
 
 
 def test_padding_is_black_and_the_middle_stays() -> None:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from inkwash.nets.blocks import Attention, Downsample, ResidualBlock, Upsample, norm, zeroed
+from inkwash.nets.blocks import Attention, Downsample, ResidualBlock, Upsample, attend, norm, zeroed
 
 
 def awake(module: nn.Module) -> nn.Module:
@@ -86,3 +86,27 @@ def test_zeroed_is_all_of_a_layer() -> None:
     assert zeroed(layer) is layer
     assert not any(parameter.any() for parameter in layer.parameters())
     assert all(parameter.requires_grad for parameter in layer.parameters())
+
+
+@pytest.mark.parametrize("seen", [None, "some"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_attention_by_hand_is_pytorchs(dtype: torch.dtype, seen: str | None) -> None:
+    """Values and gradients, within the rounding of the type; masked places weigh nothing at all."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 4)]
+    exact = [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype).double() for shape in shapes]
+    mask = None if seen is None else torch.rand(2, 1, 1, 7, generator=generator) < 0.6
+    if mask is not None:
+        mask[..., 0] = True
+    results = []
+    for function, kind in ((attend, dtype), (F.scaled_dot_product_attention, torch.float64)):
+        q, k, v = (each.to(kind, copy=True).requires_grad_() for each in exact)
+        out = function(q, k, v, mask)
+        out.double().square().sum().backward()
+        gradients = [each.grad for each in (q, k, v) if each.grad is not None]
+        results.append([each.detach().double() for each in (out, *gradients)])
+    assert len(results[0]) == 4
+    for by_hand, theirs in zip(*results, strict=True):
+        assert (by_hand - theirs).abs().max() < 16 * torch.finfo(dtype).eps * theirs.abs().max()
+    if mask is not None:
+        assert bool((results[0][3].abs().sum((1, 3))[~mask[:, 0, 0]] == 0).all())

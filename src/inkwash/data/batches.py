@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from inkwash.data.shuffle import generator, indices
+from inkwash.data.shuffle import generator, indices, members
 from inkwash.data.source import Images, Source, to_float
 from inkwash.errors import AskedWrongly
 
@@ -73,6 +73,9 @@ class Batches:
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def _indices(self, step: int) -> Tensor:
+        kinds = self.source.kinds
+        if kinds is not None:
+            return members(kinds, self.seed, step, self.batch_size)[self._mine]  # [b]
         return indices(self.seed, step, self.batch_size, len(self.source))[self._mine]  # [b]
 
     def _pixels(self, step: int) -> Tensor:

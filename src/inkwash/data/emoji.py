@@ -17,7 +17,7 @@ from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder
 from inkwash.data.font import emoji_font, glyphs
 from inkwash.data.source import Images, check_split
-from inkwash.data.wordings import Wordings, base_of, in_test, sequences
+from inkwash.data.wordings import Wordings, base_of, in_test, sequences, toneless
 from inkwash.data.wordings import wordings as wordings_in
 from inkwash.errors import AskedWrongly, InkwashError
 
@@ -42,14 +42,14 @@ def emoji(
 
     Skin tones, women and men of one emoji lie all in "train" or all in "test", which has a twentieth of them;
     so which is which never changes. What the font does not know is left out. What looks the same at this size is
-    one image with the wordings of all: the flags of Norway and of Bouvet Island. See `emoji_font` for `font` and
-    `data_dir`, and `wordings` for the captions.
+    one image with the wordings of all: the flags of Norway and of Bouvet Island. An emoji's skin tones are one kind,
+    for they make up half of the set. See `emoji_font` for `font` and `data_dir`, and `wordings` for the captions.
 
     Raises AskedWrongly for another split or language, a size below 8, or what `emoji_font` does not take;
     InkwashError when there is no font and none can be downloaded.
     """
-    said, pixels = _chosen(split, size, font, language, data_dir)
-    return Images("emoji", split, pixels, captions=tuple(wordings.known for wordings in said))
+    said, pixels, kinds = _chosen(split, size, font, language, data_dir)
+    return Images("emoji", split, pixels, captions=tuple(wordings.known for wordings in said), kinds=kinds)
 
 
 def held_out(
@@ -63,14 +63,14 @@ def held_out(
 
     None is a caption of any image in either split. Raises what `emoji` raises.
     """
-    said, _ = _chosen(split, size, font, language, data_dir)
+    said, _, _ = _chosen(split, size, font, language, data_dir)
     return tuple(wordings.held_out for wordings in said)
 
 
 def _chosen(
     split: str, size: int, font: str | Path | None, language: str, data_dir: str | Path | None
-) -> tuple[list[Wordings], torch.Tensor]:
-    """What the images of a split are called, and the images: uint8 [N,3,size,size]."""
+) -> tuple[list[Wordings], torch.Tensor, torch.Tensor]:
+    """What the images of a split are called, the images uint8 [N,3,size,size], and their kinds [N]."""
     check_split(split)
     if size < 8:
         raise AskedWrongly(f"size is the side of the emoji in pixels, 8 or more; got {size}.")
@@ -78,7 +78,10 @@ def _chosen(
     groups, pixels = _cached(*emoji_font(font, data_dir), size)
     said = [_together([called[s] for s in group if s in called]) for group in groups]
     chosen = [i for i, g in enumerate(groups) if said[i].known and in_test(base_of(g[0])) == (split == "test")]
-    return [said[i] for i in chosen], torch.from_numpy(pixels[chosen])
+    names = [toneless(groups[i][0]) for i in chosen]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    kinds = torch.tensor([numbers[name] for name in names])
+    return [said[i] for i in chosen], torch.from_numpy(pixels[chosen]), kinds
 
 
 def _together(group: Sequence[Wordings]) -> Wordings:

@@ -45,3 +45,22 @@ def indices(seed: int, step: int, batch_size: int, n: int) -> Tensor:
         for epoch in range(start // n, (end - 1) // n + 1)
     ]
     return torch.cat(pieces)  # [batch_size]
+
+
+@lru_cache(maxsize=2)
+def _grouped(kinds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The images [n] kind by kind, and of each kind where it starts there, and its size."""
+    counts = torch.unique(kinds, return_counts=True)[1]
+    return kinds.argsort(stable=True), counts.cumsum(0) - counts, counts
+
+
+def members(kinds: Tensor, seed: int, step: int, batch_size: int) -> Tensor:
+    """As `indices`, where every epoch shows each kind once: of a kind's images one, the next in the epoch after.
+
+    `kinds` int64 [n] says of which kind each image is, in any numbers. So many variants of one thing do not crowd out
+    the rest. Raises what `indices` raises.
+    """
+    order, starts, counts = _grouped(kinds)
+    chosen = indices(seed, step, batch_size, len(counts))  # of kinds
+    epochs = (step * batch_size + torch.arange(batch_size)) // len(counts)
+    return order[starts[chosen] + epochs % counts[chosen]]

@@ -32,6 +32,8 @@ class Source(Protocol):
     @property
     def captions(self) -> tuple[tuple[str, ...], ...]: ...  # of each image one or more; () where there are none
     @property
+    def kinds(self) -> Tensor | None: ...  # [N] int64: images of one kind share one place in an epoch; None: all differ
+    @property
     def fingerprint(self) -> str: ...  # sha256 hex of what the images are
     def __len__(self) -> int: ...
     def take(self, indices: Tensor) -> Tensor: ...  # [B] int64 -> uint8 [B,C,H,W]
@@ -48,7 +50,7 @@ class Divisible(Source, Protocol):
 class Images:
     """Images in memory: pixels uint8 [N,C,H,W], not empty; labels int64 [N] in 0..len(classes)-1, or None.
 
-    Raises AskedWrongly when the tensors are not of these kinds or do not fit together, or when captions are
+    Raises AskedWrongly when the tensors are not of these types or do not fit together, or when captions are
     given and an image has none or an empty one.
     """
 
@@ -59,6 +61,7 @@ class Images:
     classes: tuple[str, ...] = ()
     skipped: tuple[Path, ...] = ()  # files of the folder that could not be read
     captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
+    kinds: Tensor | None = None  # int64 [N], any numbers; None: every image is its own kind
 
     def __post_init__(self) -> None:
         check_split(self.split)
@@ -69,6 +72,11 @@ class Images:
                 f"got {pixels.dtype} {list(pixels.shape)}."
             )
         check_captions(self.name, self.captions, len(pixels))
+        if self.kinds is not None and (self.kinds.dtype != torch.int64 or self.kinds.shape != pixels.shape[:1]):
+            raise AskedWrongly(
+                f"{self.name}: {len(pixels)} images need an int64 tensor [{len(pixels)}] of kinds, or None; "
+                f"got {self.kinds.dtype} {list(self.kinds.shape)}."
+            )
         if labels is None:
             return
         if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
@@ -93,9 +101,9 @@ class Images:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 hex of shape, pixels, labels, class names and captions; the same on every device."""
+        """sha256 hex of shape, pixels, labels, class names, captions and kinds; the same on every device."""
         hashed = hashlib.sha256(repr((tuple(self.pixels.shape), self.classes)).encode())
-        for tensor in (self.pixels, self.labels):
+        for tensor in (self.pixels, self.labels, self.kinds):
             if tensor is not None:
                 hashed.update(tensor.cpu().contiguous().numpy().data)
         if self.captions:  # else as it was before there were any: runs remember it
@@ -108,9 +116,10 @@ class Images:
 
     def part(self, indices: Tensor, split: str | None = None) -> Images:
         """The images at these indices as a set of their own; `split` renames its split."""
-        labels = None if self.labels is None else self.labels[indices]
+        labels, kinds = (None if each is None else each[indices] for each in (self.labels, self.kinds))
         captions = tuple(self.captions[i] for i in indices.tolist()) if self.captions else ()
-        return replace(self, pixels=self.pixels[indices], labels=labels, split=split or self.split, captions=captions)
+        pixels = self.pixels[indices]
+        return replace(self, pixels=pixels, labels=labels, split=split or self.split, captions=captions, kinds=kinds)
 
     def pad(self, size: int) -> Images:
         """Zeros (black) all round, to size × size pixels; an odd one goes to the bottom and the right.

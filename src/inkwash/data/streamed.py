@@ -40,6 +40,7 @@ class Streamed:
     classes: tuple[str, ...] = ()
     skipped: tuple[Path, ...] = ()  # files that could not be read
     captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
+    kinds: None = None  # every image is its own
 
     def __post_init__(self) -> None:
         check_captions(self.name, self.captions, len(self))

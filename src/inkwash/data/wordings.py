@@ -57,6 +57,11 @@ def base_of(sequence: str) -> str:
     return _TOGETHER.get(neutral, neutral)
 
 
+def toneless(sequence: str) -> str:
+    """The sequence without skin tones."""
+    return "".join(c for c in sequence if c not in _TONES and c != _PICTURE) or sequence
+
+
 def in_test(base: str) -> bool:
     """Whether emoji of this base are for testing: one base in twenty, by a hash that nothing else enters."""
     return _hash("split", base) % 20 == 0

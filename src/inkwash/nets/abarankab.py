@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inkwash.errors import AskedWrongly
+from inkwash.nets.blocks import attend
 from inkwash.nets.condition import Cond
 
 Activation = Callable[[Tensor], Tensor]
@@ -189,7 +190,7 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.to_qkv(self.norm(x)).flatten(2).transpose(1, 2).chunk(3, dim=2)  # [B,HW,C] each
-        seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+        seen = attend(q, k, v).transpose(1, 2).reshape(x.shape)
         return x + self.to_out(seen)  # type: ignore[no-any-return]
 
 

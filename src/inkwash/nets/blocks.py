@@ -3,10 +3,13 @@
 import math
 from typing import TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
+
+_SMALL = 2**16  # pairs of places, up to which attention by hand holds them all
 
 
 def norm(channels: int) -> nn.GroupNorm:
@@ -41,6 +44,21 @@ class ResidualBlock(nn.Module):
         return self.skip(x) + self.conv2(self.dropout(F.silu(h)))  # type: ignore[no-any-return]
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q·kᵀ/√D)·v (Vaswani et al. 2017, eq. 1): q [B,heads,N,D], k and v [B,heads,M,D] -> [B,heads,N,D].
+
+    `mask`, bool, of a shape that expands to [B,heads,N,M], is False where a place is not to be seen.
+    """
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16 or q.shape[-2] * k.shape[-2] > _SMALL:
+        return F.scaled_dot_product_attention(q, k, v, mask)
+    # PyTorch's own takes five times as long for this and its gradient (docs/performance.md)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    seen: Tensor = scores.softmax(-1, dtype=torch.float32).to(v.dtype) @ v
+    return seen
+
+
 class Attention(nn.Module):
     """Self-attention over all places of an image, round a skip; [B,C,H,W] -> [B,C,H,W]."""
 
@@ -56,7 +74,7 @@ class Attention(nn.Module):
         places = self.norm(x).flatten(2).transpose(1, 2)  # [B,HW,C]
         qkv = self.qkv(places).view(B, H * W, 3, self.heads, C // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [B,heads,HW,C/heads] each
-        seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, H * W, C)
+        seen = attend(q, k, v).transpose(1, 2).reshape(B, H * W, C)
         return x + self.out(seen).transpose(1, 2).view(B, C, H, W)  # type: ignore[no-any-return]
 
 
@@ -81,7 +99,7 @@ class CrossAttention(nn.Module):
         told = self.told(tokens).view(B, -1, 2, self.heads, C // self.heads)
         k, v = told.permute(2, 0, 3, 1, 4)  # [B,heads,L,C/heads] each
         which = None if mask is None else mask[:, None, None]
-        seen = F.scaled_dot_product_attention(q, k, v, which).transpose(1, 2).reshape(B, H * W, C)
+        seen = attend(q, k, v, which).transpose(1, 2).reshape(B, H * W, C)
         return x + self.out(seen).transpose(1, 2).view(B, C, H, W)  # type: ignore[no-any-return]
 
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inkwash.nets.blocks import attend
 from inkwash.nets.condition import Cond
 
 WORDS = 24  # of a text
@@ -63,6 +64,6 @@ class _Layer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         B, L, W = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(B, L, 3, self.heads, W // self.heads).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
+        seen = attend(q, k, v, mask[:, None, None])
         x = x + self.out(seen.transpose(1, 2).reshape(B, L, W))
         return x + self.each(self.norm2(x))  # type: ignore[no-any-return]
