@@ -111,10 +111,12 @@ def test_of_another_program(metadata: dict[str, str] | None, tmp_path: Path) -> 
         load(tmp_path / LAST)
 
 
-def test_of_a_newer_inkwash(tmp_path: Path) -> None:
-    about = json.dumps({"format": FORMAT + 1, "version": "7.5.0"})
+@pytest.mark.parametrize(("apart", "advice"), [(1, "Upgrade inkwash"), (-1, "Its networks were others; train again")])
+def test_of_another_format(apart: int, advice: str, tmp_path: Path) -> None:
+    about = json.dumps({"format": FORMAT + apart, "version": "7.5.0"})
     safetensors.torch.save_file({"a.b": torch.zeros(1)}, tmp_path / LAST, metadata={"inkwash": about})
-    with pytest.raises(AskedWrongly, match=rf"inkwash 7\.5\.0 in format {FORMAT + 1}; .* Upgrade inkwash\."):
+    said = rf"inkwash 7\.5\.0 in format {FORMAT + apart}; .* reads format {FORMAT}\. {advice}\."
+    with pytest.raises(AskedWrongly, match=said):
         load(tmp_path / LAST)
 
 

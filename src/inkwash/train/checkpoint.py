@@ -18,7 +18,7 @@ from inkwash import __version__
 from inkwash.atomic import TEMPORARY, replacing
 from inkwash.errors import AskedWrongly, InkwashError
 
-FORMAT = 1
+FORMAT = 2  # 2: norms have groups of 16 channels
 LAST, BEST = "last.safetensors", "best.safetensors"
 
 
@@ -74,7 +74,7 @@ def _opened(path: Path, tensors: bool) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["inkwash"])
-            newer = about["format"] > FORMAT
+            found = int(about["format"])
             for key in file.keys() if tensors else ():
                 part, name = key.split(".", 1)
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
@@ -82,9 +82,9 @@ def _opened(path: Path, tensors: bool) -> Checkpoint:
         other = path.with_name(BEST if path.name == LAST else LAST)
         advice = f"{other.name} beside it can take its place" if other.is_file() else "train again"
         raise InkwashError(f"{path} is damaged or no checkpoint of inkwash ({error}); {advice}.") from error
-    if newer:
+    if found != FORMAT:
         raise AskedWrongly(
-            f"{path} was written by inkwash {about['version']} in format {about['format']}; "
-            f"this inkwash {__version__} reads formats up to {FORMAT}. Upgrade inkwash."
+            f"{path} was written by inkwash {about['version']} in format {found}; this inkwash {__version__} reads "
+            f"format {FORMAT}. {'Upgrade inkwash' if found > FORMAT else 'Its networks were others; train again'}."
         )
     return Checkpoint(parts, about)
