@@ -23,6 +23,8 @@ Mults = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_leng
 Noise = Annotated[float, Field(ge=0)]  # σ/α; inf is pure noise
 
 Prediction = Literal["eps", "x0", "v", "flow", "edm"]
+Compile = Literal["no", "yes", "graphs"]
+Engine = Literal["torch", "compiled", "onnx"]
 
 
 class Checked:
@@ -223,10 +225,18 @@ class Training(Checked):
     """Decay of the averaged weights, which sampling uses."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic inside the network; auto takes bfloat16 where the processor has it."""
+    layout: Literal["channels-last", "contiguous"] = "channels-last"
+    """How images lie in memory inside the network."""
+    compile: Compile = "no"
+    """Compile the network with torch.compile; graphs replays CUDA graphs as well."""
+    recompute: bool = False
+    """Keep less of the forward pass and compute it again for the gradient: less memory, a third more time."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
     save_every: Count = 250
     """Steps between checkpoints."""
+    shard: bool = False
+    """Divide weights, gradients and optimiser state among the processes (FSDP2), for networks that do not fit one."""
     seed: Natural = 0
     """Seed of everything random."""
 
@@ -287,6 +297,8 @@ class Sampling(Sampler):
     """Folder of a weaker run to guide away from, instead of from no condition (autoguidance)."""
     guidance: Literal["free", "classifier"] = "free"
     """classifier steers any run towards --label by the gradient of a classifier of its images."""
+    engine: Engine = "torch"
+    """What computes the network: PyTorch, the same compiled, or ONNX Runtime in float32 on the CPU."""
 
 
 @dataclass(frozen=True)

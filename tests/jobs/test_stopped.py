@@ -5,16 +5,17 @@ import random
 import resource
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from pairs import pair
 
 from commands import TINY, Command, Done, Fuse, did, inkwash
 from inkwash.train.checkpoint import BEST, LAST, load
@@ -201,25 +202,8 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, whole: Whole) -> 
 # ---- two processes
 
 
-def two(name: str, out: Path, folder: Path, *more: object, fuse: Fuse | None = None) -> list[Done]:
-    """As torchrun starts two processes. With a fuse in the first, the second is killed as well."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    env = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    first, second = (
-        Command(
-            (*train(name, out), *more),
-            folder / str(rank),
-            fuse if rank == 0 else None,
-            env={**env, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(2)
-    )
-    done = first.wait()
-    if fuse is not None and fuse.number == signal.SIGKILL:
-        second.send(signal.SIGKILL)
-    return [done, second.wait()]
+def two(name: str, out: Path, folder: Path, *more: object, **how: Any) -> list[Done]:
+    return pair((*train(name, out), *more), folder, **how)
 
 
 @pytest.fixture(scope="session")
@@ -276,10 +260,17 @@ def test_two_processes_interrupted(tmp_path: Path, whole_of_two: Whole) -> None:
 
 def test_one_of_two_processes_fails(tmp_path: Path) -> None:
     """The one that failed says why, the other that it is alone."""
-    first, second = two("plain", tmp_path / "run", tmp_path, "--lr", 1e30, "--clip", "None")
+    full = {resource.RLIMIT_FSIZE: 200_000}
+    first, second = two("plain", tmp_path / "run", tmp_path, limits=full)
     assert (first.code, second.code) == (1, 1)
-    assert "the loss was no longer a number" in first.sentence
+    assert "could not be written: File too large" in first.sentence
     assert second.sentence == "another process of this training has ended, and says why; go on with --resume."
+
+
+def test_both_of_two_processes_fail(tmp_path: Path) -> None:
+    for done in two("plain", tmp_path / "run", tmp_path, "--lr", 1e30, "--clip", "None"):
+        assert done.code == 1
+        assert "the loss was no longer a number" in done.sentence
 
 
 def test_a_batch_that_does_not_divide(tmp_path: Path) -> None:

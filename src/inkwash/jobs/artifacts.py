@@ -16,6 +16,7 @@ from inkwash.jobs import build
 from inkwash.jobs import forward as forward_job
 from inkwash.jobs.draw import Drawn, draw, smooth
 from inkwash.jobs.model import Model, open_model
+from inkwash.jobs.processes import ALONE, Processes
 from inkwash.settings import Sampling
 from inkwash.train.checkpoint import LAST, digest
 from inkwash.view import check_out, needs_frames, read_provenance, write
@@ -37,13 +38,18 @@ def write_samples(
     batch_size: int,
     tick: Callable[[int], None] = lambda images: None,
     columns: int | None = None,
+    among: Processes = ALONE,
 ) -> int:
-    """Draws once and writes every form asked for; the evaluations of the network per image."""
-    for out in outs:
+    """Draws once and writes every form asked for; the evaluations of the network per image.
+
+    Of several processes, which must call it together, each draws its share, and the main one writes the same bytes that
+    one alone would. Raises what `draw` does.
+    """
+    for out in outs if among.is_main else ():
         check_out(out)
     frames = FRAMES if any(needs_frames(out) for out in outs) else 0
-    drawn = draw(model, sampling, batch_size, frames=frames, shown=SHOWN, tick=tick)
-    for out in outs:
+    drawn = draw(model, sampling, batch_size, frames=frames, shown=SHOWN, tick=tick, among=among)
+    for out in outs if among.is_main else ():
         write_drawn(out, drawn, model, sampling, batch_size, columns)
     return drawn.evaluations
 

@@ -1,9 +1,11 @@
 """From settings to objects. The only place that knows both."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from shutil import which
 
 import torch
 from torch import nn
@@ -131,7 +133,8 @@ def network(run: settings.Run, shape: Shape, condition: Condition | None = None)
                 )
             built = nets.Cs231nUNet(course.dim, vector, course.dim_mults, shape[0])
     built = built if embedder is None else nets.Conditioned(built, embedder)
-    return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    layout = torch.contiguous_format if run.training.layout == "contiguous" else torch.channels_last
+    return built.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
 def _time_scale(run: settings.Run) -> float:
@@ -147,6 +150,27 @@ def denoiser(run: settings.Run, shape: Shape, precision: torch.dtype, condition:
         torch.manual_seed(run.training.seed)
         net = network(run, shape, condition)
     return Denoiser(net, prediction(process), sigma_data, precision)
+
+
+def narrow(net: nn.Module, precision: torch.dtype) -> None:
+    """Keeps the weights that autocast would cast to `precision` at every call in it: for sampling, to the same bits."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(precision)
+
+
+def hasten(net: nn.Module, compiled: settings.Compile, device: torch.device) -> None:
+    """Compiles a network in place, if asked to; its weights keep their names. The first call takes a minute or more.
+
+    Raises AskedWrongly where CUDA graphs are asked for without CUDA, or a compiler for the CPU is missing.
+    """
+    if compiled == "no":
+        return
+    if compiled == "graphs" and device.type != "cuda":
+        raise AskedWrongly(f"--compile graphs needs a CUDA device (this is {device.type}); take --compile yes.")
+    if device.type == "cpu" and not any(which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++", "cl")):
+        raise AskedWrongly("--compile on a CPU needs a C++ compiler, such as g++; install one, or leave it out.")
+    net.compile(mode="reduce-overhead" if compiled == "graphs" else "default")
 
 
 def objective(run: settings.Run) -> Objective:

@@ -13,7 +13,8 @@ from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
 from inkwash.jobs.conditions import Wanted
 from inkwash.jobs.guide import counting, guided
-from inkwash.jobs.model import Model
+from inkwash.jobs.model import Model, computed_by
+from inkwash.jobs.processes import ALONE, Processes
 from inkwash.sample import Moment, sample
 from inkwash.settings import Sampling
 from inkwash.view import grid, pick
@@ -41,6 +42,7 @@ def draw(
     shown: int = 64,
     tick: Callable[[int], None] = lambda images: None,
     asked: Wanted | None = None,
+    among: Processes = ALONE,
 ) -> Drawn:
     """Draws sampling.n images, i = `first` and on; image i depends on the model, `sampling` less n, and i alone.
 
@@ -48,20 +50,26 @@ def draw(
 
     `batch_size` is for the memory of a GPU, where other batches may change the last bit of a pixel.
     `frames` > 1 asks for about so many sheets of the first `shown` images along the way. `tick` is called
-    after each step with the share of images·steps done, in images. Raises AskedWrongly for a plan or solver
-    that the model cannot have.
+    after each step with the share of images·steps done, in images. `among` share the batches: the main process gets
+    all images, the others their own, and `tick` counts as if all were as far as this one. Raises AskedWrongly for a
+    plan or solver that the model cannot have, and InkwashError where another of the processes ends.
     """
     if batch_size < 1:
         raise AskedWrongly(f"--batch-size must be at least 1 (got {batch_size}).")
+    model = computed_by(model, sampling.engine)
     solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
     towards, networks = guided(model, sampling, asked)
     moments = pick(len(plan), frames) if frames > 1 else []
-    films: list[list[Tensor]] = [[] for _ in moments]
-    images, batches = [], 0
     size = LANES if model.device.type == "cpu" else batch_size
+    starts = range(first - first % size, first + sampling.n, size)  # each image keeps its place in its batch
+    mine, last = among.share(starts), first + sampling.n
+    own = min(last, mine[-1] + size) - max(first, mine[0]) if mine else 0
+    tick = _for_all(tick, own, sampling.n)
+    none = torch.empty(0, *model.shape, dtype=torch.uint8)
+    images, films = [none], [[none] for _ in moments]
     with counting(networks) as seen:
-        for start in range(first - first % size, first + sampling.n, size):  # each image keeps its place in its batch
-            wanted = slice(max(0, first - start), min(size, first + sampling.n - start))
+        for start in mine:
+            wanted = slice(max(0, first - start), min(size, last - start))
             real, lanes = wanted.stop - wanted.start, range(start, start + size)
             noise, denoise = Seeded(sampling.seed, lanes), build.limit(sampling, towards(lanes))
             x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
@@ -72,10 +80,22 @@ def draw(
                 if moment.step:
                     tick(real)
             images.append(to_uint8(moment.x[wanted]).cpu())
-            batches += 1
+    drawn, rolls = among.gathered(torch.cat(images)), [among.gathered(torch.cat(film)) for film in films]
     scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses: small sheets keep animations light
-    sheets = [grid(channels_last(torch.cat(film)), scale=scale) for film in films]
-    return Drawn(channels_last(torch.cat(images)), sheets, seen.images // (batches * size))
+    sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
+    return Drawn(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size))
+
+
+def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:
+    """A tick for `own` of n images that counts for all n, in proportion."""
+    done = 0
+
+    def ticked(images: int) -> None:
+        nonlocal done
+        before, done = done, done + images
+        tick(done * n // own - before * n // own)
+
+    return ticked
 
 
 def smooth(shape: build.Shape) -> bool:

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from pydantic import TypeAdapter, ValidationError
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from inkwash import __version__
 from inkwash.data import Batch, Batches, Source, is_folder, to_float
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.jobs.conditions import Condition, condition
+from inkwash.jobs.processes import unseen
+from inkwash.nets import recompute
 from inkwash.settings import Run
 from inkwash.train import Progress, State, train
 from inkwash.train.checkpoint import LAST, facts, load, sweep
@@ -22,7 +25,9 @@ from inkwash.train.checkpoint import LAST, facts, load, sweep
 HELD_OUT = 512  # images that the held-out loss is measured on
 
 # what may differ when a run goes on: how long, how often saved, and where
-_FREE = {"steps", "minutes", "save_every", "device", "precision", "accumulate"}
+_FREE = {
+    "steps", "minutes", "save_every", "device", "precision", "accumulate", "layout", "compile", "recompute", "shard",
+}  # fmt: skip
 
 # what a checkpoint says of its run; state.py and loop.py add the counters
 _FACTS = (
@@ -39,6 +44,7 @@ class Fit:
     shape: build.Shape
     parameters: int
     precision: torch.dtype
+    device: torch.device
     is_main: bool
     start: int
     progress: Generator[Progress, None, None]
@@ -70,11 +76,15 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
     before = stored(folder)
     _check_folder(run, before, folder, resume)
     accelerator = _accelerator(run.training.device)
+    mesh = _mesh(accelerator) if run.training.shard else None
     source, held_out = _sources(run, data_dir, accelerator)
     precision = build.precision(run.training, accelerator.device)
     told = condition(run, source.classes)
-    denoiser = build.denoiser(run, source.shape, precision, told).to(accelerator.device)
-    state = State.fresh(denoiser, run.training)
+    denoiser = build.denoiser(run, source.shape, precision, told)
+    state = State.fresh(denoiser if mesh else denoiser.to(accelerator.device), run.training, mesh)
+    if run.training.recompute:
+        recompute(denoiser.net)
+    build.hasten(denoiser.net, run.training.compile, accelerator.device)
     about = {
         "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes),
         "images": len(source), "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
@@ -102,7 +112,10 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
     kept = _kept(held_out, told, accelerator.device)
     progress = train(state, build.objective(run), batches, kept, run.training, folder, about, accelerator, stop)
     count = sum(parameter.numel() for parameter in denoiser.parameters())
-    return Fit(len(source), source.shape, count, precision, accelerator.is_main_process, state.step, progress)
+    return Fit(
+        len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
+        progress,
+    )  # fmt: skip
 
 
 def resolved(run: Run) -> Run:
@@ -170,10 +183,17 @@ def _accelerator(wanted: str) -> Accelerator:
         accelerator = Accelerator(cpu=device.type == "cpu")
         if accelerator.num_processes == world:
             return accelerator
-    raise InkwashError(
-        f"$WORLD_SIZE tells of {world} processes, but they do not see each other; start them with "
-        f"`torchrun --nproc-per-node {world} -m inkwash train …`, or unset it."
-    )
+    raise unseen(world, "train")
+
+
+def _mesh(accelerator: Accelerator) -> DeviceMesh:
+    """The processes that a network is divided among. Raises AskedWrongly where there is one."""
+    if accelerator.num_processes == 1:
+        raise AskedWrongly(
+            "--shard divides a network among processes, and this is the only one; give --no-shard, or start several: "
+            "`torchrun --nproc-per-node 2 -m inkwash train …`."
+        )
+    return init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
 
 
 def _sources(run: Run, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:

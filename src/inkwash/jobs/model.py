@@ -1,6 +1,6 @@
 """A trained run, opened."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.jobs.conditions import Condition, condition
 from inkwash.jobs.fit import described
-from inkwash.settings import Run
+from inkwash.jobs.onnx import Onnx
+from inkwash.settings import Engine, Run
 from inkwash.train.checkpoint import BEST, LAST, digest, load
 
 
@@ -61,8 +62,25 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     except (KeyError, RuntimeError) as error:
         raise InkwashError(f"{path} is of another network than it describes; train again.") from error
     denoiser = denoiser.to(place).requires_grad_(False).eval()
+    build.narrow(denoiser.net, kind)
     schedule = build.schedule(run.process)
     return Model(folder, which, digest(path), run, shape, saved.facts, denoiser, schedule, place, told)
+
+
+def computed_by(model: Model, engine: Engine) -> Model:
+    """The model as another engine computes it: "torch", "compiled" by torch.compile in place, or "onnx" in float32.
+
+    Raises AskedWrongly where the machine lacks what the engine needs.
+    """
+    if engine == "torch":
+        return model
+    if engine == "compiled":
+        build.hasten(model.denoiser.net, "yes", model.device)
+        return model
+    if model.device.type != "cpu":
+        raise AskedWrongly(f"--engine onnx computes on the CPU (this is {model.device.type}); add --device cpu.")
+    told = model.denoiser
+    return replace(model, denoiser=Denoiser(Onnx(told.net), told.prediction, told.sigma_data))
 
 
 def images(model: Model, split: str, given: Path | None = None) -> Source:

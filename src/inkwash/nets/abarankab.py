@@ -77,7 +77,7 @@ class AbarankabUNet(nn.Module):
 
         def block(i: int, o: int, attend: bool) -> nn.Module:
             after = _Attention(o, normed(o)) if attend else nn.Identity()
-            return _Block(i, o, normed, self.activation, dropout, time_emb_dim, num_classes, after)
+            return Block(i, o, normed, self.activation, dropout, time_emb_dim, num_classes, after)
 
         self.time_mlp = nn.Sequential(
             _Sinusoids(base_channels, time_emb_scale),
@@ -125,7 +125,7 @@ class AbarankabUNet(nn.Module):
         for layer in self.mid:
             x = layer(x, time, told)
         for layer in self.ups:
-            x = layer(torch.cat([x, skips.pop()], dim=1) if isinstance(layer, _Block) else x, time, told)
+            x = layer(torch.cat([x, skips.pop()], dim=1) if isinstance(layer, Block) else x, time, told)
         x = self.out_conv(self.activation(self.out_norm(x)))
         return x[..., pad : pad + height, pad : pad + width]
 
@@ -146,7 +146,7 @@ class _Sinusoids(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """norm, activation, conv, twice, round a skip; x [B,i,H,W], time [B,T], told [B,K] or None -> [B,o,H,W]."""
 
     def __init__(

@@ -34,12 +34,12 @@ class Cs231nUNet(nn.Module):
         self.condition_mlp = nn.Sequential(*_mlp(condition_dim, context))
         self.downs, self.ups = nn.ModuleList(), nn.ModuleList()
         for i, o in edges:
-            blocks = _Residual(i, i, context), _Residual(i, i, context)
+            blocks = Residual(i, i, context), Residual(i, i, context)
             self.downs.append(nn.ModuleList([*blocks, nn.Conv2d(i, o, 2, stride=2)]))
-        self.mid_block1, self.mid_block2 = _Residual(middle, middle, context), _Residual(middle, middle, context)
+        self.mid_block1, self.mid_block2 = Residual(middle, middle, context), Residual(middle, middle, context)
         for o, i in reversed(edges):
             up = nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(i, o, 3, padding=1))
-            self.ups.append(nn.ModuleList([up, _Residual(2 * o, o, context), _Residual(2 * o, o, context)]))
+            self.ups.append(nn.ModuleList([up, Residual(2 * o, o, context), Residual(2 * o, o, context)]))
         self.final_conv = nn.Conv2d(dim, channels, 1)
 
     def forward(self, x: Tensor, t: Tensor, cond: Cond | None = None) -> Tensor:
@@ -97,7 +97,7 @@ class _Block(nn.Module):
         return F.gelu(self.norm(self.proj(x)) * (1 + scale) + shift)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two blocks round a skip; the context [B,C] scales and shifts the first (Dhariwal & Nichol 2021, section 4.3)."""
 
     def __init__(self, channels: int, out: int, context: int) -> None:

@@ -15,11 +15,13 @@ BUCKETS = 8192  # of ids, 0 among them
 class TextEmbedder(nn.Module):
     """The words of texts, each a few ids, int64 [B,L,G] in 0..buckets-1 with L <= `words` -> Cond.
 
-    A word is the mean of the embeddings of its ids (Bojanowski et al. 2017, section 3.2, there the sum), and id 0 is
-    none; a word without ids is not there. Words with their learned positions, and a learned token before them, go
-    through a transformer whose norms come first (Xiong et al. 2020). `vector` [B,width] is the state at the token,
-    `tokens` [B,1+L,width] are all states, and `mask` is True for the token and for the words that are there; what
-    `tokens` holds elsewhere is of no meaning. Nothing asked is the text without words, of which only the token is seen.
+    A word is the sum of the embeddings of its ids (Bojanowski et al. 2017, section 3.2) over the root of their number,
+    and id 0 is none; a word without ids is not there. Words with their learned positions go through a transformer
+    whose norms come first (Xiong et al. 2020), and before them a token that begins as the sum of the words over the
+    root of their number, and what is learned: so texts of other words lie apart from the first step on, as random
+    features do. `vector` [B,width] is the state at the token, `tokens` [B,1+L,width] are all states, and `mask` is
+    True for the token and for the words that are there; what `tokens` holds elsewhere is of no meaning. Nothing asked
+    is the text without words, of which only the token is seen.
     """
 
     beside = 0
@@ -30,8 +32,8 @@ class TextEmbedder(nn.Module):
         super().__init__()
         self.vector = self.tokens = width
         self.words = words
-        self.table = nn.Parameter(torch.randn(buckets, width) * width**-0.5)
-        self.first = nn.Parameter(torch.randn(width) * width**-0.5)
+        self.table = nn.Parameter(torch.randn(buckets, width))
+        self.first = nn.Parameter(torch.randn(width))
         self.places = nn.Parameter(torch.randn(words, width) * 0.02)
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
@@ -42,9 +44,12 @@ class TextEmbedder(nn.Module):
     def forward(self, value: Tensor, kept: Tensor) -> Cond:
         B, L, G = value.shape
         ids = value * kept[:, None, None]
-        means = F.embedding_bag(ids.view(B * L, G), self.table, mode="mean", padding_idx=0)  # 0 where there is no id
-        x = torch.cat([self.first.expand(B, 1, -1), means.view(B, L, -1) + self.places[:L]], dim=1)
-        mask = F.pad((ids > 0).any(dim=2), (1, 0), value=True)  # [B,1+L]
+        counts = (ids > 0).sum(dim=2, keepdim=True)  # [B,L,1]
+        sums = F.embedding_bag(ids.view(B * L, G), self.table, mode="sum", padding_idx=0)  # 0 where there is no id
+        words = sums.view(B, L, -1) / counts.clamp(min=1).sqrt()
+        token = self.first + words.sum(1) / (counts > 0).sum(1).clamp(min=1).sqrt()
+        x = torch.cat([token[:, None], words + self.places[:L]], dim=1)
+        mask = F.pad(counts[:, :, 0] > 0, (1, 0), value=True)  # [B,1+L]
         for layer in self.layers:
             x = layer(x, mask)
         x = self.norm(x)

@@ -1,5 +1,7 @@
 """What the commands do and say: results on standard output, progress on standard error."""
 
+from os import environ
+
 from inkwash import cli, recipes
 from inkwash.talk import making, measuring, showing
 
@@ -11,6 +13,10 @@ Command = (
 
 def run(command: Command, resume_line: str) -> None:
     """Does a command. `resume_line` is what to type to go on with an interrupted training."""
+    if "LOCAL_RANK" in environ:  # torchrun's
+        from inkwash.jobs.processes import take_gpu
+
+        take_gpu()
     match command:
         case cli.Train():
             making.train(command, resume_line)

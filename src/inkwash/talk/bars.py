@@ -26,7 +26,7 @@ def walk(sampling: Sampling) -> Iterator[Callable[[int], None]]:
         done += images
         shown.update(done // sampling.steps - shown.n)
 
-    with bar(sampling.n, "images") as shown:
+    with bar(sampling.n, "images", not is_main()) as shown:
         yield tick
 
 

@@ -24,7 +24,8 @@ def train(command: cli.Train, resume_line: str) -> None:
         channels, height, width = job.shape
         print(
             f"{command.run.recipe}: {job.images:,} images of {height}×{width}×{channels}, "
-            f"{job.parameters:,} parameters, {str(job.precision).removeprefix('torch.')}, into {folder}",
+            f"{job.parameters:,} parameters, {str(job.precision).removeprefix('torch.')} on {job.device.type}, "
+            f"into {folder}",
             file=sys.stderr,
         )
     last: Step | None = None
@@ -54,18 +55,22 @@ def train(command: cli.Train, resume_line: str) -> None:
 
 
 def sample(command: cli.Sample) -> None:
-    """Draws with a bar and says where the pictures are."""
+    """Draws with a bar and says where the pictures are. Processes that torchrun started share the images."""
     from inkwash.jobs.artifacts import write_samples
     from inkwash.jobs.guide import judge
     from inkwash.jobs.model import open_model
+    from inkwash.jobs.processes import together
 
     outs = command.out or (str(command.run / "samples.png"),)
-    model = open_model(command.run, command.checkpoint, command.device)
-    if command.sampling.guidance == "classifier":
-        with learning() as learned:
-            judge(model, learned)
-    with walk(command.sampling) as tick:
-        evaluations = write_samples(model, command.sampling, outs, command.batch_size, tick)
+    with together() as among:
+        model = open_model(command.run, command.checkpoint, command.device)
+        if command.sampling.guidance == "classifier":
+            with learning() as learned:
+                judge(model, learned)
+        with walk(command.sampling) as tick:
+            evaluations = write_samples(model, command.sampling, outs, command.batch_size, tick, among=among)
+    if not among.is_main:
+        return
     for out in outs:
         print(out)
     print(f"{command.sampling.n} images, {evaluations} network evaluations each", file=sys.stderr)

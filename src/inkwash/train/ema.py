@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import nn
 
+from inkwash.train.shard import own
+
 
 class Ema:
     """ē ← d·ē + (1 − d)·w after each step, with d = min(decay, (1 + n)/(10 + n)) at the n-th.
@@ -21,6 +23,6 @@ class Ema:
     def update(self, model: nn.Module, step: int) -> None:
         """Takes in the weights after `step` (counted from 1)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
+        torch._foreach_lerp_(own(self.model), own(model), 1 - decay)
         for kept, new in zip(self.model.buffers(), model.buffers(), strict=True):
             kept.copy_(new)

@@ -67,7 +67,7 @@ def train(
     Always ends on a checkpoint of the last step done. Raises InkwashError where the loss is no longer a
     number: the last checkpoint is then the last good one.
     """
-    model = accelerator.prepare_model(state.denoiser)
+    model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
     if settings.minutes is not None and state.seconds > 0:
         state.steps = _steps_in(settings.minutes, state, state.step / state.seconds)
     if not state.held_out:
@@ -155,15 +155,15 @@ def _saved(
     about: dict[str, Any],
     accelerator: Accelerator,
 ) -> Saved:
-    loss, best = math.inf, False
+    loss = held_out_loss(state.ema.model, objective, held_out)  # by all: a network in parts needs all to compute
+    if not math.isfinite(loss):
+        raise _diverged(state, folder)
+    best = loss < state.best
+    state.best = min(loss, state.best)
+    state.held_out.append((state.step, loss))
+    about = {**about, "images_seen": state.step * settings.batch_size}
+    checkpoint = state.checkpoint(about, accelerator.is_main_process)
     if accelerator.is_main_process:
-        loss = held_out_loss(state.ema.model, objective, held_out)
-        if not math.isfinite(loss):
-            raise _diverged(state, folder)
-        best = loss < state.best
-        state.best = min(loss, state.best)
-        state.held_out.append((state.step, loss))
-        checkpoint = state.checkpoint({**about, "images_seen": state.step * settings.batch_size})
         if best:  # first: who is killed between the two makes it again
             save(folder / BEST, checkpoint)
         save(folder / LAST, checkpoint)

@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh
 
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
 from inkwash.train.checkpoint import Checkpoint
 from inkwash.train.ema import Ema
+from inkwash.train.shard import part_of, shard, whole
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -29,9 +31,15 @@ class State:
     best: float = math.inf  # lowest held-out loss so far
     history: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the last)
     held_out: list[tuple[int, float]] = field(default_factory=list)  # (step, loss of the average)
+    sharded: bool = False  # each process holds its part of every parameter
 
     @classmethod
-    def fresh(cls, denoiser: Denoiser, settings: Training) -> "State":
+    def fresh(cls, denoiser: Denoiser, settings: Training, mesh: DeviceMesh | None = None) -> "State":
+        """A training that has not begun; with a mesh of processes divided among them, and moved to its device."""
+        ema = Ema(denoiser, settings.ema)
+        if mesh is not None:
+            shard(denoiser, mesh)
+            shard(ema.model, mesh)
         optimizer = torch.optim.AdamW(
             denoiser.parameters(),
             lr=settings.lr,
@@ -39,13 +47,17 @@ class State:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        return cls(denoiser, Ema(denoiser, settings.ema), optimizer, settings.steps)
+        return cls(denoiser, ema, optimizer, settings.steps, sharded=mesh is not None)
 
-    def checkpoint(self, about: dict[str, Any]) -> Checkpoint:
-        """A checkpoint of everything, with the facts of `about` beside the counters."""
+    def checkpoint(self, about: dict[str, Any], kept: bool = True) -> Checkpoint:
+        """A checkpoint of everything, with the facts of `about` beside the counters.
+
+        Where the state is sharded, all processes must call it together; those with `kept` = False get no tensors.
+        """
         parts = {"model": self.denoiser.state_dict(), "ema": self.ema.model.state_dict()}
         for moment in _MOMENTS if self.step else ():
             parts[moment] = {name: self.optimizer.state[p][moment] for name, p in self.denoiser.named_parameters()}
+        parts = {part: whole(named, kept) for part, named in parts.items()}
         counters = ("step", "steps", "seconds", "history", "held_out")
         facts = {name: getattr(self, name) for name in counters}
         return Checkpoint(parts, {**about, **facts, "best": None if math.isinf(self.best) else self.best})
@@ -53,8 +65,11 @@ class State:
     def restore(self, saved: Checkpoint) -> None:
         """Goes back to where a checkpoint was made. Raises InkwashError where it is of another network."""
         try:
-            self.denoiser.load_state_dict(saved.parts["model"])
-            self.ema.model.load_state_dict(saved.parts["ema"])
+            for part, model in (("model", self.denoiser), ("ema", self.ema.model)):
+                own = model.state_dict()
+                model.load_state_dict(
+                    {name: part_of(tensor, own.get(name)) for name, tensor in saved.parts[part].items()}
+                )
             moments = {name: saved.parts[name] for name in (_MOMENTS if saved.facts["step"] else ())}
         except (KeyError, RuntimeError) as error:  # torch's words run over many lines
             raise InkwashError("the checkpoint is of another network than it describes; train again.") from error
@@ -67,5 +82,5 @@ class State:
             state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
             for moment, named in moments.items():
                 # in the parameter's own memory layout, which the fused optimiser takes for granted
-                state[moment] = torch.empty_like(p).copy_(named[name])
+                state[moment] = torch.empty_like(p).copy_(part_of(named[name], p))
             self.optimizer.state[p] = state
