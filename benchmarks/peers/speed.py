@@ -50,7 +50,8 @@ def measured(workers: dict[str, Worker], rounds: int, batch: int, steps: int, ev
                 rate = told["images"] / told["seconds"] * (told.get("evaluations", evaluations) / evaluations)
                 if i:
                     rates[what][kind].append(rate)
-                print(f"round {i} of {rounds}: {workers[kind].title}, {what}: {rate:.1f} images/s", file=sys.stderr)
+                title = f"round {i} of {rounds}: {workers[kind].title}, {what}"
+                print(f"{title}: {rate:.1f} images/s on {told['cores']:.2f} cores", file=sys.stderr)
     return rates
 
 

@@ -63,7 +63,13 @@ def facts(system: Any, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def obey(system: Any, command: dict[str, Any]) -> dict[str, Any]:
-    """What a command did, with the seconds that it took."""
+    """What a command did, with the seconds that it took and the cores that this process had meanwhile."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    told = done(system, command)
+    return {**told, "cores": (time.process_time() - cpu) / (time.perf_counter() - wall)}
+
+
+def done(system: Any, command: dict[str, Any]) -> dict[str, Any]:
     if command["do"] == "draw":
         return draw(system, **{name: value for name, value in command.items() if name != "do"})
     wait()

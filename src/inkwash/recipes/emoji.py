@@ -16,5 +16,5 @@ def emoji() -> Run:
         network=UNet(channels=64, mults=(1, 2, 2), blocks=2, attention=(2,), heads=4, patch=2),
         conditioning=Conditioning("text", scale=3.0),
         process=Process(schedule="continuous-cosine", prediction="v"),
-        training=Training(draw="stratified", steps=3200, batch_size=128, lr=1e-3, ema=0.998),
+        training=Training(draw="stratified", steps=2700, batch_size=128, lr=1e-3, ema=0.998),
     )
