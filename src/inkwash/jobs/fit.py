@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
-from os import environ
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from inkwash.data import Batch, Batches, Source, is_folder, to_float
 from inkwash.errors import AskedWrongly, InkwashError
 from inkwash.jobs import build
 from inkwash.jobs.conditions import Condition, condition
-from inkwash.jobs.processes import unseen
+from inkwash.jobs.processes import started, unseen
 from inkwash.nets import recompute
 from inkwash.settings import Run
 from inkwash.train import Progress, State, train
@@ -178,12 +177,11 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _accelerator(wanted: str) -> Accelerator:
     device = build.device(wanted)
-    world = int(environ.get("WORLD_SIZE", "1"))
-    if world == 1 or all(name in environ for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")):
-        accelerator = Accelerator(cpu=device.type == "cpu")
-        if accelerator.num_processes == world:
-            return accelerator
-    raise unseen(world, "train")
+    world = started("train")
+    accelerator = Accelerator(cpu=device.type == "cpu")
+    if accelerator.num_processes != world:
+        raise unseen(world, "train")
+    return accelerator
 
 
 def _mesh(accelerator: Accelerator) -> DeviceMesh:

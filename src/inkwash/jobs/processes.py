@@ -66,17 +66,23 @@ ALONE = Processes()
 @contextmanager
 def together() -> Iterator[Processes]:
     """Inside, the processes of torchrun know each other; without it there is one. Raises InkwashError as `unseen`."""
-    world = int(environ.get("WORLD_SIZE", "1"))
+    world = started("sample")
     if world == 1:
         yield ALONE
         return
-    if any(name not in environ for name in _TOLD):
-        raise unseen(world, "sample")
     dist.init_process_group("gloo", timeout=_PATIENCE)  # what they send lies on the CPU
     try:
         yield Processes(dist.get_rank(), world)
     finally:
         dist.destroy_process_group()
+
+
+def started(command: str) -> int:
+    """How many processes torchrun started, 1 without it. Raises InkwashError as `unseen` where it was not torchrun."""
+    world = int(environ.get("WORLD_SIZE", "1"))
+    if world != 1 and any(name not in environ for name in _TOLD):
+        raise unseen(world, command)
+    return world
 
 
 def unseen(world: int, command: str) -> InkwashError:
