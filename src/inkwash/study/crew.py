@@ -6,9 +6,9 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
@@ -51,39 +51,47 @@ def _cores() -> int:
 
 
 def _share(units: list[Unit], jobs: int, tick: Tick) -> None:
-    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
-    done = context.Value("q", 0)
+    """Each process takes the next unit that none has taken, and says what went wrong, if anything did."""
+    context = multiprocessing.get_context("spawn")
+    taken, done = context.Value("q", 0), context.Value("q", 0)
+    crew: dict[Any, tuple[Any, Connection]] = {}  # by sentinel
     told = 0
-    pool = ProcessPoolExecutor(jobs, context, _begin, (done,))
     try:
         with handling(signal.SIG_IGN, signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
-            coming: set[Future[None]] = {pool.submit(_one, unit) for unit in units}
-        while coming:
-            ended, coming = wait(coming, BEAT, FIRST_COMPLETED)
+            for _ in range(jobs):
+                heard, said = context.Pipe(duplex=False)
+                process = context.Process(target=_serve, args=(units, taken, done, said), daemon=True)
+                process.start()
+                said.close()
+                crew[process.sentinel] = process, heard
+        while crew:
+            ended = wait_for(list(crew), BEAT)
             now = done.value
             tick(now - told)
             told = now
-            for future in ended:
-                future.result()
-    except BrokenProcessPool:
+            for sentinel in ended:
+                _take_leave(*crew.pop(sentinel))
+    finally:
+        for process, _ in crew.values():
+            process.terminate()  # after an error or Ctrl-C: what they are at is not waited for
+
+
+def _take_leave(process: Any, heard: Connection) -> None:
+    """Raises what ended a process, where it was anything but the end of the work."""
+    process.join()
+    try:
+        error = heard.recv()
+    except EOFError:
         raise InkwashError(
             "a process of this study was ended from outside, perhaps for want of memory; "
             "run the same command again to go on, with fewer --jobs."
         ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            if process not in others:
-                process.terminate()  # after an error or Ctrl-C: what they are at is not waited for
+    if error is not None:
+        raise error
 
 
-_done: Any = None  # evaluations of all processes, a number that they share
-
-
-def _begin(done: Any) -> None:
-    """What a process does first: end with the parent, to whom it leaves Ctrl-C."""
-    global _done
-    _done = done
+def _serve(units: list[Unit], taken: Any, done: Any, said: Connection) -> None:
+    """What one of the processes does: units, until all are taken. It ends with the parent, and leaves it Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # half-written files are removed on the way
     parent = multiprocessing.parent_process()
@@ -95,13 +103,20 @@ def _begin(done: Any) -> None:
 
     threading.Thread(target=end_with, args=(parent.sentinel,), daemon=True).start()
 
-
-def _one(unit: Unit) -> None:
     def tick(evaluations: int) -> None:
-        with _done.get_lock():
-            _done.value += evaluations
+        with done.get_lock():
+            done.value += evaluations
 
     try:
-        work(unit, tick)
-    except SystemExit:  # the pool would take it for a unit that failed, and go on with the next
-        os._exit(1)
+        while (unit := _next(units, taken)) is not None:
+            work(unit, tick)
+        said.send(None)
+    except Exception as error:  # noqa: BLE001 whatever it is, the first process says it
+        error.add_note(traceback.format_exc())  # where it was raised, which pickling would lose
+        said.send(error)
+
+
+def _next(units: list[Unit], taken: Any) -> Unit | None:
+    with taken.get_lock():
+        taken.value += 1
+        return units[taken.value - 1] if taken.value <= len(units) else None
