@@ -209,8 +209,10 @@ class Training(Checked):
     """How noise levels are drawn."""
     weight: Literal["plain", "min-snr", "snr"] = "plain"
     """How levels are weighted."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """adamw, or muon, whose updates of layers' weights are orthogonal: a step takes longer and learns more."""
     lr: Positive = 1e-3
-    """Learning rate after warm-up."""
+    """Learning rate after warm-up, of either."""
     warmup: Natural = 100
     """Steps of linear warm-up."""
     decay: Literal["cosine", "linear", "none"] = "cosine"

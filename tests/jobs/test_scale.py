@@ -80,6 +80,19 @@ def test_a_sharded_training(alone: Path, tmp_path: Path) -> None:
     assert "already trained" in did(*train(tmp_path / "run", 5, "--no-shard", "--resume")).out
 
 
+@pytest.mark.parametrize("divided", [(), ("--shard",)], ids=["whole", "divided"])
+def test_orthogonal_updates(divided: tuple[str, ...], tmp_path: Path) -> None:
+    """As one process makes them, to rounding, of which the iteration makes up to 500 times as much."""
+    few = (*TRAIN, "--optimizer", "muon", "--steps", 3)
+    did(*few, "--out", tmp_path / "one")
+    both(*few, *divided, "--out", tmp_path / "two", folder=tmp_path)
+    one, two = load(tmp_path / "one" / LAST), load(tmp_path / "two" / LAST)
+    for part, named in one.parts.items():
+        assert set(named) == set(two.parts[part])
+        for name, tensor in named.items():
+            torch.testing.assert_close(two.parts[part][name], tensor, rtol=0, atol=1e-5)
+
+
 def test_a_training_goes_from_one_process_to_two_and_back(alone: Path, tmp_path: Path) -> None:
     """1 process, 2 with the whole network each, 2 with a part each, and 1 again: one training."""
     out = tmp_path / "run"

@@ -13,6 +13,7 @@ from inkwash.errors import InkwashError
 from inkwash.settings import Training
 from inkwash.train.checkpoint import Checkpoint
 from inkwash.train.ema import Ema
+from inkwash.train.muon import Optimizer
 from inkwash.train.shard import part_of, shard, whole
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -24,7 +25,7 @@ class State:
 
     denoiser: Denoiser
     ema: Ema
-    optimizer: torch.optim.AdamW
+    optimizer: Optimizer
     steps: int  # planned in all
     step: int = 0  # done
     seconds: float = 0.0
@@ -40,13 +41,7 @@ class State:
         if mesh is not None:
             shard(denoiser, mesh)
             shard(ema.model, mesh)
-        optimizer = torch.optim.AdamW(
-            denoiser.parameters(),
-            lr=settings.lr,
-            betas=(0.9, settings.beta2),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        optimizer = Optimizer(denoiser, settings, denoiser.precision)
         return cls(denoiser, ema, optimizer, settings.steps, sharded=mesh is not None)
 
     def checkpoint(self, about: dict[str, Any], kept: bool = True) -> Checkpoint:
@@ -56,7 +51,11 @@ class State:
         """
         parts = {"model": self.denoiser.state_dict(), "ema": self.ema.model.state_dict()}
         for moment in _MOMENTS if self.step else ():
-            parts[moment] = {name: self.optimizer.state[p][moment] for name, p in self.denoiser.named_parameters()}
+            parts[moment] = {
+                name: self.optimizer.state[p][moment]
+                for name, p in self.denoiser.named_parameters()
+                if moment in self.optimizer.moments(p)
+            }
         parts = {part: whole(named, kept) for part, named in parts.items()}
         counters = ("step", "steps", "seconds", "history", "held_out")
         facts = {name: getattr(self, name) for name in counters}
@@ -70,7 +69,8 @@ class State:
                 model.load_state_dict(
                     {name: part_of(tensor, own.get(name)) for name, tensor in saved.parts[part].items()}
                 )
-            moments = {name: saved.parts[name] for name in (_MOMENTS if saved.facts["step"] else ())}
+            begun = self.denoiser.named_parameters() if saved.facts["step"] else ()
+            moments = {p: {m: saved.parts[m][name] for m in self.optimizer.moments(p)} for name, p in begun}
         except (KeyError, RuntimeError) as error:  # torch's words run over many lines
             raise InkwashError("the checkpoint is of another network than it describes; train again.") from error
         facts = saved.facts
@@ -78,9 +78,9 @@ class State:
         self.best = math.inf if facts["best"] is None else facts["best"]
         self.history = [(step, loss) for step, loss in facts["history"]]
         self.held_out = [(step, loss) for step, loss in facts["held_out"]]
-        for name, p in self.denoiser.named_parameters() if self.step else ():
+        for p, kept in moments.items():
             state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
-            for moment, named in moments.items():
+            for moment, tensor in kept.items():
                 # in the parameter's own memory layout, which the fused optimiser takes for granted
-                state[moment] = torch.empty_like(p).copy_(part_of(named[name], p))
+                state[moment] = torch.empty_like(p).copy_(part_of(tensor, p))
             self.optimizer.state[p] = state

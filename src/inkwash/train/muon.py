@@ -1,0 +1,78 @@
+"""Muon: AdamW, but for layers' weights, whose momentum is made orthogonal before it is subtracted (Jordan et al. 2024).
+
+An image's gradient is of low rank, and Adam's update nearly so: a few directions learn, the rest wait. An orthogonal
+update moves all directions alike.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inkwash.settings import Training
+from inkwash.train.shard import part_of
+
+MOMENTUM = 0.95
+_ROUNDS = 5
+
+
+class Optimizer(torch.optim.AdamW):
+    """AdamW for a model's parameters; with `settings.optimizer` = "muon" not for the weights of linear and conv layers.
+
+    For these, as matrices [out, in] and [out, in·k·k],
+
+        m ← μ·m + (1 − μ)·g
+        W ← (1 − lr·decay)·W − lr·0.2·√max(rows, columns)·orthogonal((1 − μ)·g + μ·m)
+
+    with μ = 0.95. The factor gives the update the root mean square that AdamW's has, so that one learning rate serves
+    both (Liu et al. 2025, eq. 4). `precision` is the arithmetic of `orthogonal`.
+    """
+
+    def __init__(self, model: nn.Module, settings: Training, precision: torch.dtype = torch.float32) -> None:
+        layers = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+        self.matrices = {layer.weight for layer in layers} if settings.optimizer == "muon" else set()
+        self.precision = precision
+        super().__init__(
+            model.parameters(), settings.lr, (0.9, settings.beta2), weight_decay=settings.weight_decay, fused=True
+        )
+
+    def moments(self, parameter: Tensor) -> tuple[str, ...]:
+        """What is kept of a parameter's gradients from step to step."""
+        return ("exp_avg",) if parameter in self.matrices else ("exp_avg", "exp_avg_sq")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step; takes the gradients of matrices away with it, so that AdamW passes them by."""
+        with torch.no_grad():
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    if weight in self.matrices and weight.grad is not None:
+                        self._turn(weight, weight.grad, group["lr"], group["weight_decay"])
+                        weight.grad = None
+        return super().step(closure)
+
+    def _turn(self, weight: Tensor, gradient: Tensor, lr: float, decay: float) -> None:
+        state = self.state[weight]
+        if not state:
+            state["exp_avg"] = torch.zeros_like(weight)
+        momentum = state["exp_avg"].lerp_(gradient, 1 - MOMENTUM)
+        ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov's
+        full = ahead.full_tensor() if hasattr(ahead, "full_tensor") else ahead  # of a weight divided among processes
+        matrix = full.flatten(1)
+        update = orthogonal(matrix, self.precision).view(full.shape).to(weight.dtype)
+        weight.mul_(1 - lr * decay).add_(part_of(update, weight), alpha=-lr * 0.2 * math.sqrt(max(matrix.shape)))
+
+
+def orthogonal(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+    """[r,c] -> [r,c], U·Vᵀ of its singular value decomposition but for singular values of about 0.7 to 1.2 for 1.
+
+    By Newton and Schulz's iteration with a polynomial of degree 5 that is steep at 0 (Jordan et al. 2024); singular
+    values below a thousandth of the root of their squares' sum stay smaller. The matrix 0 stays 0.
+    """
+    x = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    x = (x / x.norm().clamp(min=1e-30)).to(precision)
+    for _ in range(_ROUNDS):
+        square = x @ x.T
+        x = torch.addmm(x, torch.addmm(square, square, square, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    return (x if len(matrix) <= matrix.shape[1] else x.T).to(matrix.dtype)
