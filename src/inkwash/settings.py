@@ -207,6 +207,8 @@ class Training(Checked):
     """Error of the network's output."""
     draw: Literal["uniform", "stratified", "log-normal", "logit-normal"] = "uniform"
     """How noise levels are drawn."""
+    shift: Positive = 1.0
+    """Multiplies the odds of noise: above 1 noisier levels come more often, as words need to be learned."""
     weight: Literal["plain", "min-snr", "snr"] = "plain"
     """How levels are weighted."""
     optimizer: Literal["adamw", "muon"] = "adamw"

@@ -21,6 +21,7 @@ from inkwash.train.objective import (
     Plain,
     Stratified,
     Uniform,
+    shifted,
 )
 
 MEAN, STD = 0.2, 0.5
@@ -210,6 +211,24 @@ def test_uniform_draws_every_time_alike_and_each_by_itself(schedule) -> None:
     assert abs((one * other).mean()) < 4 / 12 / math.sqrt(n)
     occupied = (position * n).long().unique().numel() / n if schedule.rows is None else 1 - math.exp(-1)
     assert occupied == pytest.approx(1 - math.exp(-1), abs=0.01)  # strata would occupy all
+
+
+@pytest.mark.parametrize("shift", [0.2, 1.0, 3.0, 1e6])
+def test_shifts_move_the_logit_of_time(shift: float) -> None:
+    u = torch.linspace(0.001, 0.999, 99, dtype=torch.float64)
+    inside = torch.logit(u) + math.log(shift) < 16  # beyond, a position is held below 1
+    expected = torch.logit(u) + math.log(shift)
+    torch.testing.assert_close(torch.logit(shifted(u, shift))[inside], expected[inside], rtol=1e-9, atol=1e-6)
+    assert shifted(torch.tensor(0.0), shift) == 0
+    assert shifted(torch.tensor(1 - 2**-24), shift) < 1  # not pure noise
+    chance = Chance.of(0, (500, 1, 1, 1))
+    for draw, of in ((Uniform(shift), chance.uniform), (Stratified(shift), chance.strata)):
+        assert torch.equal(draw(Flow(), chance).t, Flow().draw(shifted(of, shift)))
+
+
+def test_no_shift_changes_no_bit() -> None:
+    chance = Chance.of(0, (500, 1, 1, 1))
+    assert torch.equal(shifted(chance.uniform, 1.0), chance.uniform)
 
 
 def test_draws_are_tensors_of_one_level_each() -> None:

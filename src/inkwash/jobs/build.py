@@ -1,5 +1,6 @@
 """From settings to objects. The only place that knows both."""
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,11 +30,11 @@ _PREDICTIONS: dict[str, Callable[[float], Prediction]] = {
     "flow": lambda _: core.U(),
     "edm": core.F,
 }
-_DRAWS: dict[str, Draw] = {
-    "uniform": Uniform(),
-    "stratified": Stratified(),
-    "log-normal": LogNormal(),
-    "logit-normal": LogitNormal(),
+_DRAWS: dict[str, Callable[[float], Draw]] = {
+    "uniform": Uniform,
+    "stratified": Stratified,
+    "log-normal": lambda shift: LogNormal(LogNormal.mean + math.log(shift)),
+    "logit-normal": lambda shift: LogitNormal(math.log(shift)),
 }
 _WEIGHTS: dict[str, Weight] = {"plain": Plain(), "min-snr": MinSNR(), "snr": SNR()}
 _SPACINGS: dict[str, core.Spacing] = {
@@ -179,7 +180,7 @@ def objective(run: settings.Run) -> Objective:
     return Objective(
         schedule(run.process),
         prediction(run.process),
-        _DRAWS[training.draw],
+        _DRAWS[training.draw](training.shift),
         _WEIGHTS[training.weight],
         training.loss,
         run.conditioning.condition_dropout,

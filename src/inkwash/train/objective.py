@@ -52,21 +52,35 @@ class Weight(Protocol):
         """Weights [B,1,1,1]. `on_x0` = (det/σ)² is what the plain MSE on F already weighs x₀'s error by."""
 
 
+@dataclass(frozen=True)
 class Uniform:
-    """Every time alike, each image by itself (Ho et al. 2020, algorithm 1)."""
+    """Every time alike, each image by itself (Ho et al. 2020, algorithm 1), then moved by `shift`."""
+
+    shift: float = 1.0
 
     def __call__(self, schedule: Schedule, chance: Chance) -> Level:
-        return schedule.at(schedule.draw(chance.uniform))
+        return schedule.at(schedule.draw(shifted(chance.uniform, self.shift)))
 
 
+@dataclass(frozen=True)
 class Stratified:
-    """Every time alike, and spread evenly over each batch, so that batches differ less.
+    """Every time alike, and spread evenly over each batch, so that batches differ less; then moved by `shift`.
 
     Kingma et al. 2021, appendix I.1.
     """
 
+    shift: float = 1.0
+
     def __call__(self, schedule: Schedule, chance: Chance) -> Level:
-        return schedule.at(schedule.draw(chance.strata))
+        return schedule.at(schedule.draw(shifted(chance.strata, self.shift)))
+
+
+def shifted(position: Tensor, shift: float) -> Tensor:
+    """Positions u in [0, 1) moved towards noise: s·u/(1 + (s − 1)·u), whose logit is logit(u) + log(s).
+
+    Esser et al. 2024, eq. 23. Stays below 1, which is pure noise.
+    """
+    return (shift * position / (1 + (shift - 1) * position)).clamp(max=1 - 2**-24)
 
 
 @dataclass(frozen=True)
