@@ -6,19 +6,15 @@ Runs both precisions in turn, so that a drifting machine slows them alike, and p
 else running.
 """
 
-import statistics
 import sys
-import time
-from collections.abc import Callable
+
+sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and so has the standard library
 
 import torch
+from common import Steps, ledger, medians, shape_of
 
 from inkwash import recipes
-from inkwash.core import Level
-from inkwash.jobs import build
-from inkwash.train import Chance, State
 
-SHAPES = {"digits": (1, 8, 8), "lab06-eps": (1, 32, 32)}
 ROUNDS, BATCH = 7, 128
 
 
@@ -31,49 +27,15 @@ def main(names: list[str]) -> None:
 
 
 def row(name: str) -> None:
-    run, shape = recipes.find(name), SHAPES.get(name, (1, 28, 28))
-    kinds = (torch.float32, torch.bfloat16)
-    states = [State.fresh(build.denoiser(run, shape, kind), run.training) for kind in kinds]
-    objective = build.objective(run)
-    x0, chance = torch.rand(BATCH, *shape) * 2 - 1, Chance.of(0, (BATCH, *shape))
-    level: Level = objective.schedule.at(objective.schedule.time(objective.schedule.first * 500))
-
-    def step(state: State) -> None:
-        objective(state.denoiser, x0, chance).mean().backward()
-        state.optimizer.step()
-        state.optimizer.zero_grad()
-        state.step += 1
-        state.ema.update(state.denoiser, state.step)
-
-    def denoise(state: State) -> None:
-        with torch.no_grad():
-            state.ema.model(x0, level)
-
-    train, draw = timed(step, states), timed(denoise, states)
-    count = sum(parameter.numel() for parameter in states[0].denoiser.parameters())
-    print(f"{name:14} {count:11,} {flops(states[0], shape, level) / 1e9:6.3f}", end="  ")
+    run, cpu = recipes.find(name), torch.device("cpu")
+    kinds = [Steps(run, shape_of(run), kind, cpu, BATCH, BATCH) for kind in (torch.float32, torch.bfloat16)]
+    train = [BATCH / took for took in medians([kind.train for kind in kinds], cpu, ROUNDS)]
+    edges = [kind.edge() for kind in kinds]
+    flop = sum(call.flop for call in ledger(edges[0]))
+    draw = [BATCH / took for took in medians(edges, cpu, ROUNDS)]
+    print(f"{name:14} {kinds[0].parameters:11,} {flop / BATCH / 1e9:6.3f}", end="  ")
     print(f"{train[0]:9.0f} {train[1]:6.0f} {train[1] / train[0]:6.2f}", end="  ")
     print(f"{draw[0]:11.0f} {draw[1]:6.0f} {draw[1] / draw[0]:6.2f}")
-
-
-def timed(work: Callable[[State], None], states: list[State]) -> list[float]:
-    """Images a second, for each state; the states take turns."""
-    seconds: list[list[float]] = [[] for _ in states]
-    for _ in range(ROUNDS + 2):
-        for state, taken in zip(states, seconds, strict=True):
-            began = time.perf_counter()
-            work(state)
-            taken.append(time.perf_counter() - began)
-    return [BATCH / statistics.median(taken[2:]) for taken in seconds]
-
-
-def flops(state: State, shape: tuple[int, ...], level: Level) -> float:
-    """Floating-point operations of one image's forward pass."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        state.denoiser(torch.zeros(1, *shape), level)
-    return counter.get_total_flops()
 
 
 if __name__ == "__main__":
