@@ -39,7 +39,7 @@ from inkwash.report.svg import drawing, to_svg
 from inkwash.settings import UNet
 from inkwash.view.figure import COLOURS, GREY, INK, LARGE, PLAIN, SMALL, add_text, new_axes, new_figure
 
-BASE = UNet(64, (1, 2), blocks=2, patch=2)  # the recipe mnist's
+BASE = UNet(64, (1, 2), blocks=2, patch=2)  # the recipe mnist's, with two blocks a level
 PARTS = ("time", "memory", "stream")
 
 

@@ -1,7 +1,7 @@
 """Muon: AdamW, but for layers' weights, whose momentum is made orthogonal before it is subtracted (Jordan et al. 2024).
 
-An image's gradient is of low rank, and Adam's update nearly so: a few directions learn, the rest wait. An orthogonal
-update moves all directions alike.
+A weight's gradient is nearly of low rank, and so is Adam's update: a few directions learn, and the rest wait. An
+orthogonal update moves all directions alike.
 """
 
 import math
