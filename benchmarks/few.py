@@ -1,0 +1,76 @@
+"""Do a dozen evaluations of the network draw what DDPM draws in 1,000, and how much sooner?
+
+    python benchmarks/few.py RUN [--steps 6,8,10,12] [--n 200] [--rounds 3] [--out FOLDER]
+
+A study scores three draws of n images each of DDPM with 1,000 steps and of DPM++2M with few, draw by draw from the
+same noise. Then one lane of 16 images is drawn in turns by both, and the ratio of images a second is taken within each
+round. What was drawn is kept in --out, and not drawn again.
+"""
+
+import argparse
+import statistics
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and so has the standard library
+
+import torch
+from common import interleaved
+
+from inkwash.jobs.draw import LANES, draw
+from inkwash.jobs.model import open_model
+from inkwash.settings import Sampling, Scoring, Sweep
+from inkwash.study import session
+from inkwash.study.compare import gain
+from inkwash.study.subject import Trained
+
+SCORES = ("frechet", "kernel", "precision", "recall", "coverage")
+DDPM = Sampling(solver="ddpm", steps=1000, n=LANES)
+
+
+def main() -> None:
+    asked = arguments()
+    few = Sweep(steps=tuple(map(int, asked.steps.split(","))), solver=("dpmpp2m",))
+    many = Sweep(steps=(DDPM.steps,), solver=("ddpm",))
+    job = session.begin([Trained(asked.run)], (few, many), Scoring(n=asked.n), asked.out, asked.n)
+    print(f"{job.left:,} evaluations left", file=sys.stderr)
+    done = job.finish()
+    *others, ddpm = done.rows
+    print(
+        f"{asked.run.name}: three draws of n = {asked.n}; gains over DDPM's {DDPM.steps} steps ± their standard error\n"
+    )
+    print(f"| drawn by | evaluations | {' | '.join(SCORES)} |\n|---|--:|{'--:|' * len(SCORES)}")
+    for row in done.rows:
+        known = [f"{row.scores[name][0]:.3f} ± {row.scores[name][1]:.3f}" for name in SCORES]
+        sampling = row.cell.sampling
+        print(f"| {sampling.solver} {sampling.steps} | {row.cell.evaluations} | {' | '.join(known)} |")
+    for row in others:
+        gains = [gain(row, ddpm, name) for name in SCORES]
+        told = [f"{each.mean:+.3f} ± {each.error:.3f}{' surely' if each.sure else ''}" for each in gains]
+        print(f"| {row.cell.sampling.steps} steps over DDPM | | {' | '.join(told)} |")
+    floor = [f"{done.floor_scores[name][0]:.3f} ± {done.floor_scores[name][1]:.3f}" for name in SCORES]
+    print(f"| real images | | {' | '.join(floor)} |\n")
+    model = open_model(asked.run)
+    ways = [DDPM, *(replace(DDPM, solver="dpmpp2m", steps=steps) for steps in few.steps)]
+    works = [lambda way=way: draw(model, way) for way in ways]
+    slow, *fast = interleaved(works, torch.device("cpu"), asked.rounds, warm=0)
+    for way, taken in zip(ways[1:], fast, strict=True):
+        ratios = [a / b for a, b in zip(slow, taken, strict=True)]
+        ours, ddpm_s = (LANES / statistics.median(each) for each in (taken, slow))
+        spread = f"{statistics.median(ratios):.1f} times as fast ({min(ratios):.1f} to {max(ratios):.1f})"
+        print(f"{way.steps} steps: {ours:.1f} images/s, DDPM {ddpm_s:.3f}: {spread}")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--steps", default="6,8,10,12")
+    parser.add_argument("--n", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("runs/few"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
