@@ -35,7 +35,7 @@ def main() -> None:
     many = Sweep(steps=(DDPM.steps,), solver=("ddpm",))
     job = session.begin([Trained(asked.run)], (few, many), Scoring(n=asked.n), asked.out, asked.n)
     print(f"{job.left:,} evaluations left", file=sys.stderr)
-    done = job.finish()
+    done = job.finish(asked.jobs)
     *others, ddpm = done.rows
     print(
         f"{asked.run.name}: three draws of n = {asked.n}; gains over DDPM's {DDPM.steps} steps ± their standard error\n"
@@ -68,6 +68,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", default="6,8,10,12")
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, help="processes that draw for the study; one a core unless told")
     parser.add_argument("--out", type=Path, default=Path("runs/few"))
     return parser.parse_args()
 

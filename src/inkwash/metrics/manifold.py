@@ -25,7 +25,7 @@ def manifold(real: Tensor, fake: Tensor, k: int = 3) -> Manifold:
     take k = 3 for the first two and 5 for the others; here it is one k for all. Shapes [N,D], [M,D], each of
     more than k images.
     """
-    around_real, around_fake = _radii(real, k), _radii(fake, k)
+    around_real, around_fake = radii(real, k), radii(fake, k)
     hits, covered, recalled = 0, 0, 0
     near_fake = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
     for part, radius in zip(torch.split(real, BLOCK), torch.split(around_real, BLOCK), strict=True):
@@ -43,8 +43,8 @@ def manifold(real: Tensor, fake: Tensor, k: int = 3) -> Manifold:
     )
 
 
-def _radii(points: Tensor, k: int) -> Tensor:
-    """The distance of each point to its k-th neighbour, [N], and a hair more. It is itself the 0-th."""
+def radii(points: Tensor, k: int) -> Tensor:
+    """The distance of each of points [N,D] to its k-th neighbour, [N], and a hair more. It is itself the 0-th."""
     near = [torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in torch.split(points, BLOCK)]
     hair = TIE * float(points.square().sum(1).max().sqrt())
     return torch.cat(near) + hair
