@@ -106,15 +106,7 @@ class Steps:
             loss = self.objective(state.denoiser, x0, chance, self.asked).mean()
         with phase("backward"):
             loss.backward()  # type: ignore[no-untyped-call]
-        with phase("clip"):
-            if training.clip is not None:
-                nn.utils.clip_grad_norm_(state.denoiser.parameters(), training.clip)
-        with phase("optimiser"):
-            state.optimizer.step()
-            state.optimizer.zero_grad()
-        state.step += 1
-        with phase("EMA"):
-            state.ema.update(state.denoiser, state.step)
+        update(state, training.clip)
 
     def denoise(self) -> Denoise:
         """What samplers see of the average, with guidance as the recipe's."""
@@ -147,6 +139,19 @@ class Steps:
                 DPMpp2M().step(denoise, x, t, s, memory, noise)
 
         return step
+
+
+def update(state: State, clip: float | None) -> None:
+    """What follows the gradient in a step of training; the parts are phases."""
+    with phase("clip"):
+        if clip is not None:
+            nn.utils.clip_grad_norm_(state.denoiser.parameters(), clip)
+    with phase("optimiser"):
+        state.optimizer.step()
+        state.optimizer.zero_grad()
+    state.step += 1
+    with phase("EMA"):
+        state.ema.update(state.denoiser, state.step)
 
 
 def _asked(told: Condition, count: int) -> Tensor:

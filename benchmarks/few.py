@@ -19,11 +19,10 @@ import torch
 from common import interleaved
 
 from inkwash.jobs.draw import LANES, draw
-from inkwash.jobs.model import open_model
 from inkwash.settings import Sampling, Scoring, Sweep
 from inkwash.study import session
 from inkwash.study.compare import gain
-from inkwash.study.subject import Trained
+from inkwash.study.subject import Trained, opened
 
 SCORES = ("frechet", "kernel", "precision", "recall", "coverage")
 DDPM = Sampling(solver="ddpm", steps=1000, n=LANES)
@@ -33,7 +32,8 @@ def main() -> None:
     asked = arguments()
     few = Sweep(steps=tuple(map(int, asked.steps.split(","))), solver=("dpmpp2m",))
     many = Sweep(steps=(DDPM.steps,), solver=("ddpm",))
-    job = session.begin([Trained(asked.run)], (few, many), Scoring(n=asked.n), asked.out, asked.n)
+    subject = Trained(asked.run)
+    job = session.begin([subject], (few, many), Scoring(n=asked.n), asked.out, asked.n)
     print(f"{job.left:,} evaluations left", file=sys.stderr)
     done = job.finish(asked.jobs)
     *others, ddpm = done.rows
@@ -42,24 +42,26 @@ def main() -> None:
     )
     print(f"| drawn by | evaluations | {' | '.join(SCORES)} |\n|---|--:|{'--:|' * len(SCORES)}")
     for row in done.rows:
-        known = [f"{row.scores[name][0]:.3f} ± {row.scores[name][1]:.3f}" for name in SCORES]
         sampling = row.cell.sampling
-        print(f"| {sampling.solver} {sampling.steps} | {row.cell.evaluations} | {' | '.join(known)} |")
+        print(f"| {sampling.solver} {sampling.steps} | {row.cell.evaluations} | {told(row.scores)} |")
     for row in others:
         gains = [gain(row, ddpm, name) for name in SCORES]
-        told = [f"{each.mean:+.3f} ± {each.error:.3f}{' surely' if each.sure else ''}" for each in gains]
-        print(f"| {row.cell.sampling.steps} steps over DDPM | | {' | '.join(told)} |")
-    floor = [f"{done.floor_scores[name][0]:.3f} ± {done.floor_scores[name][1]:.3f}" for name in SCORES]
-    print(f"| real images | | {' | '.join(floor)} |\n")
-    model = open_model(asked.run)
+        known = [f"{each.mean:+.3f} ± {each.error:.3f}{' surely' if each.sure else ''}" for each in gains]
+        print(f"| {row.cell.sampling.steps} steps over DDPM | | {' | '.join(known)} |")
+    print(f"| real images | | {told(done.floor_scores)} |\n")
     ways = [DDPM, *(replace(DDPM, solver="dpmpp2m", steps=steps) for steps in few.steps)]
-    works = [lambda way=way: draw(model, way) for way in ways]
+    works = [lambda way=way: draw(opened(subject), way) for way in ways]
     slow, *fast = interleaved(works, torch.device("cpu"), asked.rounds, warm=0)
     for way, taken in zip(ways[1:], fast, strict=True):
         ratios = [a / b for a, b in zip(slow, taken, strict=True)]
         ours, ddpm_s = (LANES / statistics.median(each) for each in (taken, slow))
         spread = f"{statistics.median(ratios):.1f} times as fast ({min(ratios):.1f} to {max(ratios):.1f})"
         print(f"{way.steps} steps: {ours:.1f} images/s, DDPM {ddpm_s:.3f}: {spread}")
+
+
+def told(scores: dict[str, tuple[float, float]]) -> str:
+    """Mean ± standard deviation of each score."""
+    return " | ".join(f"{scores[name][0]:.3f} ± {scores[name][1]:.3f}" for name in SCORES)
 
 
 def arguments() -> argparse.Namespace:

@@ -26,7 +26,7 @@ sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and s
 
 import torch
 import torch.distributed as dist
-from common import NETWORKS, plain_run
+from common import NETWORKS, plain_run, update
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.multiprocessing.spawn import spawn
@@ -57,12 +57,7 @@ class Trainee:
         return self.objective(self.model, self.x0, Chance.of(mix(0, self.state.step), tuple(self.x0.shape))).mean()
 
     def rest(self) -> None:
-        state = self.state
-        nn.utils.clip_grad_norm_(state.denoiser.parameters(), 1.0)
-        state.optimizer.step()
-        state.optimizer.zero_grad()
-        state.step += 1
-        state.ema.update(state.denoiser, state.step)
+        update(self.state, 1.0)
 
     def step(self) -> None:
         self.loss().backward()  # type: ignore[no-untyped-call]

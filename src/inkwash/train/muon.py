@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.settings import Training
-from inkwash.train.shard import part_of
+from inkwash.train.shard import part_of, together
 
 MOMENTUM = 0.95
 _ROUNDS = 5
@@ -57,10 +57,9 @@ class Optimizer(torch.optim.AdamW):
         if not state:
             state["exp_avg"] = torch.zeros_like(weight)
         momentum = state["exp_avg"].lerp_(gradient, 1 - MOMENTUM)
-        ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov's
-        full = ahead.full_tensor() if hasattr(ahead, "full_tensor") else ahead  # of a weight divided among processes
-        matrix = full.flatten(1)
-        update = orthogonal(matrix, self.precision).view(full.shape).to(weight.dtype)
+        ahead = together(gradient.lerp(momentum, MOMENTUM))  # Nesterov's
+        matrix = ahead.flatten(1)
+        update = orthogonal(matrix, self.precision).view(ahead.shape).to(weight.dtype)
         weight.mul_(1 - lr * decay).add_(part_of(update, weight), alpha=-lr * 0.2 * math.sqrt(max(matrix.shape)))
 
 
@@ -70,9 +69,10 @@ def orthogonal(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor
     By Newton and Schulz's iteration with a polynomial of degree 5 that is steep at 0 (Jordan et al. 2024); singular
     values below a thousandth of the root of their squares' sum stay smaller. The matrix 0 stays 0.
     """
-    x = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    wide = len(matrix) <= matrix.shape[1]
+    x = matrix if wide else matrix.T
     x = (x / x.norm().clamp(min=1e-30)).to(precision)
     for _ in range(_ROUNDS):
         square = x @ x.T
         x = torch.addmm(x, torch.addmm(square, square, square, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
-    return (x if len(matrix) <= matrix.shape[1] else x.T).to(matrix.dtype)
+    return (x if wide else x.T).to(matrix.dtype)

@@ -45,6 +45,11 @@ def part_of(tensor: Tensor, like: Tensor | None) -> Tensor:
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
+def together(tensor: Tensor) -> Tensor:
+    """A whole tensor from its parts, which all processes must call for together; one that is whole as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
 def whole(tensors: dict[str, Tensor], kept: bool) -> dict[str, Tensor]:
     """Tensors put together from their parts, on the CPU; those that were not divided as they are.
 
@@ -52,9 +57,9 @@ def whole(tensors: dict[str, Tensor], kept: bool) -> dict[str, Tensor]:
     """
     found = {}
     for name, tensor in tensors.items():
-        full = tensor.full_tensor().cpu() if hasattr(tensor, "full_tensor") else tensor
+        full = together(tensor)
         if kept:
-            found[name] = full
+            found[name] = full if full is tensor else full.cpu()
     return found
 
 

@@ -16,8 +16,6 @@ from inkwash.train.ema import Ema
 from inkwash.train.muon import Optimizer
 from inkwash.train.shard import part_of, shard, whole
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
-
 
 @dataclass
 class State:
@@ -50,12 +48,9 @@ class State:
         Where the state is sharded, all processes must call it together; those with `kept` = False get no tensors.
         """
         parts = {"model": self.denoiser.state_dict(), "ema": self.ema.model.state_dict()}
-        for moment in _MOMENTS if self.step else ():
-            parts[moment] = {
-                name: self.optimizer.state[p][moment]
-                for name, p in self.denoiser.named_parameters()
-                if moment in self.optimizer.moments(p)
-            }
+        for name, p in self.denoiser.named_parameters() if self.step else ():
+            for moment in self.optimizer.moments(p):
+                parts.setdefault(moment, {})[name] = self.optimizer.state[p][moment]
         parts = {part: whole(named, kept) for part, named in parts.items()}
         counters = ("step", "steps", "seconds", "history", "held_out")
         facts = {name: getattr(self, name) for name in counters}
