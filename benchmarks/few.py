@@ -1,10 +1,11 @@
 """Do a dozen evaluations of the network draw what DDPM draws in 1,000, and how much sooner?
 
-    python benchmarks/few.py RUN [--steps 6,8,10,12] [--n 200] [--rounds 3] [--out FOLDER]
+    python benchmarks/few.py RUN [--steps 6,8,10,12] [--eta 0] [--spacing trailing] [--n 200] [--rounds 3]
 
 A study scores three draws of n images each of DDPM with 1,000 steps and of DPM++2M with few, draw by draw from the
-same noise. Then one lane of 16 images is drawn in turns by both, and the ratio of images a second is taken within each
-round. What was drawn is kept in --out, and not drawn again.
+same noise. Where the run has conditions, both draw at its own guidance, which costs more than an evaluation a step.
+Then one lane of 16 images is drawn in turns by both, and the ratio of images a second is taken within each round. What
+was drawn is kept in --out, and not drawn again.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import statistics
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and so has the standard library
 
@@ -19,37 +21,36 @@ import torch
 from common import interleaved
 
 from inkwash.jobs.draw import LANES, draw
-from inkwash.settings import Sampling, Scoring, Sweep
+from inkwash.settings import Scoring, Spacing, Sweep
 from inkwash.study import session
 from inkwash.study.compare import gain
 from inkwash.study.subject import Trained, opened
 
 SCORES = ("frechet", "kernel", "precision", "recall", "coverage")
-DDPM = Sampling(solver="ddpm", steps=1000, n=LANES)
+DDPM = 1000  # steps
 
 
 def main() -> None:
     asked = arguments()
-    few = Sweep(steps=tuple(map(int, asked.steps.split(","))), solver=("dpmpp2m",))
-    many = Sweep(steps=(DDPM.steps,), solver=("ddpm",))
+    steps = tuple(map(int, asked.steps.split(",")))
+    few = Sweep(steps, ("dpmpp2m",), (asked.eta,), (asked.spacing,))
+    many = Sweep((DDPM,), ("ddpm",))
     subject = Trained(asked.run)
     job = session.begin([subject], (few, many), Scoring(n=asked.n), asked.out, asked.n)
     print(f"{job.left:,} evaluations left", file=sys.stderr)
     done = job.finish(asked.jobs)
     *others, ddpm = done.rows
-    print(
-        f"{asked.run.name}: three draws of n = {asked.n}; gains over DDPM's {DDPM.steps} steps ± their standard error\n"
-    )
+    print(f"{asked.run.name}: three draws of n = {asked.n}; gains over DDPM's {DDPM} steps ± their standard error\n")
     print(f"| drawn by | evaluations | {' | '.join(SCORES)} |\n|---|--:|{'--:|' * len(SCORES)}")
     for row in done.rows:
         sampling = row.cell.sampling
-        print(f"| {sampling.solver} {sampling.steps} | {row.cell.evaluations} | {told(row.scores)} |")
+        print(f"| {sampling.solver} {sampling.steps} | {row.evaluations} | {told(row.scores)} |")
     for row in others:
         gains = [gain(row, ddpm, name) for name in SCORES]
         known = [f"{each.mean:+.3f} ± {each.error:.3f}{' surely' if each.sure else ''}" for each in gains]
         print(f"| {row.cell.sampling.steps} steps over DDPM | | {' | '.join(known)} |")
     print(f"| real images | | {told(done.floor_scores)} |\n")
-    ways = [DDPM, *(replace(DDPM, solver="dpmpp2m", steps=steps) for steps in few.steps)]
+    ways = [replace(row.cell.sampling, n=LANES) for row in (ddpm, *others)]
     works = [lambda way=way: draw(opened(subject), way) for way in ways]
     slow, *fast = interleaved(works, torch.device("cpu"), asked.rounds, warm=0)
     for way, taken in zip(ways[1:], fast, strict=True):
@@ -68,6 +69,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--steps", default="6,8,10,12")
+    parser.add_argument("--eta", type=float, default=0.0)
+    parser.add_argument("--spacing", default="trailing", choices=get_args(Spacing))
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, help="processes that draw for the study; one a core unless told")

@@ -270,9 +270,9 @@ class Sampler(Checked):
     steps: Count = 50
     """Steps of the sampler."""
     eta: Share | None = None
-    """Noise of ddim and ddim-lab, from 0 (none) to 1 (as much as ddpm)."""
+    """Noise of ddim, ddim-lab and dpmpp2m, from 0 (none) to 1 (as much as ddpm)."""
     variance: Literal["small", "large"] = "small"
-    """Added noise of ddpm and ddim: the posterior's β̃, or the fixed large β."""
+    """Noise that ddpm, and the samplers with an η, add: the posterior's β̃, or the fixed large β."""
     spacing: Spacing | None = None
     """How the steps are spread; None takes trailing, and karras for heun."""
     limit: Literal["clip", "dynamic", "none"] = "clip"
@@ -314,11 +314,11 @@ class Sweep(Checked):
     solver: Annotated[tuple[Solver, ...], listed(str)] = ("ddim",)
     """Samplers: ddpm, ddim, ddim-lab, heun, dpmpp2m."""
     eta: Annotated[tuple[Share, ...], listed(float)] = ()
-    """Noise of ddim and ddim-lab, from 0 to 1; the other samplers have none."""
+    """Noise of ddim, ddim-lab and dpmpp2m, from 0 to 1; the other samplers have none of their own."""
     spacing: Annotated[tuple[Spacing, ...], listed(str)] = ()
     """trailing, leading, linspace, karras; empty takes what suits the sampler."""
     variance: Annotated[tuple[Literal["small", "large"], ...], listed(str)] = ("small",)
-    """Added noise of ddpm and ddim: small, large."""
+    """Noise that ddpm, and the samplers with an η, add: small, large."""
     limit: Annotated[tuple[Literal["clip", "dynamic", "none"], ...], listed(str)] = ("clip",)
     """What holds the predicted image in range: clip, dynamic, none."""
     prediction: Annotated[tuple[Prediction, ...], listed(str)] = ()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from inkwash import recipes
 from inkwash.core import Level, linear
 from inkwash.errors import AskedWrongly
 from inkwash.jobs import build
+from inkwash.sample import Ddim, DPMpp2M
 from inkwash.settings import Data, Process, Run, Sampling, TenChannelUNet, Training, UNet
 from inkwash.train import Chance
 
@@ -75,16 +76,26 @@ def test_eps_at_pure_noise() -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"solver": "heun", "eta": 0.0}, "heun has no η; leave out --eta, or use --solver ddim."),
+        ({"solver": "heun", "eta": 0.0}, "heun has no η; leave out --eta, or use --solver ddim or dpmpp2m."),
         ({"solver": "ddpm", "eta": 1.0}, "ddpm has no η"),
-        ({"solver": "dpmpp2m", "eta": 0.5}, "dpmpp2m has no η"),
         ({"solver": "heun", "variance": "large"}, "heun adds no noise; leave out --variance"),
-        ({"solver": "dpmpp2m", "variance": "large"}, "dpmpp2m adds no noise"),
     ],
 )
 def test_solvers_are_given_nothing_in_vain(how: dict[str, Any], words: str) -> None:
     with pytest.raises(AskedWrongly, match=words):
         build.solver(Sampling(**how))
+
+
+@pytest.mark.parametrize("variance", ["small", "large"])
+def test_one_eta_for_all_that_have_it(variance: Literal["small", "large"]) -> None:
+    large = float(variance == "large")
+    for eta, given in ((None, 0.0), (0.0, 0.0), (0.25, 0.25), (1.0, 1.0)):
+        plain = build.solver(Sampling(solver="ddim", eta=eta, variance=variance))
+        assert plain == Ddim(given, large)
+        assert build.solver(Sampling(solver="dpmpp2m", eta=eta, variance=variance)) == DPMpp2M(plain)
+        lab = build.solver(Sampling(solver="ddim-lab", eta=eta, variance=variance))
+        assert lab == Ddim(given**0.5, large)
+    assert build.solver(Sampling(solver="ddpm", variance=variance)) == Ddim(1.0, large)
 
 
 @pytest.mark.parametrize("limit", choices(Sampling, "limit"))

@@ -35,11 +35,11 @@ def found(*sweeps: Sweep, n: int = 16, subjects: Sequence[Exact] = (EXACT,)) -> 
 
 def meant(solver: str, steps: int, eta: float | None, spacing: str | None, variance: str, limit: str) -> tuple:
     """What a combination of flags comes to, said in one way."""
-    if solver not in ("ddim", "ddim-lab"):
+    if solver not in ("ddim", "ddim-lab", "dpmpp2m"):
         eta = None
     elif eta is None:
         eta = 0.0
-    if solver in ("heun", "dpmpp2m") or eta == 0:
+    if solver == "heun" or eta == 0:
         variance = "small"
     return solver, steps, eta, spacing or {"heun": "karras"}.get(solver, "trailing"), variance, limit
 
@@ -89,6 +89,7 @@ def test_n_and_seed_are_those_asked_for() -> None:
         Sampling("ddpm", 4, None, "large", None),
         Sampling("heun", 4, None, "small", None),
         Sampling("dpmpp2m", 4, None, "small", None),
+        Sampling("dpmpp2m", 4, 1.0, "large", None),
         Sampling("ddim", 4, 0.5, "large", "karras"),
     ],
     ids=lambda flags: f"{flags.solver} {flags.eta}",
@@ -155,7 +156,6 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run"], ("--solver", "heun", "--eta", 0.5), "heun has no η; leave out --eta, or add ddim to --solver."),
         (["run"], ("--solver", "heun,ddpm", "--eta", 0), "heun and ddpm have no η; leave out --eta, or add ddim"),
         (["run"], ("--solver", "heun", "--variance", "large"), "heun adds no noise; leave out --variance, or add ddpm"),
-        (["run"], ("--solver", "dpmpp2m,heun", "--variance", "small,large"), "dpmpp2m and heun add no noise; leave"),
         (["run"], ("--scale", "1,2"), "run was trained without a condition, so it has no guidance scale; leave out"),
         (["run", "eps"], ("--prediction", "eps,x0"), "none of the runs predicts x0 (they predict eps, v): what"),
         (["run"], ("--prediction", "eps"), "Train one with --prediction eps, and name its folder too."),

@@ -98,19 +98,25 @@ def heun_by_hand(plan: Plan, s: float) -> float:
     return abs(gain(plan[-2], s) * x)
 
 
-def dpmpp_by_hand(plan: Plan, s: float) -> float:
-    """Lu et al. 2022b, algorithm 2: x_u = σ_u/σ_t·x + α_u·(1 − e^(−h))·[(1 + 1/2r)·x̂₀ − 1/2r·x̂₀'], r = h'/h."""
-    x, before, stride = math.hypot(plan[0].alpha, plan[0].sigma), 0.0, math.inf
+def dpmpp_by_hand(plan: Plan, s: float, eta: float) -> float:
+    """Lu et al. 2022b, algorithm 2: x_u = k·x + l·[(1 + 1/2r)·x̂₀ − 1/2r·x̂₀'] + n·z, r = h'/h.
+
+    At η = 0, k = σ_u/σ_t and l = α_u·(1 − e^(−h)); at η = 1, SDE-DPM-Solver++(2M), k = e^(−h)·σ_u/σ_t,
+    l = α_u·(1 − e^(−2h)) and n = σ_u·√(1 − e^(−2h)). Followed are the variances of x and x̂₀', and what they share.
+    """
+    x, before, both, stride = plan[0].alpha ** 2 + plan[0].sigma ** 2, 0.0, 0.0, math.inf
     for t, u in pairwise(plan[:-1]):
         if noisier(t, u):
-            x, stride = renoised(x, t, u), math.inf
+            x, before, both, stride = renoised(math.sqrt(x), t, u) ** 2, 0.0, 0.0, math.inf
             continue
         h = math.log(u.alpha / u.sigma) - (math.log(t.alpha / t.sigma) if t.alpha > 0 else -math.inf)
-        x0 = gain(t, s) * x
-        share = 0.0 if stride == math.inf else h / stride / 2
-        x = u.sigma / t.sigma * x + u.alpha * (1 - math.exp(-h)) * ((1 + share) * x0 - share * before)
-        before, stride = x0, h
-    return abs(gain(plan[-2], s) * x)
+        n = eta * u.sigma * math.sqrt(1 - math.exp(-2 * h))
+        k = math.sqrt(u.sigma**2 - n**2) / t.sigma
+        d, share = gain(t, s), 0.0 if stride == math.inf else h / stride / 2
+        a, b = k + (u.alpha - k * t.alpha) * (1 + share) * d, -(u.alpha - k * t.alpha) * share
+        x, before, both = a * a * x + 2 * a * b * both + b * b * before + n * n, d * d * x, d * (a * x + b * both)
+        stride = h
+    return abs(gain(plan[-2], s)) * math.sqrt(x)
 
 
 SOLVERS: dict[str, tuple[Solver, Callable[[Plan, float], float]]] = {
@@ -122,7 +128,10 @@ SOLVERS: dict[str, tuple[Solver, Callable[[Plan, float], float]]] = {
     "ddpm large": (ddpm(1.0), lambda plan, s: ddim_by_hand(plan, s, 1.0, True)),
     "lab 0.25": (Ddim.lab(0.25), lambda plan, s: ddim_by_hand(plan, s, 0.5, False)),
     "heun": (Heun(), heun_by_hand),
-    "dpmpp2m": (DPMpp2M(), dpmpp_by_hand),
+    **{
+        f"dpmpp2m {eta}": (DPMpp2M(Ddim(eta)), lambda plan, s, eta=eta: dpmpp_by_hand(plan, s, eta))
+        for eta in (0.0, 0.6, 1.0)
+    },
 }
 
 
@@ -179,7 +188,10 @@ def walked(solver: Solver, plan: Plan) -> Tensor:
     return last(sample(Gaussian(0.0, DATA), x, plan, solver, noise)).square().sum(0).sqrt()
 
 
-@pytest.mark.parametrize("solver", [Shaky(), Mindful(), Ddim(0.4), DPMpp2M(), Heun()], ids=lambda s: type(s).__name__)
+WALKERS = [Shaky(), Mindful(), Ddim(0.4), DPMpp2M(), DPMpp2M(Ddim(0.7)), Heun()]
+
+
+@pytest.mark.parametrize("solver", WALKERS, ids=str)
 def test_spreads_are_what_the_loop_does(solver: Solver) -> None:
     for case, plan in PLANS.items():
         if isinstance(solver, Heun) and plan[0].alpha == 0:
@@ -214,8 +226,17 @@ def test_one_step_from_pure_noise_has_no_spread() -> None:
 
 @pytest.mark.parametrize(
     ("solver", "order"),
-    [(Ddim(), 1), (Ddim(0.5), 1), (ddpm(), 1), (ddpm(large=1.0), 1), (Heun(), 2), (DPMpp2M(), 2)],
-    ids=["ddim", "ddim 0.5", "ddpm", "ddpm large", "heun", "dpmpp2m"],
+    [
+        (Ddim(), 1),
+        (Ddim(0.5), 1),
+        (ddpm(), 1),
+        (ddpm(large=1.0), 1),
+        (Heun(), 2),
+        (DPMpp2M(), 2),
+        (DPMpp2M(Ddim(0.5)), 2),
+        (DPMpp2M(ddpm()), 2),
+    ],
+    ids=["ddim", "ddim 0.5", "ddpm", "ddpm large", "heun", "dpmpp2m", "dpmpp2m 0.5", "dpmpp2m 1"],
 )
 def test_many_steps_give_the_datas_own_spread(solver: Solver, order: int) -> None:
     ns = (25, 50, 100, 200) if order == 2 else (100, 200, 400, 800)

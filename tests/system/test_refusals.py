@@ -71,7 +71,7 @@ def test_asked_wrongly(
         (("--eta", 2), "--eta should be less than or equal to 1"),
         (("--solver", "heun", "--eta", 1), "has no η"),
         (("--solver", "heun", "--spacing", "trailing"), "karras"),
-        (("--solver", "dpmpp2m", "--variance", "large"), "adds no noise"),
+        (("--solver", "heun", "--variance", "large"), "adds no noise"),
         (("--out", "a.jpg"), ".jpg"),
         (("--out", "missing.txt/"), "missing.txt"),
         (("--steps", 0), "--steps"),

@@ -189,18 +189,17 @@ def objective(run: settings.Run) -> Objective:
 
 def solver(sampling: settings.Sampling) -> Solver:
     """The sampler. Raises AskedWrongly for an η or a variance that it does not have."""
-    large = 1.0 if sampling.variance == "large" else 0.0
-    if sampling.solver == "ddim":
-        return Ddim(sampling.eta or 0.0, large)
-    if sampling.solver == "ddim-lab":
-        return replace(Ddim.lab(sampling.eta or 0.0), large=large)
-    if sampling.eta is not None:
-        raise AskedWrongly(f"{sampling.solver} has no η; leave out --eta, or use --solver ddim.")
-    if sampling.solver == "ddpm":
+    name, eta, large = sampling.solver, sampling.eta, 1.0 if sampling.variance == "large" else 0.0
+    if name in ("ddpm", "heun") and eta is not None:
+        raise AskedWrongly(f"{name} has no η; leave out --eta, or use --solver ddim or dpmpp2m.")
+    if name == "heun" and large:
+        raise AskedWrongly(f"{name} adds no noise; leave out --variance, or use ddpm, or ddim or dpmpp2m with --eta.")
+    if name == "heun":
+        return Heun()
+    if name == "ddpm":
         return Ddim(1.0, large)
-    if large:
-        raise AskedWrongly(f"{sampling.solver} adds no noise; leave out --variance, or use ddpm or ddim.")
-    return Heun() if sampling.solver == "heun" else DPMpp2M()
+    ddim = replace(Ddim.lab(eta or 0.0) if name == "ddim-lab" else Ddim(eta or 0.0), large=large)
+    return DPMpp2M(ddim) if name == "dpmpp2m" else ddim
 
 
 def plan(sampling: settings.Sampling, of: Schedule) -> Plan:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from inkwash.core import Denoise, Level, Noise, numbers
+from inkwash.sample.ddim import Ddim
 
 
 class _Last(NamedTuple):
@@ -14,18 +15,26 @@ class _Last(NamedTuple):
     stride: float
 
 
+_FLOW = Ddim()
+
+
 @dataclass(frozen=True)
 class DPMpp2M:
-    """Lu et al. 2022b, algorithm 2, in λ = log(α/σ). The first step, and one after pure noise, is DDIM's."""
+    """Lu et al. 2022b, algorithm 2, in λ = log(α/σ): a step of `ddim` towards x̂₀ extrapolated to the step's middle.
+
+    `Ddim(η)` tells how much noise a step adds: η = 0 makes it deterministic, η = 1 the same paper's
+    SDE-DPM-Solver++(2M). The first step, and one after pure noise, is that of `ddim`.
+    """
+
+    ddim: Ddim = _FLOW
 
     def step(
         self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: _Last | None, noise: Noise
     ) -> tuple[Tensor, _Last]:
-        (_, sigma_t, logsnr_t), (alpha_s, sigma_s, logsnr_s) = numbers(t), numbers(s)
-        stride = (logsnr_s - logsnr_t) / 2
+        stride = (numbers(s)[2] - numbers(t)[2]) / 2
         x0 = denoise(x, t)
         ahead = x0
         if memory is not None and math.isfinite(memory.stride):
             ahead = x0 + stride / (2 * memory.stride) * (x0 - memory.x0)
-        x = (sigma_s / sigma_t) * x - alpha_s * math.expm1(-stride) * ahead
+        x, _ = self.ddim.step(lambda x, level: ahead, x, t, s, None, noise)
         return x, _Last(x0, stride)

@@ -11,7 +11,7 @@ from inkwash.sample import Solver
 from inkwash.settings import Sampling, Sweep
 from inkwash.study.subject import Subject, opened
 
-WITH_ETA = ("ddim", "ddim-lab")
+WITH_ETA = ("ddim", "ddim-lab", "dpmpp2m")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: in
 def _canonical(subject: Subject, sampling: Sampling) -> Sampling:
     """The same drawing, said in one way: an η and a scale where there are these, and the spacing by its name."""
     eta = sampling.eta or 0.0 if sampling.solver in WITH_ETA else None
-    quiet = sampling.solver not in ("ddpm", *WITH_ETA) or eta == 0
+    quiet = sampling.solver == "heun" or eta == 0
     variance = "small" if quiet else sampling.variance
     model = opened(subject)
     strength = guide.scale(model, sampling) if model.condition is not None or sampling.scale is not None else None
@@ -66,11 +66,8 @@ def _check(subjects: Sequence[Subject], sweep: Sweep) -> None:
     if sweep.eta and not any(solver in WITH_ETA for solver in sweep.solver):
         have = "have" if len(sweep.solver) > 1 else "has"
         raise AskedWrongly(f"{' and '.join(sweep.solver)} {have} no η; leave out --eta, or add ddim to --solver.")
-    if "large" in sweep.variance and not any(solver in ("ddpm", *WITH_ETA) for solver in sweep.solver):
-        add = "add" if len(sweep.solver) > 1 else "adds"
-        raise AskedWrongly(
-            f"{' and '.join(sweep.solver)} {add} no noise; leave out --variance, or add ddpm to --solver."
-        )
+    if "large" in sweep.variance and set(sweep.solver) == {"heun"}:
+        raise AskedWrongly("heun adds no noise; leave out --variance, or add ddpm to --solver.")
     for name in sweep.prediction:
         there = sorted({opened(subject).run.process.prediction for subject in subjects})
         if name not in there:

@@ -93,7 +93,7 @@ def _take_leave(process: Any, heard: Connection) -> None:
 def _serve(units: list[Unit], taken: Any, done: Any, said: Connection) -> None:
     """What one of the processes does: units, until all are taken. It ends with the parent, and leaves it Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # half-written files are removed on the way
+    signal.signal(signal.SIGTERM, _leave)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -114,6 +114,12 @@ def _serve(units: list[Unit], taken: Any, done: Any, said: Connection) -> None:
     except Exception as error:  # noqa: BLE001 whatever it is, the first process says it
         error.add_note(traceback.format_exc())  # where it was raised, which pickling would lose
         said.send(error)
+
+
+def _leave(number: int, frame: object) -> None:
+    """Ends a process, which removes half-written files on its way and is not to be stopped once more there."""
+    signal.signal(number, signal.SIG_IGN)  # multiprocessing terminates at its exit whom `_share` has terminated already
+    sys.exit(1)
 
 
 def _next(units: list[Unit], taken: Any) -> Unit | None:

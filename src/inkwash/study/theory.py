@@ -1,17 +1,19 @@
 """What theory predicts: the spread of images that a solver makes of Gaussian data, in closed form.
 
 For Gaussian data the exact denoiser is linear in x, so a step of a solver is x ← A·x + B·z, for each principal
-direction of the data by itself, and variances follow var ← A²·var + B², exactly.
+direction of the data by itself. So what comes out is a sum of the first noise and of those of the steps, each times a
+number that the steps tell, and its variance is the sum of these numbers' squares, exactly.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
-from inkwash.core import Plan, drift, numbers, spread
+from inkwash.core import Plan, forward, numbers, spread
 from inkwash.data import to_float
 from inkwash.denoise import Gaussian
 from inkwash.sample import Solver
@@ -50,21 +52,32 @@ def predict(solver: Solver, plan: Plan, data: Tensor) -> Prediction:
 def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
     """The standard deviations [K] that come out where the data has `data` [K], float64.
 
-    For any solver whose steps are linear in (x, memory, noise), and which draws noise at most once a step, and none if
-    it remembers.
+    For any solver whose steps are linear in (x, memory, noise), which draws noise at most once a step, and whose
+    memory is tensors like x and numbers, in tuples, lists or dictionaries.
     """
     denoise = Gaussian(0.0, data)
-    zero, one = torch.zeros_like(data), torch.ones_like(data)
-    x, memory = one * float(spread(plan[0])), None  # a standard deviation; where a solver remembers, an x that has it
+    x, memory = torch.ones_like(data)[None] * float(spread(plan[0])), None  # a row for each independent noise
     for t, s in pairwise(plan):
         if numbers(s)[1] == 0:
             x, memory = denoise(x, t), None
         elif numbers(s)[2] <= numbers(t)[2]:
-            gain, std = numbers(s)[0] / numbers(t)[0], numbers(s)[1] * math.sqrt(drift(t, s))
-            x, memory = torch.hypot(gain * x, std * one), None
+            x = _a_row_more(x)
+            x, memory = forward(x, t, s, _newest(x)), None
         else:
-            x, memory = solver.step(denoise, x, t, s, memory, lambda x: zero)
-            if memory is None:
-                added, _ = solver.step(denoise, zero, t, s, None, lambda x: one)
-                x = torch.hypot(x, added)
-    return x.abs()
+            x, memory = tree_map(_a_row_more, (x, memory))
+            x, memory = solver.step(denoise, x, t, s, memory, _newest)
+        if memory is None:  # then the noises need not be told apart
+            x = x.square().sum(0, keepdim=True).sqrt()
+    return x.square().sum(0).sqrt()
+
+
+def _a_row_more(x: Any) -> Any:
+    """A tensor with a row of zeros more, for a source that is to come; anything else as it is."""
+    return torch.cat([x, torch.zeros_like(x[:1])]) if isinstance(x, Tensor) else x
+
+
+def _newest(x: Tensor) -> Tensor:
+    """A noise that nothing had a part of so far."""
+    z = torch.zeros_like(x)
+    z[-1] = 1
+    return z
