@@ -21,7 +21,7 @@ from inkwash.settings import Sampling, Scoring, Sweep
 from inkwash.study import work
 from inkwash.study.cells import Cell, cells
 from inkwash.study.session import begin
-from inkwash.study.subject import Exact, opened
+from inkwash.study.subject import Exact, Trained, opened
 
 EXACT = Exact()
 
@@ -103,6 +103,20 @@ def test_a_cell_draws_what_its_flags_draw(flags: Sampling) -> None:
     one, other = draw(model, said), draw(model, cell.sampling)
     assert np.array_equal(one.images, other.images)
     assert one.evaluations == cell.evaluations
+
+
+def test_a_guided_cell_promises_what_guidance_costs(tmp_path: Path) -> None:
+    """Two evaluations where σ/α lies in the run's interval, one elsewhere; Heun's looks at both ends of an edge."""
+    flags = ("--mults", 1, "--attention", "--heads", 1, "--patch", 1, "--condition", "class", "--interval", "0.3,20")
+    did("train", "digits", *TINY, *flags, "--scale", 3, "--steps", 1, "--out", tmp_path / "run")
+    subject = Trained(tmp_path / "run")
+    sweep = Sweep((7,), ("ddpm", "dpmpp2m", "heun"), scale=(0.0, 1.0, 3.0), spacing=("karras",))
+    there = cells([subject], [sweep], 16, 0)
+    for cell in there:
+        made = draw(opened(subject), cell.sampling, asked=subject.shown()).evaluations
+        assert made == cell.evaluations, cell.sampling
+    assert {cell.evaluations for cell in there if cell.sampling.scale in (0.0, 1.0)} == {7, 13}
+    assert {cell.evaluations for cell in there if cell.sampling.scale == 3.0} == {7 + 3, 13 + 3 + 3}
 
 
 def test_every_sampler_and_spacing_can_be_swept() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from inkwash.core import Denoise, Level
+from inkwash.core import Denoise, Level, numbers
 from inkwash.denoise.denoiser import Given
 from inkwash.errors import AskedWrongly
 from inkwash.nets import Asked, Conditioned
@@ -43,8 +43,7 @@ def blend(
         )
 
     def blended(x: Tensor, level: Level) -> Tensor:
-        acts = low * level.alpha < level.sigma <= high * level.alpha or (level.alpha == 0 and high == math.inf)
-        if scale == 1 or not acts:
+        if scale == 1 or not acts(level, interval):
             return guided(x, level)
         if scale == 0:
             return base(x, level)
@@ -57,6 +56,12 @@ def blend(
         return x0 * (1 + rescale * (back - 1))
 
     return blended
+
+
+def acts(level: Level, interval: tuple[float, float]) -> bool:
+    """Whether σ/α of a level lies in (low, high]; an interval without an end holds pure noise too."""
+    (low, high), (alpha, sigma, _) = interval, numbers(level)
+    return low * alpha < sigma <= high * alpha or (alpha == 0 and high == math.inf)
 
 
 def together(a: Denoise, b: Denoise, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:

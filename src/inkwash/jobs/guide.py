@@ -39,7 +39,7 @@ def guided(model: Model, sampling: Sampling, asked: Wanted | None = None) -> Gui
     weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
     wanted = asked or _wanted(model, sampling)
     told = model.run.conditioning
-    strength, interval = scale(model, sampling), sampling.interval or told.interval or ALWAYS
+    strength = scale(model, sampling)
     weakly = sampling.guide is not None and sampling.scale is None  # 1 when it is said is what was wanted
     how = sampling.interval is not None or sampling.rescale or weakly
     if strength == 1 and how:
@@ -59,7 +59,7 @@ def guided(model: Model, sampling: Sampling, asked: Wanted | None = None) -> Gui
         if weaker is None and value is None:
             return model.denoiser.given(None)
         base = model.denoiser.given(None) if weaker is None else weaker.denoiser.given(value)
-        return blend(model.denoiser.given(value), base, strength, interval, sampling.rescale)
+        return blend(model.denoiser.given(value), base, strength, interval(model, sampling), sampling.rescale)
 
     return Guided(towards, (model.denoiser,) if weaker is None else (model.denoiser, weaker.denoiser))
 
@@ -85,6 +85,11 @@ def scale(model: Model, sampling: Sampling) -> float:
             "--scale, or train with --condition-dropout 0.1."
         )
     return strength
+
+
+def interval(model: Model, sampling: Sampling) -> tuple[float, float]:
+    """The interval of σ/α where guidance acts: what is asked for, else the run's own, else everywhere."""
+    return sampling.interval or model.run.conditioning.interval or ALWAYS
 
 
 def _wanted(model: Model, sampling: Sampling) -> Wanted:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from inkwash.settings import Conditioning, Data, Process, Run, Training, UNet
 
-_BY_CLASS = Conditioning("class", scale=3.0, interval=(0.3, 1.2))
+_BY_CLASS = Conditioning("class", scale=3.0, interval=(0.6, 1.2))
 
 
 def mnist() -> Run:

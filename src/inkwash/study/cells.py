@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from inkwash.core import Plan, determinant
+from inkwash.denoise.guidance import acts
 from inkwash.errors import AskedWrongly
 from inkwash.jobs import build, guide
 from inkwash.sample import Solver
@@ -24,8 +25,11 @@ class Cell:
     @property
     def evaluations(self) -> int:
         """Of the network, for one image."""
-        steps = self.sampling.steps * 2 - 1 if self.sampling.solver == "heun" else self.sampling.steps
-        return steps if self.sampling.scale in (None, 0, 1) else 2 * steps
+        (_, plan), model = self.walk, opened(self.subject)
+        levels = [*plan[:-1], *(plan[1:-1] if self.sampling.solver == "heun" else ())]
+        if self.sampling.scale in (None, 0, 1):
+            return len(levels)
+        return sum(1 + acts(level, guide.interval(model, self.sampling)) for level in levels)
 
     @property
     def walk(self) -> tuple[Solver, Plan]:

@@ -126,14 +126,14 @@ def work(unit: Unit, tick: Callable[[int], object] = lambda evaluations: None) -
 
 
 def _draw(unit: Unit, tick: Callable[[int], object]) -> Drawn:
-    cell = unit.cell
+    cell, cost = unit.cell, unit.cost
     n, steps = cell.sampling.n, cell.sampling.steps
     began, told, shares = time.perf_counter(), 0, 0
 
     def step(images: int) -> None:  # shares·cost/(n·steps) evaluations are done
         nonlocal told, shares
         shares += images
-        now = shares * unit.cost // (n * steps)
+        now = shares * cost // (n * steps)
         tick(now - told)
         told = now
 
