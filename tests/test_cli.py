@@ -244,7 +244,9 @@ def test_a_closed_pipe() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("2>&-", ">&-")), ">&- 2>&-"]
+)
 def test_no_terminal_at_all(closed: str, tmp_path: Path) -> None:
     args = ("train", "digits", *TINY, "--steps", 2, "--out", tmp_path / "run")
     line = f"{sys.executable} -m inkwash {shlex.join(str(arg) for arg in args)} {closed}"

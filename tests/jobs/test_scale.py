@@ -80,7 +80,7 @@ def test_a_sharded_training(alone: Path, tmp_path: Path) -> None:
     assert "already trained" in did(*train(tmp_path / "run", 5, "--no-shard", "--resume")).out
 
 
-@pytest.mark.parametrize("divided", [(), ("--shard",)], ids=["whole", "divided"])
+@pytest.mark.parametrize("divided", [pytest.param((), marks=pytest.mark.slow), ("--shard",)], ids=["whole", "divided"])
 def test_orthogonal_updates(divided: tuple[str, ...], tmp_path: Path) -> None:
     """As one process makes them, to rounding, of which the iteration makes up to 500 times as much."""
     few = (*TRAIN, "--optimizer", "muon", "--steps", 3)

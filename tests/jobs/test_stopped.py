@@ -122,6 +122,7 @@ def test_killed_before_the_first_checkpoint(tmp_path: Path, whole: Whole) -> Non
     assert_same_runs(out, whole("plain"))
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_at_random(tmp_path: Path) -> None:
     """With a checkpoint at each step, most of the time goes into writing them."""
     often = ("train", "digits", *TINY, "--steps", 24, "--save-every", 1, "--out")
@@ -219,7 +220,7 @@ def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     return made
 
 
-@pytest.mark.parametrize("name", ["plain", "many"])
+@pytest.mark.parametrize("name", ["plain", pytest.param("many", marks=pytest.mark.slow)])
 def test_two_processes_killed(name: str, tmp_path: Path, whole_of_two: Whole) -> None:
     out = tmp_path / "run"
     killed = two(name, out, tmp_path, fuse=Fuse("inkwash.train.loop:_update", 7))

@@ -186,6 +186,7 @@ for model in (sys.argv[2], None):
 """
 
 
+@pytest.mark.slow
 def test_without_network_and_with_nothing_else_on_stderr(folder: Path, copy: Path, tmp_path: Path) -> None:
     about = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(about | {"num_hidden_layers": 3}))  # of which transformers logs much
