@@ -39,7 +39,7 @@ def guided(model: Model, sampling: Sampling, asked: Wanted | None = None) -> Gui
     weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
     wanted = asked or _wanted(model, sampling)
     told = model.run.conditioning
-    strength = scale(model, sampling)
+    strength, where = scale(model, sampling), interval(model, sampling)
     weakly = sampling.guide is not None and sampling.scale is None  # 1 when it is said is what was wanted
     how = sampling.interval is not None or sampling.rescale or weakly
     if strength == 1 and how:
@@ -59,7 +59,7 @@ def guided(model: Model, sampling: Sampling, asked: Wanted | None = None) -> Gui
         if weaker is None and value is None:
             return model.denoiser.given(None)
         base = model.denoiser.given(None) if weaker is None else weaker.denoiser.given(value)
-        return blend(model.denoiser.given(value), base, strength, interval(model, sampling), sampling.rescale)
+        return blend(model.denoiser.given(value), base, strength, where, sampling.rescale)
 
     return Guided(towards, (model.denoiser,) if weaker is None else (model.denoiser, weaker.denoiser))
 

@@ -29,7 +29,8 @@ class Cell:
         levels = [*plan[:-1], *(plan[1:-1] if self.sampling.solver == "heun" else ())]
         if self.sampling.scale in (None, 0, 1):
             return len(levels)
-        return sum(1 + acts(level, guide.interval(model, self.sampling)) for level in levels)
+        interval = guide.interval(model, self.sampling)
+        return sum(1 + acts(level, interval) for level in levels)
 
     @property
     def walk(self) -> tuple[Solver, Plan]:
