@@ -17,14 +17,14 @@ from torch.utils.flop_counter import flop_registry
 
 from inkwash.core import Denoise, Plan, Seeded, mix, prior, trailing
 from inkwash.data import Images, to_float
-from inkwash.denoise import Denoiser, blend, clip
+from inkwash.denoise import Denoiser, clip, guide
 from inkwash.denoise.guidance import ALWAYS
-from inkwash.jobs import build
-from inkwash.jobs.conditions import ByText, Condition, condition
-from inkwash.jobs.draw import LANES
+from inkwash.runs import build
+from inkwash.runs.conditions import ByText, ConditionKind, condition
+from inkwash.runs.draw import CPU_BATCH
 from inkwash.sample import DPMpp2M, last, sample
 from inkwash.settings import Data, Process, Run, Training, UNet
-from inkwash.train import Chance, State
+from inkwash.train import State, StepRandomness
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -66,7 +66,7 @@ class Steps:
         precision: torch.dtype,
         device: torch.device,
         batch: int,
-        lanes: int = LANES,
+        lanes: int = CPU_BATCH,
         compiled: dict[str, str] | None = None,
     ) -> None:
         self.run, self.shape, self.device, self.batch, self.lanes = run, shape, device, batch, lanes
@@ -101,9 +101,9 @@ class Steps:
             x0 = self.batch_of(state.step) if images is None else images
         with phase("chance"):
             torch.manual_seed(mix(training.seed, state.step))
-            chance = Chance.of(mix(training.seed, state.step), tuple(x0.shape), self.device)
+            randomness = StepRandomness.of(mix(training.seed, state.step), tuple(x0.shape), self.device)
         with phase("forward"):
-            loss = self.objective(state.denoiser, x0, chance, self.asked).mean()
+            loss = self.objective(state.denoiser, x0, randomness, self.asked).mean()
         with phase("backward"):
             loss.backward()  # type: ignore[no-untyped-call]
         update(state, training.clip)
@@ -115,7 +115,7 @@ class Steps:
             return clip(model.given(None))
         if told.scale == 1 or not told.condition_dropout:
             return clip(model.given(self.lane))
-        return clip(blend(model.given(self.lane), model.given(None), told.scale, told.interval or ALWAYS))
+        return clip(guide(model.given(self.lane), model.given(None), told.scale, told.interval or ALWAYS))
 
     def plan(self, steps: int = EDGES) -> Plan:
         return trailing(self.objective.schedule, steps)
@@ -154,7 +154,7 @@ def update(state: State, clip: float | None) -> None:
         state.ema.update(state.denoiser, state.step)
 
 
-def _asked(told: Condition, count: int) -> Tensor:
+def _asked(told: ConditionKind, count: int) -> Tensor:
     """Rows [count,…] as the condition's embedder takes them."""
     if isinstance(told, ByText):
         return told.encoder([_TEXTS[i % len(_TEXTS)] for i in range(count)])

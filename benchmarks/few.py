@@ -20,7 +20,7 @@ sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and s
 import torch
 from common import interleaved
 
-from inkwash.jobs.draw import LANES, draw
+from inkwash.runs.draw import CPU_BATCH, draw
 from inkwash.settings import Scoring, Spacing, Sweep
 from inkwash.study import session
 from inkwash.study.compare import gain
@@ -50,12 +50,12 @@ def main() -> None:
         known = [f"{each.mean:+.3f} ± {each.error:.3f}{' surely' if each.sure else ''}" for each in gains]
         print(f"| {row.cell.sampling.steps} steps over DDPM | | {' | '.join(known)} |")
     print(f"| real images | | {told(done.floor_scores)} |\n")
-    ways = [replace(row.cell.sampling, n=LANES) for row in (ddpm, *others)]
+    ways = [replace(row.cell.sampling, n=CPU_BATCH) for row in (ddpm, *others)]
     works = [lambda way=way: draw(opened(subject), way) for way in ways]
     slow, *fast = interleaved(works, torch.device("cpu"), asked.rounds, warm=0)
     for way, taken in zip(ways[1:], fast, strict=True):
         ratios = [a / b for a, b in zip(slow, taken, strict=True)]
-        ours, ddpm_s = (LANES / statistics.median(each) for each in (taken, slow))
+        ours, ddpm_s = (CPU_BATCH / statistics.median(each) for each in (taken, slow))
         spread = f"{statistics.median(ratios):.1f} times as fast ({min(ratios):.1f} to {max(ratios):.1f})"
         print(f"{way.steps} steps: {ours:.1f} images/s, DDPM {ddpm_s:.3f}: {spread}")
 

@@ -12,9 +12,9 @@ import math
 import torch
 from diffusers import DDIMScheduler
 
-from inkwash.core import Spacing, leading, linear, linspace, numbers, trailing
+from inkwash.core import Spacing, as_floats, leading, linear, linspace, trailing
 from inkwash.denoise import Gaussian
-from inkwash.sample import Ddim, last, sample
+from inkwash.sample import DDIM, last, sample
 
 STD, COUNT = 0.5, 20_000
 
@@ -40,8 +40,8 @@ def main() -> None:
 
 def row(schedule, exact, noise, spacing: Spacing, steps: int) -> None:  # type: ignore[no-untyped-def]
     plan = spacing(schedule, steps)
-    ours = last(sample(exact, noise, plan, Ddim(), torch.randn_like)).std().item()
-    expected = recursion([numbers(level)[:2] for level in plan[:-1]])
+    ours = last(sample(exact, noise, plan, DDIM(), torch.randn_like)).std().item()
+    expected = recursion([as_floats(level)[:2] for level in plan[:-1]])
     theirs = DDIMScheduler(
         1000, 1e-4, 0.02, "linear", clip_sample=False, set_alpha_to_one=True, timestep_spacing=spacing.__name__
     )
@@ -51,7 +51,7 @@ def row(schedule, exact, noise, spacing: Spacing, steps: int) -> None:  # type: 
         level = schedule.at(int(t))
         eps = (x - level.alpha * exact(x, level)) / level.sigma
         x = theirs.step(eps, t, x).prev_sample
-    said = recursion([numbers(schedule.at(int(t)))[:2] for t in theirs.timesteps])
+    said = recursion([as_floats(schedule.at(int(t)))[:2] for t in theirs.timesteps])
     print(f"{spacing.__name__:10} {steps:5} {ours:9.4f} {expected:11.4f} {x.std().item():10.4f} {said:11.4f}")
     assert math.isclose(ours, expected, rel_tol=1e-4)
 

@@ -33,9 +33,9 @@ from PIL import Image, ImageDraw
 from inkwash import recipes
 from inkwash.atomic import replacing
 from inkwash.data import Batch, Batches, Images, Streamed, folder
-from inkwash.jobs import build
-from inkwash.jobs.draw import LANES
 from inkwash.report.svg import drawing, to_svg
+from inkwash.runs import build
+from inkwash.runs.draw import CPU_BATCH
 from inkwash.settings import UNet
 from inkwash.view.figure import COLOURS, GREY, INK, LARGE, PLAIN, SMALL, add_text, new_axes, new_figure
 
@@ -57,7 +57,7 @@ class Axis:
 def axes(device: torch.device, precision: torch.dtype, quick: bool) -> list[Axis]:
     """The axes; larger on a GPU, which small work leaves idle."""
     k, batch = (16, 512) if device.type == "cuda" else (1, 8 if quick else 32)
-    lanes = 64 if device.type == "cuda" else LANES
+    lanes = 64 if device.type == "cuda" else CPU_BATCH
 
     def steps(network: UNet = BASE, batch: int = batch, side: int = 28) -> Steps:
         return Steps(plain_run(network), (1, side, side), precision, device, batch, lanes)
@@ -243,14 +243,14 @@ def alone(streamed: Streamed, batch: int) -> None:
 
 def make_files(place: Path, count: int, size: int) -> None:
     """JPEGs of coloured shapes, at most 10,000 different ones; the others are links to them."""
-    chance = np.random.default_rng(0)
+    randomness = np.random.default_rng(0)
     different = min(count, 10_000)
     for i in range(different):
-        image = Image.new("RGB", (size, size), tuple(chance.integers(0, 256, 3).tolist()))
-        (x, y), r = chance.integers(4, size - 4, 2).tolist(), int(chance.integers(3, size // 2))
+        image = Image.new("RGB", (size, size), tuple(randomness.integers(0, 256, 3).tolist()))
+        (x, y), r = randomness.integers(4, size - 4, 2).tolist(), int(randomness.integers(3, size // 2))
         pen = ImageDraw.Draw(image)
         (pen.ellipse if i % 2 else pen.rectangle)(
-            (x - r, y - r, x + r, y + r), fill=tuple(chance.integers(0, 256, 3).tolist())
+            (x - r, y - r, x + r, y + r), fill=tuple(randomness.integers(0, 256, 3).tolist())
         )
         image.save(place / f"{i:06}.jpg", quality=90)
     for i in range(different, count):

@@ -28,14 +28,14 @@ from peers.sizes import PEERS, Peer
 from peers.speed import speed
 from peers.turns import Failed, Terms, ready
 
-from inkwash.study.machine import describe
+from inkwash.study.machine import machine_facts
 
 
 def main() -> None:
     asked = arguments()
     peers = [peer for peer in PEERS if peer.name in asked.peers.split(",")]
     terms = ready(asked.data, asked.device, asked.threads, asked.envs)
-    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
+    machine = ", ".join(f"{name} {value}" for name, value in machine_facts().items())
     lines = [
         f"# inkwash and its peers on {asked.data}", "",
         f"`python benchmarks/{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}`, {date.today()}, {asked.device}, "
@@ -71,8 +71,8 @@ def qualities(asked: argparse.Namespace, peers: list[Peer], terms: Terms):  # ty
     out = out if asked.recipe_batch is None else out.with_name(f"{out.name}-batch{asked.recipe_batch}")
     out.mkdir(parents=True, exist_ok=True)
     yield [
-        f"{asked.minutes:g} minutes of training each, {asked.n:,} images against {judge.yardstick.compared:,} of the "
-        f"training split, in classifier features {judge.yardstick.features.digest[:12]}. The seconds of sampling are "
+        f"{asked.minutes:g} minutes of training each, {asked.n:,} images against {judge.reference.compared:,} of the "
+        f"training split, in classifier features {judge.reference.features.digest[:12]}. The seconds of sampling are "
         "those of drawing alone, and for inkwash of the whole command.",
         "", *quality.HEADER, judge.floor(),
     ]  # fmt: skip

@@ -36,7 +36,7 @@ if __name__ == "__main__":
     from torch.utils.flop_counter import FlopCounterMode
 
     from inkwash import recipes
-    from inkwash.jobs import build
+    from inkwash.runs import build
 
 _GROUPS = {  # the first group with a word that the operation's name contains
     "convolution": ("conv",),

@@ -15,11 +15,11 @@ from statistics import mean
 import torch
 from torch import Tensor
 
-from inkwash.jobs.draw import channels_first, draw
 from inkwash.metrics.manifold import manifold, radii
 from inkwash.metrics.score import DRAWS, NEIGHBOURS
+from inkwash.runs.draw import channels_first, draw
 from inkwash.settings import Sampling, Scoring
-from inkwash.study.subject import Measure, Trained, opened, shown, yardstick
+from inkwash.study.subject import Measure, Trained, opened, reference, shown
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     print(f"| n = {n}, {asked.steps} steps of DPM++2M | sets | precision | recall |\n|---|--:|--:|--:|")
     for run in asked.runs:
         subject = Trained(run)
-        ruler = yardstick(Measure(subject, Scoring(n=n)))
+        ruler = reference(Measure(subject, Scoring(n=n)))
         others, *real = ruler.features(ruler.some((1 + DRAWS) * n)).split(n)
         drawn = ruler.features(channels_first(draw(opened(subject), sampling, asked=shown(subject)).images))
         among = drawn[near(drawn, others)]

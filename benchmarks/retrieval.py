@@ -19,8 +19,8 @@ from torch import Tensor
 
 from inkwash.data import emoji, to_float
 from inkwash.data.emoji import held_out
-from inkwash.jobs.draw import channels_first, channels_last, draw
-from inkwash.jobs.model import Model, open_model
+from inkwash.runs.draw import channels_first, channels_last, draw
+from inkwash.runs.model import Model, open_model
 from inkwash.settings import Sampling
 from inkwash.text import find
 from inkwash.view import grid, write

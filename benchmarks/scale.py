@@ -33,9 +33,9 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from inkwash.core import mix
-from inkwash.jobs import build
+from inkwash.runs import build
 from inkwash.settings import UNet
-from inkwash.train import Chance, State
+from inkwash.train import State, StepRandomness
 
 SHAPE, WORLDS = (3, 32, 32), (2, 4, 8)
 ROUNDS, WARM = 5, 1
@@ -54,7 +54,9 @@ class Trainee:
         self.objective, self.x0 = build.objective(run), torch.rand(batch, *SHAPE) * 2 - 1
 
     def loss(self) -> Tensor:
-        return self.objective(self.model, self.x0, Chance.of(mix(0, self.state.step), tuple(self.x0.shape))).mean()
+        return self.objective(
+            self.model, self.x0, StepRandomness.of(mix(0, self.state.step), tuple(self.x0.shape))
+        ).mean()
 
     def rest(self) -> None:
         update(self.state, 1.0)

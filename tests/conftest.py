@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import TINY, did
+from cli_runner import TINY, did
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch, which nothing has imported yet, reads it once
 # not the user's; kept between sessions, so that the classifier of the digits is trained once

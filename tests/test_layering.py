@@ -1,7 +1,9 @@
-"""Who imports whom: the parts stay in the order in which they are to be read."""
+"""Who imports whom: every arrow points down, and no two files import each other."""
 
 import ast
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,124 +11,104 @@ import pytest
 import inkwash
 
 ROOT = Path(inkwash.__file__).parent
-TORCH = {"torch"}
 
-# what each part may import of inkwash, besides itself, the errors and the version
-BELOW: dict[str, set[str]] = {
-    "errors": set(),
-    "atomic": set(),
-    "settings": set(),
-    "signals": set(),
-    "quiet": set(),
-    "core": set(),
-    "nets": set(),
-    "view": {"atomic"},
-    "text": {"nets", "data", "atomic", "quiet"},
-    "denoise": {"core", "nets"},
-    "sample": {"core"},
-    "data": {"core", "atomic"},
-    "train": {"core", "nets", "denoise", "data", "settings", "atomic"},
-    "metrics": {"core", "denoise", "data", "atomic", "quiet"},
-    "laws": {"core", "denoise", "sample"},
-    "recipes": {"settings"},
-    "jobs": {
-        "core",
-        "nets",
-        "text",
-        "view",
-        "denoise",
-        "sample",
-        "data",
-        "train",
-        "metrics",
-        "recipes",
-        "settings",
-        "atomic",
-    },
-    "study": {
-        "core",
-        "view",
-        "denoise",
-        "sample",
-        "data",
-        "train",
-        "metrics",
-        "jobs",
-        "recipes",
-        "settings",
-        "signals",
-        "atomic",
-    },
-    "report": {"view", "metrics", "study", "atomic"},
-    "race": {"core", "data", "jobs", "metrics", "study", "report", "train", "view", "settings", "atomic"},
-    "cli": {"recipes", "settings", "jobs", "talk"},
-    "talk": {"cli", "recipes", "settings", "signals", "jobs", "train", "metrics", "study", "report", "race"},
-    "__main__": {"cli"},
-    "__init__": set(),
+# The rooms of the house, from the bottom up, as docs/design.md draws them: a room imports rooms of lines above its own.
+# Rooms of one line do not know each other.
+FLOORS = """
+errors
+atomic signals quiet settings
+core recipes distributed
+nets view data
+denoise sample text
+train testing metrics
+runs
+importers study
+report
+race
+commands
+cli
+__main__
+__init__
+"""
+LEVEL = {room: i for i, line in enumerate(FLOORS.split("\n")) for room in line.split()}
+
+# What else is not imported, though it lies below.
+NEVER = {
+    "sample": {"nets", "data", "view"},
+    "denoise": {"data", "view"},
+    "nets": {"core"},
+    "metrics": {"nets", "text", "view", "train"},
+    "train": {"view", "text"},
+    "view": {"core", "recipes", "distributed", "settings"},
+    "report": {"runs", "train", "data", "core", "denoise", "sample"},
 }
-ABOVE_TORCH = {
-    "core",
-    "nets",
-    "text",
-    "denoise",
-    "sample",
-    "data",
-    "train",
-    "metrics",
-    "laws",
-    "jobs",
-    "study",
-    "report",
-    "race",
-}
+TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
+NO_TORCH = {"errors", "atomic", "signals", "quiet", "settings", "recipes", "view", "cli", "__main__", "__init__"}
+NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library
+
+FILES = sorted(ROOT.rglob("*.py"))
+FILE = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 
 
-def imports(file: Path) -> set[str]:
-    """The full names of all that a file imports, also inside functions."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: imports are absolute"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def part(file: Path) -> str:
+def room(file: Path) -> str:
     return file.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def own(name: str) -> str | None:
-    """The part of inkwash that a full name is of: "core" for inkwash.core.Level."""
-    package, *rest = name.split(".")
-    return rest[0] if package == "inkwash" else None
+def imported(file: Path) -> Iterator[str]:
+    """The full names of all that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-FILES = sorted(ROOT.rglob("*.py"))
+def file_of(name: str) -> Path | None:
+    """The file that defines a full name of inkwash, or the package that exports it; None for other packages."""
+    parts = name.split(".")
+    if parts[0] != "inkwash":
+        return None
+    for end in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[1:end])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    raise AssertionError(f"{name} is nowhere")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_layers(file: Path) -> None:
-    allowed = BELOW[part(file)] | {part(file), "errors", "__version__"}
-    assert {own(name) for name in imports(file)} - {None} <= allowed
+def arrows(file: Path) -> set[Path]:
+    """The files of inkwash that a file imports. Whoever needs the version alone does not need the front door."""
+    names = [name for name in imported(file) if name != "inkwash.__version__"]
+    return {found for name in names if (found := file_of(name)) is not None and found != file}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_two_files_import_each_other() -> None:
+    try:
+        TopologicalSorter({file: arrows(file) for file in FILES}).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(str(file.relative_to(ROOT)) for file in error.args[1]))
+
+
+@FILE
+def test_every_arrow_points_down(file: Path) -> None:
+    here = room(file)
+    for other in {room(found) for found in arrows(file)} - {here}:
+        assert LEVEL[other] < LEVEL[here], f"{here} imports {other}"
+        assert other not in NEVER.get(here, ()), f"{here} imports {other}"
+
+
+@FILE
 def test_other_packages(file: Path) -> None:
-    others = {name.split(".")[0] for name in imports(file)} - {"inkwash", *sys.stdlib_module_names}
-    if part(file) in {"core", "nets", "denoise", "sample", "laws"}:
-        assert others <= TORCH
-    if part(file) not in ABOVE_TORCH:
+    here = room(file)
+    others = {name.split(".")[0] for name in imported(file)} - {"inkwash", *sys.stdlib_module_names}
+    if here in TORCH_ALONE:
+        assert others <= {"torch"}
+    if here in NO_TORCH:
         assert not others & {"torch", "accelerate", "safetensors"}
-    if part(file) in {"errors", "atomic", "recipes", "__main__", "__init__"}:
-        assert others == set()
+    if here in NOTHING:
+        assert not others
 
 
-def test_denoisers_and_solvers_do_not_know_each_other() -> None:
-    for one, other in (("denoise", "sample"), ("sample", "denoise")):
-        assert not any(own(name) == other for file in (ROOT / one).rglob("*.py") for name in imports(file))
-
-
-def test_every_part_is_named_here() -> None:
-    assert {part(file) for file in FILES} == set(BELOW)
+def test_every_room_has_a_floor() -> None:
+    assert {room(file) for file in FILES} == set(LEVEL)

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from inkwash.data import load
-from inkwash.jobs.draw import channels_first
 from inkwash.metrics.classifier import classifier
-from inkwash.metrics.score import Scores, Yardstick, summary
+from inkwash.metrics.score import Reference, Scores, summary
+from inkwash.runs.draw import channels_first
 from inkwash.train.checkpoint import LAST, facts
 from peers.sizes import Peer
 from peers.turns import Terms, theirs
@@ -34,22 +34,22 @@ class Judge:
     n: int
 
     @cached_property
-    def yardstick(self) -> Yardstick:
+    def reference(self) -> Reference:
         train = load(self.data, "train")
         reader = classifier(train, load(self.data, "test"))
-        return Yardstick(train, self.n, reader, reader)
+        return Reference(train, self.n, reader, reader)
 
     def row(self, title: str, told: dict[str, Any], file: Path) -> str:
         """A system's line of the table."""
         with np.load(file) as held:
-            scores = self.yardstick.score(channels_first(held["images"]))
+            scores = self.reference.score(channels_first(held["images"]))
         done = f"{told['parameters']:,} | {told['steps']:,} | {told['images']:,} | {told['seconds']:.0f}"
         drawn = f"{told['sampler']} | {told['draw_seconds']:.0f}"
         return f"| {title} | {done} | {drawn} | {numbers(scores)} |"
 
     def floor(self) -> str:
         """What as many real images score: mean ± standard deviation of three draws."""
-        known = summary(list(self.yardstick.floor))
+        known = summary(list(self.reference.floor))
         told = " | ".join(f"{known[name][0]:.3f} ± {known[name][1]:.3f}" for name in SHOWN)
         return f"| real images: the floor | | | | | | | {told} |"
 
@@ -87,7 +87,7 @@ def inkwash(judge: Judge, terms: Terms, minutes: float, out: Path) -> str:
 
 
 def _weights(run: Path) -> Iterator[torch.Tensor]:
-    from inkwash.jobs.model import open_model
+    from inkwash.runs.model import open_model
 
     return iter(open_model(run, device="cpu").denoiser.parameters())
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from inkwash import recipes, settings
 from inkwash.core import trailing
-from inkwash.jobs.draw import draw
-from inkwash.jobs.fit import fit
-from inkwash.jobs.model import open_model
+from inkwash.runs.draw import draw
+from inkwash.runs.fit import fit
+from inkwash.runs.model import open_model
 from inkwash.train import Step
 
 _FOREVER = 10**6

@@ -15,9 +15,9 @@ from unet import NOTHING
 from inkwash import core
 from inkwash.core import CLEAN, X0, Denoise, Eps, Level
 from inkwash.denoise import Denoiser, clip
-from inkwash.errors import AskedWrongly
-from inkwash.sample import ddpm, last, sample
-from inkwash.train import Chance, Objective
+from inkwash.errors import UsageError
+from inkwash.sample import DDPM, last, sample
+from inkwash.train import Objective, StepRandomness
 from inkwash.train.objective import SNR
 
 SCHEDULES = {
@@ -42,7 +42,7 @@ class GaussianDiffusion(nn.Module):
         super().__init__()
         for name, given, known in (("objective", objective, OBJECTIVES), ("beta_schedule", beta_schedule, SCHEDULES)):
             if given not in known:
-                raise AskedWrongly(f"{name} must be one of {', '.join(known)} (got {given!r}).")
+                raise UsageError(f"{name} must be one of {', '.join(known)} (got {given!r}).")
         self.model, self.image_size, self.num_timesteps = model, image_size, timesteps
         self.prediction = OBJECTIVES[objective]
         self.schedule = SCHEDULES[beta_schedule](timesteps)
@@ -79,21 +79,21 @@ class GaussianDiffusion(nn.Module):
         The std at t = 0 is 0, and the course's 1e-10: it keeps the variance above 1e-20.
         """
         steps = [core.posterior(self.level(i), self.level(i - 1)) for i in t.tolist()]
-        keep, lift, std = torch.tensor(steps, dtype=torch.float64).to(x_t).T.reshape(3, -1, 1, 1, 1)
-        return keep * x_t + lift * x_start, std
+        x_coef, x0_coef, std = torch.tensor(steps, dtype=torch.float64).to(x_t).T.reshape(3, -1, 1, 1, 1)
+        return x_coef * x_t + x0_coef * x_start, std
 
     def p_losses(self, x_start: Tensor, model_kwargs: Mapping[str, Any] = NOTHING) -> Tensor:
         """The mean weighted loss of images in [0, 1]: ε's error weighs 1, and x₀'s SNR = ᾱ/(1 − ᾱ), unclipped."""
         t = torch.randint(self.num_timesteps, x_start.shape[:1], device=x_start.device)
         x_start = self.normalize(x_start)
-        chance = replace(Chance.of(0, x_start.shape, x_start.device), eps=torch.randn_like(x_start))
-        objective = Objective(self.schedule, self.prediction, lambda schedule, chance: schedule.at(t), SNR())
-        return objective(self._denoiser(model_kwargs), x_start, chance).mean()
+        randomness = replace(StepRandomness.of(0, x_start.shape, x_start.device), eps=torch.randn_like(x_start))
+        objective = Objective(self.schedule, self.prediction, lambda schedule, randomness: schedule.at(t), SNR())
+        return objective(self._denoiser(model_kwargs), x_start, randomness).mean()
 
     def p_sample(self, x_t: Tensor, t: int, model_kwargs: Mapping[str, Any] = NOTHING) -> Tensor:
         """x_{t−1} from x_t; for t = 0 the image itself. x̂₀ is held in [−1, 1] on the way."""
         edge = [self.level(t), self.level(t - 1)]
-        return last(sample(self._denoise(model_kwargs), x_t, edge, ddpm(), torch.randn_like))
+        return last(sample(self._denoise(model_kwargs), x_t, edge, DDPM(), torch.randn_like))
 
     def sample(
         self, batch_size: int = 16, return_all_timesteps: bool = False, model_kwargs: Mapping[str, Any] = NOTHING
@@ -103,7 +103,7 @@ class GaussianDiffusion(nn.Module):
         device = next(self.model.parameters()).device
         like = torch.empty(batch_size, 3, self.image_size, self.image_size, device=device)
         x = core.prior(torch.randn_like, plan[0], like)
-        moments = [moment.x for moment in sample(self._denoise(model_kwargs), x, plan, ddpm(), torch.randn_like)]
+        moments = [snapshot.x for snapshot in sample(self._denoise(model_kwargs), x, plan, DDPM(), torch.randn_like)]
         return self.unnormalize(torch.stack(moments, dim=1) if return_all_timesteps else moments[-1])
 
     def _denoiser(self, model_kwargs: Mapping[str, Any]) -> Denoiser:

@@ -12,8 +12,8 @@ from scheduler import DDIMScheduler
 from unet import UNet
 
 from inkwash import recipes
-from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.jobs.model import open_model
+from inkwash.errors import InkwashError, UsageError
+from inkwash.runs.model import open_model
 from inkwash.settings import Sampling
 
 
@@ -26,7 +26,7 @@ def infer(
     process = model.run.process
     lab = recipes.find("lab06-v" if process.prediction == "v" else "lab06-eps")
     if (model.run.network, process, model.shape[1:]) != (lab.network, lab.process, (32, 32)):
-        raise AskedWrongly(
+        raise UsageError(
             f"{folder} holds a run of {model.run.recipe} whose network, schedule or image size is not the lab's; "
             f"draw from it with `inkwash sample {folder}`."
         )

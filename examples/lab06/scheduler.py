@@ -14,10 +14,10 @@ from inkwash import __version__
 from inkwash.core import CLEAN, Eps, Level, Noise, Seeded, V, diffuse, linear, prior, target, trailing
 from inkwash.data import to_uint8
 from inkwash.denoise import Denoiser, clip
-from inkwash.errors import AskedWrongly
-from inkwash.jobs import build
-from inkwash.jobs.draw import LANES
-from inkwash.sample import Ddim, last, sample
+from inkwash.errors import UsageError
+from inkwash.runs import build
+from inkwash.runs.draw import CPU_BATCH
+from inkwash.sample import DDIM, last, sample
 from inkwash.view import check_out, needs_frames, write
 
 PREDICTIONS = {"epsilon": Eps(), "eps": Eps(), "v": V()}  # "eps" is what inkwash's own settings call it
@@ -42,7 +42,7 @@ class DDIMScheduler:
         precision: torch.dtype = torch.float32,
     ) -> None:
         if prediction not in PREDICTIONS:
-            raise AskedWrongly(f"prediction must be one of {', '.join(PREDICTIONS)} (got {prediction!r}).")
+            raise UsageError(f"prediction must be one of {', '.join(PREDICTIONS)} (got {prediction!r}).")
         self.n_steps, self.prediction, self.clip, self.precision = n_steps, PREDICTIONS[prediction], clip, precision
         self.schedule = linear(n_steps, beta_min, beta_max)
         self.beta = self.schedule.betas  # [T] float64, and so the next two
@@ -78,7 +78,7 @@ class DDIMScheduler:
         denoiser = self._denoiser(model)
         limited = clip(denoiser) if self.clip else denoiser
         edge = [self.level(t), self.level(t_prev)]
-        return last(sample(limited, x, edge, Ddim.lab(eta), noise))
+        return last(sample(limited, x, edge, DDIM.lab(eta), noise))
 
     def sample(
         self,
@@ -97,17 +97,17 @@ class DDIMScheduler:
         """
         check_out(save_path)
         if needs_frames(save_path):
-            raise AskedWrongly(f"{save_path} asks for an animation, which `inkwash sample` makes; give a .png.")
+            raise UsageError(f"{save_path} asks for an animation, which `inkwash sample` makes; give a .png.")
         if n_samples < 1:
-            raise AskedWrongly(f"n_samples must be at least 1 (got {n_samples}).")
+            raise UsageError(f"n_samples must be at least 1 (got {n_samples}).")
         # t = T−1, T−1−k, … as on the slide, for k = T // inference_steps; where that leaves a rest, the slide
         # stops short of the clean image, and these strides spread the rest instead
         times = [level.t for level in trailing(self.schedule, inference_steps)[:-1]] + [-1]
         drawn = []
         # LANES at a time, as `inkwash sample` draws, so that the last bit of an image does not hang on n_samples
-        for first in tqdm(range(0, n_samples, LANES), unit="batch"):
-            noise = Seeded(torch.initial_seed(), range(first, first + LANES))
-            like = torch.empty(LANES, image_channels, image_size, image_size, device=device)
+        for first in tqdm(range(0, n_samples, CPU_BATCH), unit="batch"):
+            noise = Seeded(torch.initial_seed(), range(first, first + CPU_BATCH))
+            like = torch.empty(CPU_BATCH, image_channels, image_size, image_size, device=device)
             x = prior(noise, self.level(times[0]), like)
             for t, t_prev in pairwise(times):
                 x = self.denoise(model, x, t, t_prev, eta, noise)

@@ -20,11 +20,11 @@ from inkwash import recipes
 from inkwash.core import V, mix
 from inkwash.data import Batch, Batches, load, to_float
 from inkwash.denoise import Denoiser
-from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.jobs import build
-from inkwash.jobs.fit import HELD_OUT
+from inkwash.errors import InkwashError, UsageError
+from inkwash.runs import build
+from inkwash.runs.fit import HELD_OUT
 from inkwash.settings import Run
-from inkwash.train import Chance, State, held_out_loss, save
+from inkwash.train import State, StepRandomness, held_out_loss, save
 from inkwash.train.checkpoint import LAST
 from inkwash.train.loop import LOG_EVERY
 
@@ -33,7 +33,7 @@ def train(run: Run, out: Path, data_dir: Path | None = None) -> None:
     """Trains `run` and writes a checkpoint into `out`, which `inkwash sample` and infer.py read."""
     settings = run.training
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise AskedWrongly(f"--out {out} is not an empty folder; choose another.")
+        raise UsageError(f"--out {out} is not an empty folder; choose another.")
     device = build.device(settings.device)
     precision = build.precision(settings, device)
     source, test = (load(run.data.source, split, data_dir=data_dir, size=run.data.size) for split in ("train", "test"))
@@ -67,11 +67,11 @@ def train(run: Run, out: Path, data_dir: Path | None = None) -> None:
     for step in (bar := trange(settings.steps, unit="step")):
         x0 = batches.at(step).images  # [B,C,32,32] in [−1, 1]
         # all chance of a step is a function of (seed, step), so that it can be repeated
-        chance = Chance.of(mix(settings.seed, step), tuple(x0.shape), device)
+        randomness = StepRandomness.of(mix(settings.seed, step), tuple(x0.shape), device)
         # 1. A time t for each image.
-        t = scheduler.schedule.draw(chance.uniform)  # [B]
+        t = scheduler.schedule.draw(randomness.uniform)  # [B]
         # 2. Unit Gaussian noise, as large as the images.
-        eps = chance.eps  # [B,C,32,32]
+        eps = randomness.eps  # [B,C,32,32]
         # 3. x₀ with noise is x_t.
         x_t = scheduler.add_noise(x0, t, eps)
         # 4. What the network makes of x_t: ε_θ, or v_θ.

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union
 import tyro
 
 from inkwash import __version__, recipes
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.settings import Run, Sampler, Sampling, Scoring, Sweep
 
 
@@ -227,9 +227,9 @@ def main(argv: list[str] | None = None) -> None:
     _ready_streams()
     try:
         command = _parse(args)
-        from inkwash import talk
+        from inkwash import commands
 
-        talk.run(command, _resume_line(args))
+        commands.run(command, _resume_line(args))
     except KeyboardInterrupt:
         print("\ninkwash: stopped.", file=sys.stderr)
         sys.exit(1)
@@ -261,13 +261,13 @@ def _told(error: Exception) -> InkwashError | None:
     if isinstance(error, OSError):
         return InkwashError(f"{error.filename or 'the system'}: {error.strerror or words}.")
     if isinstance(error, ImportError) and "shtab" in words:  # tyro's, for other shells
-        return AskedWrongly("completion can be had for bash and zsh.")
+        return UsageError("completion can be had for bash and zsh.")
     if isinstance(error, MemoryError) or "out of memory" in words or "DefaultCPUAllocator" in words:
         return InkwashError("the memory ran out; try a smaller --batch-size, smaller images or a smaller network.")
     if "remote worker" in words or type(error).__name__ == "DistBackendError":  # gloo's, and NCCL's
         return InkwashError("another process of this training has ended, and says why; go on with --resume.")
     if "home directory" in words:  # pathlib's words
-        return AskedWrongly("there is no such home folder here; write paths in full, and give --data-dir.")
+        return UsageError("there is no such home folder here; write paths in full, and give --data-dir.")
     return None
 
 
@@ -282,13 +282,13 @@ def _parse(args: list[str]) -> Any:
     if name not in _COMMANDS:
         near = get_close_matches(name, _COMMANDS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise AskedWrongly(f"there is no command {name!r}.{hint} The commands are {', '.join(_COMMANDS)}.")
+        raise UsageError(f"there is no command {name!r}.{hint} The commands are {', '.join(_COMMANDS)}.")
     if name != "train":
         return tyro.cli(_COMMANDS[name], prog=f"inkwash {name}", args=args[1:], config=_CONFIG)
     recipe = args[1] if len(args) > 1 else ""
     if not recipe or recipe.startswith("-"):
         if recipe not in ("-h", "--help"):
-            raise AskedWrongly(f"train needs a recipe: inkwash train RECIPE. They are {', '.join(recipes.names())}.")
+            raise UsageError(f"train needs a recipe: inkwash train RECIPE. They are {', '.join(recipes.names())}.")
         return tyro.cli(_trainings(), prog="inkwash train", args=args[1:], config=_CONFIG)
     run = _run(recipe, args[2:])
     return tyro.cli(
@@ -305,13 +305,13 @@ def _run(recipe: str, rest: list[str]) -> Run:
     run = recipes.find_or_folder(recipe)
     if "--resume" not in rest:
         return run
-    from inkwash.jobs.fit import stored
+    from inkwash.runs.fit import stored
 
     outs = [rest[i + 1] for i, flag in enumerate(rest[:-1]) if flag == "--out"]
     outs += [flag.removeprefix("--out=") for flag in rest if flag.startswith("--out=")]
     before = stored(Path(outs[-1]) if outs else default_out(run))
     if before is not None and before.recipe != run.recipe:
-        raise AskedWrongly(f"that run is of the recipe {before.recipe}, not {run.recipe}; choose another --out.")
+        raise UsageError(f"that run is of the recipe {before.recipe}, not {run.recipe}; choose another --out.")
     if before is not None and recipe not in recipes.names():  # a folder, which may be another one
         return replace(before, data=replace(before.data, source=run.data.source))
     return before or run

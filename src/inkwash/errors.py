@@ -7,7 +7,7 @@ class InkwashError(Exception):
     exit_code = 1
 
 
-class AskedWrongly(InkwashError):
+class UsageError(InkwashError):
     """What was asked cannot be done as asked. The command line prints the sentence and exits with 2."""
 
     exit_code = 2

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import tyro
 from pydantic import Field, TypeAdapter, ValidationError
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
@@ -28,7 +28,7 @@ Engine = Literal["torch", "compiled", "onnx"]
 
 
 class Checked:
-    """A dataclass whose fields are held to their types and ranges. Raises AskedWrongly, naming the field."""
+    """A dataclass whose fields are held to their types and ranges. Raises UsageError, naming the field."""
 
     def __post_init__(self) -> None:
         owner: Any = type(self)
@@ -38,10 +38,10 @@ class Checked:
                 _adapter(owner, entry.name).validate_python(value)
             except ValidationError as error:
                 if error.errors()[0]["type"] == "missing":
-                    raise AskedWrongly(f"--{entry.name} takes two numbers, as in 0.2,5 (got {value!r}).") from None
+                    raise UsageError(f"--{entry.name} takes two numbers, as in 0.2,5 (got {value!r}).") from None
                 wrong = error.errors()[0]["msg"].removeprefix("Input ").removeprefix("Tuple ")
                 wrong = wrong.partition(" after validation")[0]
-                raise AskedWrongly(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None
+                raise UsageError(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None
 
 
 @cache

@@ -34,11 +34,11 @@ def test_posterior_is_the_textbooks_for_consecutive_steps(schedule) -> None:
     for t, beta in enumerate(map(mpf, schedule.betas.tolist())):
         abar = before * (1 - beta)
         if t > 0:
-            keep = mp.sqrt(1 - beta) * (1 - before) / (1 - abar)
-            lift = mp.sqrt(before) * beta / (1 - abar)
+            x_coef = mp.sqrt(1 - beta) * (1 - before) / (1 - abar)
+            x0_coef = mp.sqrt(before) * beta / (1 - abar)
             small, large = beta * (1 - before) / (1 - abar), beta
             pair = schedule.at(t), schedule.at(t - 1)
-            expected = float(keep), float(lift), float(mp.sqrt(small))
+            expected = float(x_coef), float(x0_coef), float(mp.sqrt(small))
             assert posterior(*pair) == pytest.approx(expected, rel=1e-11, abs=0)
             assert posterior(*pair, large=1.0).std == pytest.approx(float(mp.sqrt(large)), rel=1e-11, abs=0)
             assert posterior(*pair, large=1.0)[:2] == posterior(*pair)[:2]
@@ -73,9 +73,9 @@ def test_large_is_the_variance_of_the_forward_step(one: Level, two: Level) -> No
 def test_every_eta_keeps_the_marginals(one: Level, two: Level, eta: float) -> None:
     """From x_t of (α_t, σ_t) and the true x₀ comes x_s of (α_s, σ_s): the law behind Song et al. 2021a."""
     t, s = ordered(one, two)
-    keep, lift, std = posterior(t, s, eta)
-    assert keep * t.alpha + lift == pytest.approx(s.alpha, rel=1e-13, abs=0)
-    assert (keep * t.sigma) ** 2 + std**2 == pytest.approx(s.sigma**2, rel=1e-13, abs=0)
+    x_coef, x0_coef, std = posterior(t, s, eta)
+    assert x_coef * t.alpha + x0_coef == pytest.approx(s.alpha, rel=1e-13, abs=0)
+    assert (x_coef * t.sigma) ** 2 + std**2 == pytest.approx(s.sigma**2, rel=1e-13, abs=0)
     assert std == pytest.approx(eta * posterior(t, s, 1.0).std, rel=1e-14, abs=0)
 
 
@@ -114,7 +114,7 @@ def test_a_chain_of_forward_kernels_is_one(schedule) -> None:
     """Walked row by row from a clean image: the mean and variance of eq. 4."""
     scale, variance, before = 1.0, 0.0, CLEAN
     one, zero = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    for t in range(schedule.rows):
+    for t in range(schedule.num_timesteps):
         level = schedule.at(t)
         scale = forward(scale * one, before, level, zero).item()
         variance = (
@@ -134,8 +134,8 @@ def test_forward_to_the_same_level_changes_nothing() -> None:
 def test_forward_inverts_the_posterior_in_distribution() -> None:
     """q(x_t | x_s)·q(x_s | x₀) = q(x_s | x_t, x₀)·q(x_t | x₀): the covariance of (x_s, x_t) is the same both ways."""
     t, s = SCHEDULES["cosine"].at(700), SCHEDULES["cosine"].at(311)
-    keep, _, _ = posterior(t, s)
-    assert keep * t.sigma**2 == pytest.approx(t.alpha / s.alpha * s.sigma**2, rel=1e-12, abs=0)
+    x_coef, _, _ = posterior(t, s)
+    assert x_coef * t.sigma**2 == pytest.approx(t.alpha / s.alpha * s.sigma**2, rel=1e-12, abs=0)
 
 
 def test_drift_is_one_minus_the_ratio_of_signal_to_noise() -> None:

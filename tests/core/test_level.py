@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inkwash.core import CLEAN, Level
-from inkwash.core.level import numbers
+from inkwash.core.level import as_floats
 
 
 @pytest.mark.parametrize(("alpha", "sigma"), [(1.0, 0.002), (1.0, 80.0), (0.6, 0.8), (0.25, 0.75), (1e-12, 1.0)])
@@ -37,6 +37,6 @@ def test_tensors_and_floats_agree() -> None:
 
 
 def test_numbers_are_python_floats() -> None:
-    got = numbers(Level(3, torch.tensor([0.6], dtype=torch.float64), torch.tensor([0.8], dtype=torch.float64)))
+    got = as_floats(Level(3, torch.tensor([0.6], dtype=torch.float64), torch.tensor([0.8], dtype=torch.float64)))
     assert got == pytest.approx((0.6, 0.8, 2 * math.log(0.75)), rel=1e-14, abs=0)
     assert all(type(value) is float for value in got)

@@ -27,7 +27,7 @@ from inkwash.core import (
     travel,
     truncate,
 )
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 SPACINGS = [trailing, leading, linspace, karras]
 spaced = pytest.mark.parametrize("spacing", SPACINGS)
@@ -65,11 +65,11 @@ def check_rows(spacing, schedule: Discrete, steps: int) -> None:
     assert list(plan[:-1]) == [schedule.at(row) for row in rows]
     assert all(a > b for a, b in pairwise(rows))  # no row repeated
     if spacing in (trailing, linspace):
-        assert rows[0] == schedule.rows - 1
+        assert rows[0] == schedule.num_timesteps - 1
     if spacing is leading or (spacing is linspace and steps > 1):
         assert rows[-1] == 0
     # equal strides, as near as whole rows allow
-    stride = (schedule.rows - 1) / max(steps - 1, 1) if spacing is linspace else schedule.rows / steps
+    stride = (schedule.num_timesteps - 1) / max(steps - 1, 1) if spacing is linspace else schedule.num_timesteps / steps
     assert all(abs(a - b - stride) <= 1 for a, b in pairwise(rows))
 
 
@@ -148,7 +148,7 @@ def test_karras_is_their_equation_5(steps: int, rho: float) -> None:
         (linear(1000), math.sqrt(1e-4 / (1 - 1e-4)), 80.0),
         (linear(1000, 1e-4, 0.01), 0.01000050003750, None),
     ]:
-        high = ratio(schedule.at(schedule.rows - 1)) if high is None else high
+        high = ratio(schedule.at(schedule.num_timesteps - 1)) if high is None else high
         plan = karras(schedule, steps, rho)
         assert [ratio(level) for level in plan[:-1]] == pytest.approx(edm(steps, low, high, rho), rel=1e-10)
 
@@ -161,14 +161,14 @@ def test_karras_at_one_step_begins_at_the_top() -> None:
 @spaced
 @pytest.mark.parametrize("schedule", [*T200.values(), linear(1000), cosine(1000)])
 def test_too_few_and_too_many_steps_are_refused(spacing, schedule: Discrete) -> None:
-    for steps in (0, -1, schedule.rows + 1):
-        with pytest.raises(AskedWrongly, match=rf"at least 1 step and at most {schedule.rows},.*got {steps}"):
+    for steps in (0, -1, schedule.num_timesteps + 1):
+        with pytest.raises(UsageError, match=rf"at least 1 step and at most {schedule.num_timesteps},.*got {steps}"):
             spacing(schedule, steps)
 
 
 @spaced
 def test_continuous_schedules_need_a_step_too(spacing) -> None:
-    with pytest.raises(AskedWrongly, match=r"at least 1 step \(got 0\)"):
+    with pytest.raises(UsageError, match=r"at least 1 step \(got 0\)"):
         spacing(Flow(), 0)
 
 
@@ -184,7 +184,7 @@ def test_truncating_leaves_the_last_share(steps: int, share: float) -> None:
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.01, math.nan])
 def test_a_share_lies_between_0_and_1(share: float) -> None:
-    with pytest.raises(AskedWrongly, match=r"\(0, 1\]"):
+    with pytest.raises(UsageError, match=r"\(0, 1\]"):
         truncate(trailing(linear(100), 10), share)
 
 
@@ -217,7 +217,7 @@ def test_travelling_undoes_and_repeats(steps: int, every: int, back: int, times:
     """Every edge is one of the plan's, or goes `back` levels up; `times` of those after each `every` steps."""
     plan = linspace(Flow(), steps)
     if back > every:
-        with pytest.raises(AskedWrongly, match="1 <= back <= every"):
+        with pytest.raises(UsageError, match="1 <= back <= every"):
             travel(plan, every, back, times)
         return
     places = [list(plan).index(level) for level in travel(plan, every, back, times)]
@@ -231,5 +231,5 @@ def test_travelling_undoes_and_repeats(steps: int, every: int, back: int, times:
 
 @pytest.mark.parametrize("wrong", [(5, 0, 1), (5, 6, 1), (5, 2, -1), (0, 0, 1)])
 def test_a_journey_that_cannot_be_is_refused(wrong: tuple[int, int, int]) -> None:
-    with pytest.raises(AskedWrongly, match="1 <= back <= every and times >= 0"):
+    with pytest.raises(UsageError, match="1 <= back <= every and times >= 0"):
         travel(trailing(linear(100), 10), *wrong)

@@ -7,9 +7,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkwash.core import X0, Eps, F, Level, U, V, determinant, diffuse, eps_from, spread, target, x0_from
+from inkwash.core import (
+    EDM,
+    X0,
+    Eps,
+    FlowVelocity,
+    Level,
+    V,
+    determinant,
+    diffuse,
+    eps_from,
+    marginal_std,
+    target,
+    x0_from,
+)
 
-PREDICTIONS = [Eps(), X0(), V(), U(), F(0.5), F(1.3)]
+PREDICTIONS = [Eps(), X0(), V(), FlowVelocity(), EDM(0.5), EDM(1.3)]
 each = pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: type(p).__name__)
 
 angles = st.floats(0.01, math.pi / 2 - 0.01)
@@ -53,7 +66,7 @@ def test_rows_are_those_of_the_papers(level: Level) -> None:
     _, alpha, sigma = level
     assert Eps().row(level) == (0, 1)
     assert X0().row(level) == (1, 0)
-    assert U().row(level) == (-1, 1)
+    assert FlowVelocity().row(level) == (-1, 1)
     norm = math.hypot(alpha, sigma)
     assert V().row(level) == pytest.approx((-sigma / norm, alpha / norm), rel=1e-14, abs=0)
 
@@ -80,14 +93,14 @@ def test_f_is_edms_preconditioning(log_sigma: float, sigma_data: float) -> None:
     x, output = x0 + sigma * eps, pair(3)[0]
     scale = max(1, sigma)
     torch.testing.assert_close(
-        x0_from(F(sigma_data), output, x, level), c_skip * x + c_out * output, rtol=1e-12, atol=1e-12
+        x0_from(EDM(sigma_data), output, x, level), c_skip * x + c_out * output, rtol=1e-12, atol=1e-12
     )
     torch.testing.assert_close(
-        target(F(sigma_data), x0, eps, level), (x0 - c_skip * x) / c_out, rtol=1e-9, atol=1e-11 * scale
+        target(EDM(sigma_data), x0, eps, level), (x0 - c_skip * x) / c_out, rtol=1e-9, atol=1e-11 * scale
     )
-    assert spread(level, sigma_data) == pytest.approx(1 / c_in, rel=1e-14, abs=0)
+    assert marginal_std(level, sigma_data) == pytest.approx(1 / c_in, rel=1e-14, abs=0)
     # λ(σ) = (σ² + σd²)/(σ·σd)², their weight on x₀'s error, is the plain loss on F
-    weight = (determinant(F(sigma_data), level) / sigma) ** 2
+    weight = (determinant(EDM(sigma_data), level) / sigma) ** 2
     assert weight == pytest.approx(total / (sigma * sigma_data) ** 2, rel=1e-12, abs=0)
 
 
@@ -95,7 +108,7 @@ def test_f_is_edms_preconditioning(log_sigma: float, sigma_data: float) -> None:
 def test_f_reads_the_ratio_alone(level: Level, factor: float) -> None:
     """Scaling x, α and σ together leaves what EDM's network is to output."""
     scaled = Level(level.t, factor * level.alpha, factor * level.sigma)
-    assert F(0.7).row(scaled) == pytest.approx(F(0.7).row(level), rel=1e-13, abs=0)
+    assert EDM(0.7).row(scaled) == pytest.approx(EDM(0.7).row(level), rel=1e-13, abs=0)
     assert V().row(scaled) == pytest.approx(V().row(level), rel=1e-13, abs=0)
 
 
@@ -110,7 +123,7 @@ def test_a_plain_loss_on_f_weighs_the_images_error_by_det_over_sigma_squared(pre
     assert weight * apart.square().mean().item() == pytest.approx(1.0, rel=1e-9, abs=0)
 
 
-@pytest.mark.parametrize("prediction", [X0(), V(), U(), F(0.5)], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("prediction", [X0(), V(), FlowVelocity(), EDM(0.5)], ids=lambda p: type(p).__name__)
 def test_all_but_eps_know_the_image_at_pure_noise(prediction) -> None:
     noise = Level(1.0, 0.0, 1.0)
     x0, eps = pair(4)
@@ -122,6 +135,6 @@ def test_all_but_eps_know_the_image_at_pure_noise(prediction) -> None:
 @given(level=levels, sigma_data=st.floats(0.1, 3))
 def test_spread_is_the_standard_deviation_of_x(level: Level, sigma_data: float) -> None:
     expected = math.hypot(level.alpha * sigma_data, level.sigma)
-    assert spread(level, sigma_data) == pytest.approx(expected, rel=1e-14, abs=0)
+    assert marginal_std(level, sigma_data) == pytest.approx(expected, rel=1e-14, abs=0)
     tensors = Level(*torch.tensor(level, dtype=torch.float64))
-    assert spread(tensors, sigma_data).item() == pytest.approx(expected, rel=1e-14, abs=0)
+    assert marginal_std(tensors, sigma_data).item() == pytest.approx(expected, rel=1e-14, abs=0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mpmath import mp, mpf
 
 from inkwash.core import VE, Cosine, Discrete, Flow, Schedule, cosine, linear, scaled_linear, sigmoid
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 mp.dps = 50
 
@@ -45,7 +45,7 @@ def test_rows_are_the_exact_products_of_one_minus_beta(schedule: Discrete) -> No
         assert level.t == t
         assert level.alpha == pytest.approx(float(mp.sqrt(abar)), rel=1e-13, abs=0)
         assert level.sigma == pytest.approx(float(mp.sqrt(1 - abar)), rel=1e-13, abs=0)
-    assert schedule.rows == t + 1
+    assert schedule.num_timesteps == t + 1
 
 
 def abar_cosine(u: mpf) -> mpf:
@@ -94,9 +94,9 @@ def test_betas_follow_the_papers_formula(schedule: Discrete, betas: list[float])
     ],
 )
 def test_betas_are_those_of_diffusers(schedule: Discrete, name: str, ends: tuple[float, float]) -> None:
-    theirs = DDPMScheduler(schedule.rows, *ends, beta_schedule=name)
+    theirs = DDPMScheduler(schedule.num_timesteps, *ends, beta_schedule=name)
     assert schedule.betas.tolist() == pytest.approx(theirs.betas.tolist(), rel=1e-6, abs=0)
-    alphas = [schedule.at(t).alpha for t in range(schedule.rows)]
+    alphas = [schedule.at(t).alpha for t in range(schedule.num_timesteps)]
     # their product is in float32: 1e-7 for each factor of up to a thousand
     assert alphas == pytest.approx(theirs.alphas_cumprod.sqrt().tolist(), rel=3e-5, abs=0)
 
@@ -121,30 +121,30 @@ def test_pure_noise_is_exact() -> None:
 
 @discrete
 def test_find_returns_every_row_of_a_table(schedule: Discrete) -> None:
-    for t in range(schedule.rows):
+    for t in range(schedule.num_timesteps):
         level = schedule.at(t)
-        assert schedule.find(level.logsnr) == pytest.approx((t, level.alpha, level.sigma), rel=1e-12, abs=1e-9)
+        assert schedule.from_logsnr(level.logsnr) == pytest.approx((t, level.alpha, level.sigma), rel=1e-12, abs=1e-9)
 
 
 @continuous
 @given(t=st.floats(1e-3, 0.999))
 def test_find_inverts_at(schedule: Schedule, t: float) -> None:
-    assert schedule.find(schedule.at(t).logsnr) == pytest.approx(schedule.at(t), rel=1e-11, abs=0)
+    assert schedule.from_logsnr(schedule.at(t).logsnr) == pytest.approx(schedule.at(t), rel=1e-11, abs=0)
 
 
 @every
 @given(logsnr=st.floats(-40, 40))
 def test_find_has_the_log_snr_that_was_asked_for(schedule: Schedule, logsnr: float) -> None:
     """On and off the grid and beyond its ends, where only t stops."""
-    level = schedule.find(logsnr)
+    level = schedule.from_logsnr(logsnr)
     assert level.logsnr == pytest.approx(logsnr, rel=1e-12, abs=1e-12)
-    assert 0 <= level.t <= (1 if schedule.rows is None else schedule.rows - 1)
+    assert 0 <= level.t <= (1 if schedule.num_timesteps is None else schedule.num_timesteps - 1)
 
 
 @pytest.mark.parametrize("schedule", [*DISCRETE.values(), Cosine()])
 def test_find_keeps_the_variance(schedule: Schedule) -> None:
     for logsnr in (-30.0, -3.3, 0.0, 5.1, 30.0):
-        _, alpha, sigma = schedule.find(logsnr)
+        _, alpha, sigma = schedule.from_logsnr(logsnr)
         assert alpha**2 + sigma**2 == pytest.approx(1, rel=1e-14, abs=0)
 
 
@@ -152,21 +152,21 @@ def test_find_keeps_the_variance(schedule: Schedule) -> None:
 @given(pair=st.tuples(st.floats(-60, 60), st.floats(-60, 60)))
 def test_find_never_rises_in_t_with_the_log_snr(schedule: Schedule, pair: tuple[float, float]) -> None:
     low, high = sorted(pair)
-    assert schedule.find(low).t >= schedule.find(high).t
+    assert schedule.from_logsnr(low).t >= schedule.from_logsnr(high).t
 
 
 def test_find_between_rows_lies_between_them() -> None:
     schedule = linear(1000)
     for t in range(999):
         middle = (schedule.at(t).logsnr + schedule.at(t + 1).logsnr) / 2
-        assert schedule.find(middle).t == pytest.approx(t + 0.5, abs=1e-9)
+        assert schedule.from_logsnr(middle).t == pytest.approx(t + 0.5, abs=1e-9)
 
 
 @discrete
 def test_a_tensor_of_rows_is_the_same_table_in_float32(schedule: Discrete) -> None:
-    t = torch.arange(schedule.rows)
+    t = torch.arange(schedule.num_timesteps)
     level = schedule.at(t)
-    rows = [schedule.at(i) for i in range(schedule.rows)]
+    rows = [schedule.at(i) for i in range(schedule.num_timesteps)]
     assert level.t is t
     assert level.alpha.dtype == level.sigma.dtype == torch.float32
     assert torch.equal(level.alpha, torch.tensor([row.alpha for row in rows], dtype=torch.float32))
@@ -186,17 +186,17 @@ def test_a_tensor_of_times_is_the_same_formula_in_float32(schedule: Schedule) ->
 @every
 def test_finding_tensors_and_floats_agrees(schedule: Schedule) -> None:
     logsnr = torch.linspace(-20, 20, 81, dtype=torch.float64)
-    level = schedule.find(logsnr)
+    level = schedule.from_logsnr(logsnr)
     assert {value.dtype for value in level} == {torch.float32}
     for i, value in enumerate(logsnr.tolist()):
         got = (level.t[i].item(), level.alpha[i].item(), level.sigma[i].item())
-        assert got == pytest.approx(schedule.find(value), rel=1e-6, abs=0)
-        assert all(type(number) is float for number in schedule.find(value))
+        assert got == pytest.approx(schedule.from_logsnr(value), rel=1e-6, abs=0)
+        assert all(type(number) is float for number in schedule.from_logsnr(value))
 
 
 @discrete
 def test_uniform_numbers_draw_every_row_alike(schedule: Discrete) -> None:
-    T = schedule.rows
+    T = schedule.num_timesteps
     u = (torch.arange(4 * T) + 0.5) / (4 * T)
     drawn = schedule.draw(u)
     assert drawn.dtype == torch.int64
@@ -222,24 +222,24 @@ def test_positions_run_over_all_rows() -> None:
     ids=str,
 )
 def test_bad_betas_are_refused(betas) -> None:
-    with pytest.raises(AskedWrongly, match="betas must be"):
+    with pytest.raises(UsageError, match="betas must be"):
         Discrete(torch.tensor(betas, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("make", [linear, scaled_linear, cosine, sigmoid])
 @pytest.mark.parametrize("steps", [0, -3])
 def test_a_schedule_needs_a_step(make, steps: int) -> None:
-    with pytest.raises(AskedWrongly, match=rf"at least 1 step \(got {steps}\)"):
+    with pytest.raises(UsageError, match=rf"at least 1 step \(got {steps}\)"):
         make(steps)
 
 
 @pytest.mark.parametrize("t", [-1, 200, 0.5, 199.5, math.nan, math.inf])
 def test_what_is_not_a_row_is_refused(t: float) -> None:
-    with pytest.raises(AskedWrongly, match=r"whole number 0\.\.199"):
+    with pytest.raises(UsageError, match=r"whole number 0\.\.199"):
         linear(200).at(t)
 
 
 @pytest.mark.parametrize("ends", [(0, 1), (1, 1), (2, 1), (-1, 1)])
 def test_ve_ends_must_rise(ends: tuple[float, float]) -> None:
-    with pytest.raises(AskedWrongly, match="0 < low < high"):
+    with pytest.raises(UsageError, match="0 < low < high"):
         VE(*ends)

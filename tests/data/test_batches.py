@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inkwash.data import Batch, Batches, Images, to_float
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 PIXELS = torch.arange(11 * 3 * 4 * 4).view(11, 3, 4, 4).to(torch.uint8)
 SOME = Images("some", "train", PIXELS, torch.arange(11) % 3, ("a", "b", "c"))
@@ -125,5 +125,5 @@ def test_an_error_of_the_consumer_ends_the_thread() -> None:
     ],
 )
 def test_what_does_not_divide(batch_size: int, rank: int, world: int, said: str) -> None:
-    with pytest.raises(AskedWrongly, match=said):
+    with pytest.raises(UsageError, match=said):
         Batches(SOME, batch_size, seed=0, rank=rank, world=world)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from inkwash.data import Images, Streamed, folder, hold_out
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 def draw(file: Path, value: int = 0) -> None:
@@ -107,7 +107,7 @@ def test_with_captions_loose_images_need_no_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize("in_memory_bytes", [0, 1 << 30])
 def test_images_without_a_caption_are_refused_or_skipped(boats: Path, in_memory_bytes: int) -> None:
     write(boats / "captions.jsonl", row(0, "a"), row(3, "b"))
-    with pytest.raises(AskedWrongly) as caught:
+    with pytest.raises(UsageError) as caught:
         folder(boats, in_memory_bytes=in_memory_bytes)
     assert "2 of the 4 files beside have no caption there: 1.png, 2.png." in str(caught.value)
     assert "--unreadable skip" in str(caught.value)
@@ -117,7 +117,7 @@ def test_images_without_a_caption_are_refused_or_skipped(boats: Path, in_memory_
     assert source.skipped == (boats / "1.png", boats / "2.png", boats / "3.png")
     (boats / "0.png").unlink()
     (boats / "3.png").unlink()
-    with pytest.raises(AskedWrongly, match=r"2 of the 2 images named there do not exist in the folder: 0\.png, 3\.png"):
+    with pytest.raises(UsageError, match=r"2 of the 2 images named there do not exist in the folder: 0\.png, 3\.png"):
         folder(boats, unreadable="skip")
 
 
@@ -147,7 +147,7 @@ def test_images_without_a_caption_are_refused_or_skipped(boats: Path, in_memory_
 )
 def test_captions_that_cannot_be_used(boats: Path, name: str, content: str | bytes, said: str) -> None:
     (boats / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(AskedWrongly) as caught:
+    with pytest.raises(UsageError) as caught:
         folder(boats)
     assert said in str(caught.value)
     assert name in str(caught.value)
@@ -170,16 +170,16 @@ def test_two_caption_files(boats: Path, second: str) -> None:
     (boats / "train").mkdir()
     for name in ("captions.jsonl", second):
         (boats / name).write_text("file_name,text\n")
-    with pytest.raises(AskedWrongly, match=f"has 2 caption files where one was expected.*captions.jsonl, {second}"):
+    with pytest.raises(UsageError, match=f"has 2 caption files where one was expected.*captions.jsonl, {second}"):
         folder(boats)
 
 
 def test_captions_must_fit_the_images() -> None:
     pixels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
-    with pytest.raises(AskedWrongly, match="2 images need as many captions, or none; got 1"):
+    with pytest.raises(UsageError, match="2 images need as many captions, or none; got 1"):
         Images("some", "train", pixels, captions=(("a",),))
     for bad in ((), ("a", " ")):
-        with pytest.raises(AskedWrongly, match="none of them empty; image 1 has"):
+        with pytest.raises(UsageError, match="none of them empty; image 1 has"):
             Images("some", "train", pixels, captions=(("a",), bad))
 
 

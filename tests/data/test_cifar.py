@@ -18,7 +18,7 @@ from PIL import Image
 from small_web import Mirror, Server
 
 from inkwash.data.cifar import CLASSES, cifar10
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 module = sys.modules[cifar10.__module__]
 EACH = 4  # records a file
@@ -254,7 +254,7 @@ def test_the_real_jpegs(data_dir: Path, split: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_was_asked_wrongly(tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match="'val'"):
+    with pytest.raises(UsageError, match="'val'"):
         cifar10("val")
-    with pytest.raises(AskedWrongly, match="not a folder"):
+    with pytest.raises(UsageError, match="not a folder"):
         cifar10("test", tmp_path / "nowhere")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inkwash.data import digits
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 def test_every_digit_is_in_one_split_as_scikit_learn_has_it() -> None:
@@ -34,5 +34,5 @@ def test_the_split_never_changes() -> None:
 
 
 def test_only_two_splits() -> None:
-    with pytest.raises(AskedWrongly, match="'val'"):
+    with pytest.raises(UsageError, match="'val'"):
         digits("val")

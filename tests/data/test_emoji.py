@@ -16,7 +16,7 @@ from inkwash.data import font as fonts
 from inkwash.data.emoji import draw, emoji, held_out
 from inkwash.data.font import emoji_font, installed
 from inkwash.data.wordings import base_of, in_test, is_flag, sequences, wordings
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 HERE = next(installed(), None)
 needs_font = pytest.mark.skipif(HERE is None, reason="no font with emoji in colour is installed here")
@@ -93,7 +93,7 @@ def test_wordings_that_people_will_try() -> None:
     assert english["🏴󠁧󠁢󠁥󠁮󠁧󠁿"].held_out == ("flag of england",)
     assert chinese["❤️"].known == ("红心",)
     assert chinese["🇫🇷"] == (("旗 法国", "法国旗"), ("法国的旗",))
-    with pytest.raises(AskedWrongly, match="in 'en' or 'zh'; got 'fr'"):
+    with pytest.raises(UsageError, match="in 'en' or 'zh'; got 'fr'"):
         wordings("fr")
 
 
@@ -158,27 +158,27 @@ def test_what_the_font_does_not_know_is_left_out() -> None:
 
 
 def test_fonts_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match=r"nowhere\.ttf is not a file; .*Leave it out to use one that is installed"):
+    with pytest.raises(UsageError, match=r"nowhere\.ttf is not a file; .*Leave it out to use one that is installed"):
         emoji("train", font=tmp_path / "nowhere.ttf")
     (tmp_path / "text.ttf").write_text("not a font")
-    with pytest.raises(AskedWrongly, match=r"text\.ttf is no font that Pillow reads \(unknown file format\)\. Give"):
+    with pytest.raises(UsageError, match=r"text\.ttf is no font that Pillow reads \(unknown file format\)\. Give"):
         emoji("train", font=tmp_path / "text.ttf")
-    with pytest.raises(AskedWrongly, match=r"DejaVuSans\.ttf has no emoji in colour that Pillow draws\. Give another"):
+    with pytest.raises(UsageError, match=r"DejaVuSans\.ttf has no emoji in colour that Pillow draws\. Give another"):
         emoji("train", font=DEJAVU)
 
 
 def test_arguments_that_cannot_be() -> None:
-    with pytest.raises(AskedWrongly, match="got 'val'"):
+    with pytest.raises(UsageError, match="got 'val'"):
         emoji("val")
-    with pytest.raises(AskedWrongly, match="8 or more; got 4"):
+    with pytest.raises(UsageError, match="8 or more; got 4"):
         emoji("train", 4)
-    with pytest.raises(AskedWrongly, match="got 'fr'"):
+    with pytest.raises(UsageError, match="got 'fr'"):
         held_out("train", language="fr")
 
 
 def test_pillow_without_raqm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("PIL.features.check", lambda feature: feature != "raqm")
-    with pytest.raises(AskedWrongly, match=r"has no Raqm, .*pip install .*libfribidi0"):
+    with pytest.raises(UsageError, match=r"has no Raqm, .*pip install .*libfribidi0"):
         emoji("train")
 
 

@@ -13,7 +13,7 @@ import pytest
 from small_web import Mirror, Server
 
 from inkwash.data.fetch import find_or_fetch
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 TEXT = np.random.default_rng(0).integers(0, 16, 200_000, dtype=np.uint8).tobytes()
 SHA = hashlib.sha256(TEXT).hexdigest()
@@ -157,11 +157,11 @@ def test_when_no_mirror_delivers_one_sentence_says_what_to_do(server: Server, ho
     assert f"{mirrors[1]}{NAME} (the checksum is wrong)" in said
     assert f"{mirrors[2]}{NAME} (no connection)" in said
     assert str(home / "set" / NAME) in said
-    assert not isinstance(caught.value, AskedWrongly)
+    assert not isinstance(caught.value, UsageError)
 
 
 def test_a_data_folder_that_does_not_exist_was_asked_wrongly(tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match="not a folder"):
+    with pytest.raises(UsageError, match="not a folder"):
         fetch(tmp_path / "nowhere")
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from inkwash.data import Batches, Images, Streamed, folder, hold_out
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 RNG = np.random.default_rng(0)
 
@@ -100,7 +100,7 @@ def test_the_fingerprint_of_a_streamed_folder(zoo: Path) -> None:
 def test_unreadable_files_are_refused_or_skipped(zoo: Path, in_memory_bytes: int) -> None:
     whole = folder(zoo, size=16)
     (zoo / "dogs" / "notes.txt").write_text("not an image")
-    with pytest.raises(AskedWrongly) as caught:
+    with pytest.raises(UsageError) as caught:
         folder(zoo, size=16, in_memory_bytes=in_memory_bytes)
     assert "1 of the 12 files" in str(caught.value)
     assert "dogs/notes.txt (not an image that Pillow reads)" in str(caught.value)
@@ -120,7 +120,7 @@ def test_damage_that_only_decoding_finds(zoo: Path) -> None:
     file = zoo / "cats" / "half.png"
     draw(file, 64, 64)
     file.write_bytes(file.read_bytes()[:6000])
-    with pytest.raises(AskedWrongly, match=r"cats/half\.png"):
+    with pytest.raises(UsageError, match=r"cats/half\.png"):
         folder(zoo, size=16)
     source = folder(zoo, size=16, in_memory_bytes=0)
     with pytest.raises(InkwashError, match=r"cats/half\.png cannot be read .*--unreadable skip"):
@@ -138,12 +138,12 @@ def test_a_file_that_changed_since(tmp_path: Path) -> None:
 def test_over_pillows_limit_is_unreadable(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1500)
     draw(zoo / "dogs" / "huge.png", 40, 40)
-    with pytest.raises(AskedWrongly, match=r"huge\.png \(larger than Pillow's limit of 1500 pixels\)"):
+    with pytest.raises(UsageError, match=r"huge\.png \(larger than Pillow's limit of 1500 pixels\)"):
         folder(zoo, size=16)
 
 
 def test_different_sizes_need_a_size(zoo: Path) -> None:
-    with pytest.raises(AskedWrongly) as caught:
+    with pytest.raises(UsageError) as caught:
         folder(zoo)
     assert "cats/grey.bmp is 16×16 pixels, cats/indoors/0.jpg is 25×40" in str(caught.value)
     assert "--size" in str(caught.value)
@@ -151,21 +151,21 @@ def test_different_sizes_need_a_size(zoo: Path) -> None:
 
 def test_images_beside_classes(zoo: Path) -> None:
     draw(zoo / "loose.png")
-    with pytest.raises(AskedWrongly, match=r"loose\.png lies beside folders of images \(cats, dogs\)"):
+    with pytest.raises(UsageError, match=r"loose\.png lies beside folders of images \(cats, dogs\)"):
         folder(zoo, size=16)
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         folder(tmp_path / "nowhere")
     (tmp_path / "file").touch()
-    with pytest.raises(AskedWrongly, match="is a file"):
+    with pytest.raises(UsageError, match="is a file"):
         folder(tmp_path / "file")
     (tmp_path / "file").unlink()
-    with pytest.raises(AskedWrongly, match="holds no images"):
+    with pytest.raises(UsageError, match="holds no images"):
         folder(tmp_path)
     (tmp_path / "a.txt").touch()
-    with pytest.raises(AskedWrongly, match=r"holds no images; 1 file\(s\) .* a\.txt"):
+    with pytest.raises(UsageError, match=r"holds no images; 1 file\(s\) .* a\.txt"):
         folder(tmp_path, unreadable="skip")
 
 
@@ -179,7 +179,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     ],
 )
 def test_arguments_that_cannot_be(zoo: Path, arguments: dict, said: str) -> None:
-    with pytest.raises(AskedWrongly, match=said):
+    with pytest.raises(UsageError, match=said):
         folder(zoo, **arguments)
 
 
@@ -214,7 +214,7 @@ def test_a_train_folder_alone_is_divided(tmp_path: Path) -> None:
 def test_an_empty_test_folder(tmp_path: Path) -> None:
     draw(tmp_path / "train" / "0.png")
     (tmp_path / "test").mkdir()
-    with pytest.raises(AskedWrongly, match="test holds no images"):
+    with pytest.raises(UsageError, match="test holds no images"):
         folder(tmp_path, split="test")
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from inkwash.data import Images, digits, load
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 def test_a_known_set_is_padded_to_a_larger_size() -> None:
@@ -47,7 +47,7 @@ def test_a_folder_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_was_asked_wrongly(name: str, arguments: dict, said: str) -> None:
-    with pytest.raises(AskedWrongly, match=said):
+    with pytest.raises(UsageError, match=said):
         load(name, **{"split": "train", **arguments})
 
 

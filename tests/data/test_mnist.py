@@ -13,7 +13,7 @@ from small_web import Mirror, Server
 from test_idx import idx
 
 from inkwash.data import fashion_mnist, mnist
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 module = sys.modules[mnist.__module__]
 SIZES = {"train": 60_000, "test": 10_000}
@@ -81,7 +81,7 @@ def test_a_file_that_is_not_the_original_is_refused(small: tuple[Path, np.ndarra
 
 
 def test_what_was_asked_wrongly(tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match="'val'"):
+    with pytest.raises(UsageError, match="'val'"):
         mnist("val")
-    with pytest.raises(AskedWrongly, match="not a folder"):
+    with pytest.raises(UsageError, match="not a folder"):
         fashion_mnist("test", tmp_path / "nowhere")

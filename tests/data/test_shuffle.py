@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inkwash.core import mix
 from inkwash.data import indices
 from inkwash.data.shuffle import members, permutation
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 @settings(max_examples=50, deadline=None)
@@ -58,7 +58,7 @@ def test_numbers_that_runs_depend_on_never_change() -> None:
 
 @pytest.mark.parametrize(("step", "batch", "n"), [(-1, 4, 10), (0, 0, 10), (0, 4, 0)])
 def test_what_cannot_be_a_batch(step: int, batch: int, n: int) -> None:
-    with pytest.raises(AskedWrongly, match=f"n={n}, batch_size={batch}, step={step}"):
+    with pytest.raises(UsageError, match=f"n={n}, batch_size={batch}, step={step}"):
         indices(0, step, batch, n)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inkwash.data import Images, hold_out, to_float, to_uint8
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 def images(n: int = 10, channels: int = 1, height: int = 4, width: int = 4) -> Images:
@@ -41,7 +41,7 @@ def test_take_and_part() -> None:
     kept = replace(some, kinds=kinds).part(chosen).kinds
     assert kept is not None
     assert torch.equal(kept, kinds[chosen])
-    with pytest.raises(AskedWrongly, match=r"int64 tensor \[\d+\] of kinds, or None; got torch.int64 \[1\]"):
+    with pytest.raises(UsageError, match=r"int64 tensor \[\d+\] of kinds, or None; got torch.int64 \[1\]"):
         replace(some, kinds=kinds[:1])
 
 
@@ -51,7 +51,7 @@ def test_padding_is_black_and_the_middle_stays() -> None:
     assert padded.shape == (1, 8, 8)
     assert torch.equal(padded.pixels[:, :, 1:6, 2:6], some.pixels)
     assert padded.pixels.sum() == some.pixels.sum()
-    with pytest.raises(AskedWrongly, match="cannot be padded to 4×4; give a size of 5 or more"):
+    with pytest.raises(UsageError, match="cannot be padded to 4×4; give a size of 5 or more"):
         some.pad(4)
 
 
@@ -88,7 +88,7 @@ def test_how_many_are_held_out(n: int, held: int) -> None:
 
 
 def test_nothing_can_be_held_out_of_one() -> None:
-    with pytest.raises(AskedWrongly, match=r"1 of the 1 image\(s\) of some"):
+    with pytest.raises(UsageError, match=r"1 of the 1 image\(s\) of some"):
         hold_out(images(1))
 
 
@@ -104,10 +104,10 @@ def test_nothing_can_be_held_out_of_one() -> None:
     ],
 )
 def test_tensors_that_do_not_fit(pixels: torch.Tensor, labels: torch.Tensor | None, said: str) -> None:
-    with pytest.raises(AskedWrongly, match=said):
+    with pytest.raises(UsageError, match=said):
         Images("some", "train", pixels, labels, ("only",))
 
 
 def test_only_two_splits() -> None:
-    with pytest.raises(AskedWrongly, match="'train' or 'test'; got 'val'"):
+    with pytest.raises(UsageError, match="'train' or 'test'; got 'val'"):
         Images("some", "val", torch.zeros(2, 1, 4, 4, dtype=torch.uint8))

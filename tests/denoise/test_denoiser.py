@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inkwash.core import CLEAN, VE, X0, Cosine, Eps, F, Flow, Level, U, V, karras, linear
+from inkwash.core import CLEAN, EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, karras, linear
 from inkwash.denoise import Denoiser, Gaussian
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets import UNet
 
-PREDICTIONS = [Eps(), X0(), V(), U(), F(0.5)]
+PREDICTIONS = [Eps(), X0(), V(), FlowVelocity(), EDM(0.5)]
 each = pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: type(p).__name__)
 LEVELS = [linear(1000).at(500), Flow().at(0.3), VE().at(0.2), VE().at(0.9), Cosine().at(0.8)]
 
@@ -185,10 +185,10 @@ def test_a_clean_image_is_refused() -> None:
 
 
 def test_eps_at_pure_noise_is_refused_and_says_what_to_do() -> None:
-    with pytest.raises(AskedWrongly, match=r"Eps says nothing .* \(α = 0\).* another prediction \(v, x0\)"):
+    with pytest.raises(UsageError, match=r"Eps says nothing .* \(α = 0\).* another prediction \(v, x0\)"):
         Denoiser(Recorder(), Eps())(randn(1, 1, 4, 4), Cosine().at(1.0))
 
 
-@pytest.mark.parametrize("prediction", [X0(), V(), U(), F()], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("prediction", [X0(), V(), FlowVelocity(), EDM()], ids=lambda p: type(p).__name__)
 def test_the_others_answer_at_pure_noise(prediction) -> None:
     assert Denoiser(Recorder(), prediction)(randn(1, 1, 4, 4), Cosine().at(1.0)).isfinite().all()

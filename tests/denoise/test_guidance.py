@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
-from inkwash.core import VE, X0, Cosine, Eps, F, Flow, Level, U, V, linear, target, x0_from
-from inkwash.denoise import Denoiser, Gaussian, Mixture, blend, classifier_guidance
-from inkwash.errors import AskedWrongly
-from inkwash.nets import Asked, Cond, Conditioned, OneHot
+from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, linear, target, x0_from
+from inkwash.denoise import Denoiser, Gaussian, Mixture, classifier_guidance, guide
+from inkwash.errors import UsageError
+from inkwash.nets import Cond, Condition, ConditionedNet, OneHot
 
 LEVELS = {
     "nearly clean": linear(1000).at(0),
@@ -82,7 +82,7 @@ def test_guidance_is_the_score_of_a_sharpened_posterior(level: Level, scale: flo
         return free + scale * given_x
 
     x = noisy(level)
-    x0 = blend(of(c), ANY, scale)(x, level)
+    x0 = guide(of(c), ANY, scale)(x, level)
     score = (level.alpha * x0 - x) / level.sigma**2
     expected = slope(sharpened, x)
     torch.testing.assert_close(score, expected, rtol=1e-9, atol=1e-10 * (1 + expected.abs().max().item()))
@@ -90,7 +90,7 @@ def test_guidance_is_the_score_of_a_sharpened_posterior(level: Level, scale: flo
 
 @levels
 @scales
-@pytest.mark.parametrize("prediction", [Eps(), X0(), V(), U(), F(0.5)], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("prediction", [Eps(), X0(), V(), FlowVelocity(), EDM(0.5)], ids=lambda p: type(p).__name__)
 def test_whatever_is_blended_gives_the_same_image(prediction: Any, level: Level, scale: float) -> None:
     """ε, v, the flow's velocity and EDM's F are linear in x̂₀, and the weights add up to 1."""
     x = noisy(level)
@@ -100,7 +100,7 @@ def test_whatever_is_blended_gives_the_same_image(prediction: Any, level: Level,
 
     told, free = output(of(1)(x, level)), output(ANY(x, level))
     expected = x0_from(prediction, free + scale * (told - free), x, level)
-    got = blend(of(1), ANY, scale)(x, level)
+    got = guide(of(1), ANY, scale)(x, level)
     rounding = 1e-12 * max(1, level.sigma / level.alpha) * max(1, abs(scale))
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=rounding)
 
@@ -111,7 +111,7 @@ def test_and_so_does_the_score(level: Level, scale: float) -> None:
     x = noisy(level)
     told, free = slope(lambda x: log_p(x, level, 2), x), slope(lambda x: log_any(x, level), x)
     expected = (x + level.sigma**2 * (free + scale * (told - free))) / level.alpha
-    got = blend(of(2), ANY, scale)(x, level)
+    got = guide(of(2), ANY, scale)(x, level)
     rounding = 1e-12 * max(1, level.sigma / level.alpha) * max(1, abs(scale))
     torch.testing.assert_close(got, expected, rtol=1e-11, atol=rounding)
 
@@ -123,7 +123,7 @@ def test_the_courses_w_is_the_scale_less_one(level: Level, w: float) -> None:
     x = noisy(level)
     told, free = ((x - level.alpha * of_(x, level)) / level.sigma for of_ in (of(0), ANY))
     expected = (x - level.sigma * ((1 + w) * told - w * free)) / level.alpha
-    got = blend(of(0), ANY, 1 + w)(x, level)
+    got = guide(of(0), ANY, 1 + w)(x, level)
     rounding = 1e-12 * max(1, level.sigma / level.alpha) * (1 + w)
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=rounding)
 
@@ -149,7 +149,7 @@ def test_scale_1_is_the_guided_model_and_0_the_other_to_the_last_bit(level: Leve
     x = noisy(level)
     for scale, calls in ((1.0, (1, 0)), (0.0, (0, 1)), (-0.0, (0, 1)), (1, (1, 0)), (2.0, (1, 1))):
         told, free = Counted(of(0)), Counted(ANY)
-        got = blend(told, free, scale, rescale=rescale)(x, level)
+        got = guide(told, free, scale, rescale=rescale)(x, level)
         assert (told.calls, free.calls) == calls
         if scale != 2:
             assert torch.equal(got, of(0)(x, level) if scale == 1 else ANY(x, level))
@@ -163,9 +163,9 @@ def test_outside_its_interval_the_guided_model_stands_alone(scale: float) -> Non
         for size in (0.25, 1.0, 4.0):
             level, told, free = Level(0.0, size, ratio * size), Counted(of(0)), Counted(ANY)
             x = noisy(level)
-            got = blend(told, free, scale, (low, high))(x, level)
+            got = guide(told, free, scale, (low, high))(x, level)
             assert free.calls == acts
-            expected = blend(of(0), ANY, scale)(x, level) if acts else of(0)(x, level)
+            expected = guide(of(0), ANY, scale)(x, level) if acts else of(0)(x, level)
             assert torch.equal(got, expected)
             assert acts or told.calls == 1
 
@@ -175,7 +175,7 @@ def test_intervals_that_adjoin_guide_every_level_once() -> None:
         level, frees = Level(0.0, 1.0, ratio), [Counted(ANY) for _ in range(3)]
         ends = (0.0, 0.5, 2.0, math.inf)
         for free, low, high in zip(frees, ends, ends[1:], strict=False):
-            blend(of(0), free, 3.0, (low, high))(noisy(level), level)
+            guide(of(0), free, 3.0, (low, high))(noisy(level), level)
         assert sum(free.calls for free in frees) == 1
 
 
@@ -183,7 +183,7 @@ def test_intervals_that_adjoin_guide_every_level_once() -> None:
 def test_pure_noise_lies_in_the_intervals_without_an_end(interval: tuple[float, float], acts: bool) -> None:
     assert PURE.alpha == 0
     x, free = noisy(PURE), Counted(ANY)
-    got = blend(of(0), free, 3.0, interval)(x, PURE)
+    got = guide(of(0), free, 3.0, interval)(x, PURE)
     assert free.calls == acts
     told = of(0)(x, PURE)
     assert torch.equal(got, ANY(x, PURE) + 3.0 * (told - ANY(x, PURE)) if acts else told)
@@ -194,16 +194,16 @@ def test_pure_noise_lies_in_the_intervals_without_an_end(interval: tuple[float, 
 def test_rescale_brings_back_each_images_contrast(level: Level, scale: float) -> None:
     """1 gives the standard deviation of the guided model's own x̂₀, 0 changes nothing, and others lie between."""
     x = noisy(level)
-    told, plain = of(1)(x, level), blend(of(1), ANY, scale)(x, level)
+    told, plain = of(1)(x, level), guide(of(1), ANY, scale)(x, level)
     over = (1, 2, 3)
-    whole = blend(of(1), ANY, scale, rescale=1.0)(x, level)
+    whole = guide(of(1), ANY, scale, rescale=1.0)(x, level)
     torch.testing.assert_close(whole.std(over), told.std(over), rtol=1e-12, atol=0)
-    assert torch.equal(blend(of(1), ANY, scale, rescale=0.0)(x, level), plain)
+    assert torch.equal(guide(of(1), ANY, scale, rescale=0.0)(x, level), plain)
     for rescale in (0.3, 0.7):  # Lin et al. 2024, eq. 16
         expected = rescale * whole + (1 - rescale) * plain
-        torch.testing.assert_close(blend(of(1), ANY, scale, rescale=rescale)(x, level), expected)
-    alone = blend(of(1), ANY, scale, rescale=0.7)(x[2:3], level)
-    torch.testing.assert_close(alone, blend(of(1), ANY, scale, rescale=0.7)(x, level)[2:3])
+        torch.testing.assert_close(guide(of(1), ANY, scale, rescale=rescale)(x, level), expected)
+    alone = guide(of(1), ANY, scale, rescale=0.7)(x[2:3], level)
+    torch.testing.assert_close(alone, guide(of(1), ANY, scale, rescale=0.7)(x, level)[2:3])
 
 
 @pytest.mark.parametrize(
@@ -223,8 +223,8 @@ def test_rescale_brings_back_each_images_contrast(level: Level, scale: float) ->
     ids=str,
 )
 def test_nonsense_is_refused(how: dict[str, Any]) -> None:
-    with pytest.raises(AskedWrongly, match=r"guidance takes a finite scale, .* \(got scale .*\)\."):
-        blend(of(0), ANY, **({"scale": 2.0} | how))
+    with pytest.raises(UsageError, match=r"guidance takes a finite scale, .* \(got scale .*\)\."):
+        guide(of(0), ANY, **({"scale": 2.0} | how))
 
 
 # ---- one network, asked for two things
@@ -250,7 +250,7 @@ class Net(nn.Module):
 
 
 def model(seed: int = 0) -> Denoiser:
-    return Denoiser(Conditioned(Net(seed), OneHot(3)), V())
+    return Denoiser(ConditionedNet(Net(seed), OneHot(3)), V())
 
 
 LABELS = torch.tensor([0, 1, 2, 1, 0, 2])
@@ -261,12 +261,12 @@ LABELS = torch.tensor([0, 1, 2, 1, 0, 2])
 def test_one_model_asked_for_two_things_is_asked_once(level: Level, scale: float) -> None:
     """One batch of 2B gives what two of B give."""
     denoiser, x = model(), noisy(level)
-    apart = blend(lambda *at: denoiser(*at, LABELS), lambda *at: denoiser(*at), scale)
+    apart = guide(lambda *at: denoiser(*at, LABELS), lambda *at: denoiser(*at), scale)
     with torch.no_grad():
         expected = apart(x, level)
         assert denoiser.net.net.seen == [6, 6]
         denoiser.net.net.seen.clear()
-        got = blend(denoiser.given(LABELS), denoiser.given(None), scale)(x, level)
+        got = guide(denoiser.given(LABELS), denoiser.given(None), scale)(x, level)
     assert denoiser.net.net.seen == [12]
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12 * max(1, level.sigma / level.alpha))
 
@@ -275,7 +275,7 @@ def test_one_model_asked_for_two_things_is_asked_once(level: Level, scale: float
 def test_and_costs_no_more_than_it_must(scale: float, seen: list[int]) -> None:
     denoiser, x = model(), noisy(MIDDLE)
     with torch.no_grad():
-        blend(denoiser.given(LABELS), denoiser.given(None), scale)(x, MIDDLE)
+        guide(denoiser.given(LABELS), denoiser.given(None), scale)(x, MIDDLE)
     assert denoiser.net.net.seen == seen
 
 
@@ -285,9 +285,9 @@ def test_any_two_things_can_be_compared() -> None:
     others, some = (LABELS + 1) % 3, torch.tensor([True, False, True, True, False, True])
     with torch.no_grad():
         told, away, free = denoiser(x, MIDDLE, LABELS), denoiser(x, MIDDLE, others), denoiser(x, MIDDLE)
-        got = blend(denoiser.given(LABELS), denoiser.given(others), scale)(x, MIDDLE)
+        got = guide(denoiser.given(LABELS), denoiser.given(others), scale)(x, MIDDLE)
         torch.testing.assert_close(got, away + scale * (told - away), rtol=1e-12, atol=1e-12)
-        got = blend(denoiser.given(Asked(LABELS, some)), denoiser.given(None), scale)(x, MIDDLE)
+        got = guide(denoiser.given(Condition(LABELS, some)), denoiser.given(None), scale)(x, MIDDLE)
     expected = torch.where(some.view(-1, 1, 1, 1), free + scale * (told - free), free)
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
@@ -300,7 +300,7 @@ def test_a_weaker_model_is_asked_for_the_same() -> None:
         for each in (strong, weak):
             each.net.net.seen.clear()
             each.net.net.heard.clear()
-        got = blend(strong.given(LABELS), weak.given(LABELS), 2.5)(x, MIDDLE)
+        got = guide(strong.given(LABELS), weak.given(LABELS), 2.5)(x, MIDDLE)
     torch.testing.assert_close(got, expected, rtol=1e-13, atol=1e-13)
     assert strong.net.net.seen == weak.net.net.seen == [6]
     assert torch.equal(strong.net.net.heard[0].vector, weak.net.net.heard[0].vector)
@@ -311,7 +311,7 @@ def test_a_weaker_model_is_asked_for_the_same() -> None:
 def test_a_model_guided_away_from_itself_is_itself(scale: float) -> None:
     denoiser, x = model(), noisy(MIDDLE)
     with torch.no_grad():
-        got = blend(denoiser.given(LABELS), denoiser.given(LABELS), scale)(x, MIDDLE)
+        got = guide(denoiser.given(LABELS), denoiser.given(LABELS), scale)(x, MIDDLE)
         torch.testing.assert_close(got, denoiser(x, MIDDLE, LABELS), rtol=1e-12, atol=1e-12)
 
 
@@ -325,7 +325,7 @@ def test_a_network_that_takes_conditions_as_it_likes_is_called_twice() -> None:
 
     heard: list[Any] = []
     denoiser, x = Denoiser(Mine(), X0()), noisy(MIDDLE)
-    got = blend(denoiser.given("fox"), denoiser.given(None), 3.0)(x, MIDDLE)
+    got = guide(denoiser.given("fox"), denoiser.given(None), 3.0)(x, MIDDLE)
     assert heard == [(6, "fox"), (6, None)]
     spread = math.hypot(MIDDLE.alpha, MIDDLE.sigma)
     torch.testing.assert_close(got, x / spread, rtol=1e-12, atol=1e-12)

@@ -5,7 +5,7 @@ import torch
 
 from inkwash.core import Level
 from inkwash.denoise import clip, dynamic_threshold
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 LEVEL = Level(5, 0.6, 0.8)
 
@@ -55,5 +55,5 @@ def test_dynamic_threshold_of_an_image_does_not_see_the_others() -> None:
 
 @pytest.mark.parametrize("quantile", [0, -0.5, 1.001, math.nan])
 def test_a_quantile_lies_between_0_and_1(quantile: float) -> None:
-    with pytest.raises(AskedWrongly, match=r"\(0, 1\]"):
+    with pytest.raises(UsageError, match=r"\(0, 1\]"):
         dynamic_threshold(same, quantile)

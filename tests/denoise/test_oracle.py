@@ -130,9 +130,9 @@ def test_dataset_has_no_nan_at_any_noise(sigma: float, dtype: torch.dtype) -> No
 def test_dataset_is_the_limit_of_a_mixture(level: Level) -> None:
     """Point masses: the parts' widths do not show beside σ."""
     images = randn(5, 1, 2, 2, seed=5)
-    narrow = Mixture(images, torch.full((5,), 1e-9, dtype=torch.float64), doubles(1, 1, 1, 1, 1))
+    cast_weights = Mixture(images, torch.full((5,), 1e-9, dtype=torch.float64), doubles(1, 1, 1, 1, 1))
     x = noisy(images, level)
-    torch.testing.assert_close(Dataset(images)(x, level), narrow(x, level), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(Dataset(images)(x, level), cast_weights(x, level), rtol=1e-6, atol=1e-6)
 
 
 def score(log_density, x: Tensor) -> Tensor:

@@ -11,11 +11,11 @@ from pages import EXAMPLES, pages
 from torch import Tensor
 
 from inkwash.core import CLEAN, X0, Eps, eps_from, posterior, trailing
-from inkwash.denoise import Denoiser, Given, blend, clip
-from inkwash.errors import AskedWrongly
+from inkwash.denoise import Denoiser, Given, clip, guide
+from inkwash.errors import UsageError
 from inkwash.nets.condition import Cond
 from inkwash.nets.cs231n import Cs231nUNet
-from inkwash.sample import ddpm, last, sample
+from inkwash.sample import DDPM, last, sample
 
 PAGES = EXAMPLES / "cs231n"
 
@@ -240,13 +240,13 @@ def test_sample_is_p_sample_again_and_again_and_inkwashs_loop(objective: str, w:
     near(diffusion.unnormalize(x), every_moment[:, -1].double())
     denoiser = Denoiser(lambda x, t, cond: Cs231nUNet.forward(net, x, t, cond), diffusion.prediction)
     texts, none = Given(denoiser, Cond(told)), Given(denoiser, None)
-    guided = clip(blend(texts, none, 1 if w is None else 1 + w))
+    guided = clip(guide(texts, none, 1 if w is None else 1 + w))
     plan = trailing(diffusion.schedule, 20)
-    for t, moment in enumerate((2 * every_moment - 1).unbind(1)[:20]):  # one step each: no error grows
+    for t, snapshot in enumerate((2 * every_moment - 1).unbind(1)[:20]):  # one step each: no error grows
         torch.manual_seed(t)
-        one = diffusion.p_sample(moment, 19 - t, kwargs)
+        one = diffusion.p_sample(snapshot, 19 - t, kwargs)
         torch.manual_seed(t)
-        other = last(sample(guided, moment, plan[t : t + 2], ddpm(), torch.randn_like))
+        other = last(sample(guided, snapshot, plan[t : t + 2], DDPM(), torch.randn_like))
         near(one, other.double(), 1e-4)
 
 
@@ -283,7 +283,7 @@ def test_texts_are_withheld_in_training_alone() -> None:
 
 @pytest.mark.parametrize("given", [{"objective": "pred_v"}, {"beta_schedule": "quadratic"}])
 def test_an_unknown_name_is_refused(given: dict[str, str]) -> None:
-    with pytest.raises(AskedWrongly, match="must be one of"):
+    with pytest.raises(UsageError, match="must be one of"):
         GaussianDiffusion(None, 4, **given)
 
 

@@ -19,10 +19,10 @@ from torch import Tensor
 from inkwash import cli, recipes
 from inkwash.core import Seeded, trailing
 from inkwash.denoise import Denoiser, clip
-from inkwash.errors import AskedWrongly
-from inkwash.jobs import build, fit
-from inkwash.jobs.draw import LANES
-from inkwash.sample import Ddim, last, sample
+from inkwash.errors import UsageError
+from inkwash.runs import build, fit
+from inkwash.runs.draw import CPU_BATCH
+from inkwash.sample import DDIM, last, sample
 from inkwash.train.checkpoint import LAST, Checkpoint, load, save
 
 LAB = EXAMPLES / "lab06"
@@ -129,7 +129,7 @@ def test_denoise_by_denoise_is_inkwashs_walk(prediction: str, eta: float) -> Non
     for t, t_prev in pairwise([*(level.t for level in plan[:-1]), -1]):
         x = made.denoise(network, x, t, t_prev, eta, noise)
     denoiser = clip(Denoiser(lambda x, t, cond: network(x, t), made.prediction))
-    assert torch.equal(x, last(sample(denoiser, start, plan, Ddim.lab(eta), other)))
+    assert torch.equal(x, last(sample(denoiser, start, plan, DDIM.lab(eta), other)))
 
 
 def test_sample_has_the_slides_parameters() -> None:
@@ -148,7 +148,7 @@ def asked(tmp_path: Path, n_steps: int, inference_steps: int) -> list[int]:
 
     def recording(x: Tensor, t: Tensor) -> Tensor:
         times.append(int(t[0]))
-        assert len(x) % LANES == 0  # of one image, too: what the tool does for the last bit
+        assert len(x) % CPU_BATCH == 0  # of one image, too: what the tool does for the last bit
         return network(x, t)
 
     DDIMScheduler(n_steps).sample(
@@ -196,13 +196,13 @@ def test_sample_lays_four_in_a_row_and_follows_the_seed(tmp_path: Path) -> None:
 )
 def test_sample_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict, said: str) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(AskedWrongly, match=said):
+    with pytest.raises(UsageError, match=said):
         DDIMScheduler().sample(**({"save_path": "x.png", "model": network, "eta": 0.0} | wrong))
     assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_prediction_is_refused() -> None:
-    with pytest.raises(AskedWrongly, match="epsilon"):
+    with pytest.raises(UsageError, match="epsilon"):
         DDIMScheduler(prediction="x0")
 
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.metrics.dinov2 import FOLDER, MODEL, DinoV2, dinov2, prepared
 from inkwash.metrics.features import Features
 
@@ -80,7 +80,7 @@ def test_independent_of_the_batch(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_grey_is_rgb_of_three_equal_channels(folder: Path) -> None:
     features, grey = dinov2(folder), images(2, channels=1)
     assert torch.equal(features(grey), features(grey.repeat(1, 3, 1, 1)))
-    with pytest.raises(AskedWrongly, match="uint8"):
+    with pytest.raises(UsageError, match="uint8"):
         features(grey.float())
 
 
@@ -120,16 +120,16 @@ def test_the_folder_of_the_environment(folder: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv(FOLDER, "~/tiny")
     assert dinov2().digest == dinov2(folder).digest
     monkeypatch.setenv(FOLDER, str(tmp_path / "nowhere"))
-    with pytest.raises(AskedWrongly, match=rf"nowhere \(of {FOLDER}\) is not a folder"):
+    with pytest.raises(UsageError, match=rf"nowhere \(of {FOLDER}\) is not a folder"):
         dinov2()
-    with pytest.raises(AskedWrongly, match="elsewhere is not a folder"):
+    with pytest.raises(UsageError, match="elsewhere is not a folder"):
         dinov2(tmp_path / "elsewhere")
     assert dinov2(folder)  # what is said outweighs it
 
 
 def test_without_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(AskedWrongly, match=r'pip install "inkwash\[dinov2\]".*classifier or pixels'):
+    with pytest.raises(UsageError, match=r'pip install "inkwash\[dinov2\]".*classifier or pixels'):
         dinov2(folder)
 
 

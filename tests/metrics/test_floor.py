@@ -7,12 +7,27 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inkwash.core import VE, X0, Cosine, Denoise, Discrete, Eps, F, Flow, Level, Prediction, Schedule, U, V, linear
+from inkwash.core import (
+    EDM,
+    VE,
+    X0,
+    Cosine,
+    Denoise,
+    Discrete,
+    Eps,
+    Flow,
+    FlowVelocity,
+    Level,
+    Prediction,
+    Schedule,
+    V,
+    linear,
+)
 from inkwash.data import indices, to_float, to_uint8
 from inkwash.denoise import Dataset, Denoiser, Gaussian
-from inkwash.errors import AskedWrongly
-from inkwash.metrics.floor import Estimate, Row, loss_floor, verdict
-from inkwash.train.objective import Chance, Objective, Plain, Uniform
+from inkwash.errors import UsageError
+from inkwash.metrics.floor import Estimate, Row, diagnose, loss_floor
+from inkwash.train.objective import Objective, Plain, StepRandomness, Uniform
 
 MEAN, STD = 0.1, 0.25
 POPULATION = Gaussian(MEAN, STD)
@@ -40,7 +55,7 @@ class Net(nn.Module):
         return torch.tanh(x.roll(1, -1) - 0.3 * x) + 1e-3 * t.view(-1, 1, 1, 1)
 
 
-@pytest.mark.parametrize("prediction", [Eps(), X0(), V(), U(), F()], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("prediction", [Eps(), X0(), V(), FlowVelocity(), EDM()], ids=lambda p: type(p).__name__)
 @pytest.mark.parametrize("schedule", [LINEAR, Cosine(), Flow(), VE()], ids=["linear", "cosine", "flow", "ve"])
 def test_losses_are_those_of_F_and_of_every_training_image(prediction: Prediction, schedule: Schedule) -> None:
     """F against a·x₀ + b·ε, and the sums of eq. 57 one by one in float64, on the images and noise that were used."""
@@ -97,8 +112,8 @@ def test_the_noise_is_unit_noise_and_fresh() -> None:
 def test_the_mean_of_the_rows_is_the_loss_in_training(prediction: Prediction) -> None:
     objective = Objective(LINEAR, prediction, Uniform(), Plain())
     x0, net = to_float(TRAINING), Denoiser(Net(), prediction)
-    chances = [Chance.of(seed, tuple(x0.shape)) for seed in range(50)]
-    losses = torch.cat([objective(net, x0, chance) for chance in chances]).double()
+    chances = [StepRandomness.of(seed, tuple(x0.shape)) for seed in range(50)]
+    losses = torch.cat([objective(net, x0, randomness) for randomness in chances]).double()
     rows = loss_floor(net, prediction, LINEAR, TRAINING, HELD_OUT, levels=100)
     found = sum(row.training.network.mean for row in rows) / 100
     sure = math.hypot(losses.std().item() / math.sqrt(len(losses)), max(row.training.network.error for row in rows))
@@ -131,7 +146,7 @@ def test_the_floor_is_the_least(worse) -> None:
 
 def test_the_ideal_denoiser_is_its_own_floor_and_all_memory() -> None:
     rows = measured(IDEAL)
-    judged = verdict(rows)
+    judged = diagnose(rows)
     assert judged.underfit == ()
     told = []
     for row, memory in zip(rows, judged.memory, strict=True):
@@ -149,7 +164,7 @@ def test_the_ideal_denoiser_is_its_own_floor_and_all_memory() -> None:
 @pytest.mark.parametrize("schedule", [LINEAR, Flow(), WIDE], ids=["linear", "flow", "ve"])
 def test_the_optimum_of_the_population_is_neither(prediction: Prediction, schedule: Schedule) -> None:
     rows = measured(POPULATION, prediction, schedule)
-    judged = verdict(rows)
+    judged = diagnose(rows)
     assert judged.underfit == judged.memorised == ()
     assert max(judged.memory) < 0.1
     for row in rows:  # it lies between the ideal's two losses, and is what the pixels' statistics give
@@ -162,7 +177,7 @@ def test_the_mean_image_underfits_where_there_is_something_to_see() -> None:
     """Its loss is 1 + SNR·std² times the population's: underfit where that is above 1.25, here but for 10 %."""
     mean = to_float(TRAINING).mean(0)
     rows = measured(lambda x, level: mean.expand_as(x))
-    judged = verdict(rows)
+    judged = diagnose(rows)
     assert judged.memorised == ()
     counts = [0, 0]
     for row in rows:
@@ -176,7 +191,7 @@ def test_the_mean_image_underfits_where_there_is_something_to_see() -> None:
 def test_doing_nothing_underfits_where_there_is_much_noise() -> None:
     """x̂₀ = x/α errs by (σ/α)², 1 + 1/(SNR·std²) times the population's loss."""
     rows = measured(lambda x, level: x / level.alpha)
-    judged = verdict(rows)
+    judged = diagnose(rows)
     for row in rows:
         ratio = 1 + math.exp(-row.logsnr) / STD**2
         if not 1.15 < ratio < 1.35:
@@ -190,7 +205,7 @@ def test_memory_is_the_share_that_is_remembered() -> None:
     """
     for share, at_least, at_most in ((0.0, 0, 0), (0.1, 0, 0), (0.2, 0, 0), (0.4, 4, 6), (0.7, 4, 6), (1.0, 6, 6)):
         rows = measured(lambda x, level, w=share: (1 - w) * POPULATION(x, level) + w * IDEAL(x, level))
-        judged = verdict(rows)
+        judged = diagnose(rows)
         for row, memory in list(zip(rows, judged.memory, strict=True))[:4]:
             error = 4 * math.hypot(row.held_out.pixelwise.error, row.training.network.error)
             assert memory == pytest.approx(1 - (1 - share) ** 2, abs=error)
@@ -206,7 +221,7 @@ def test_who_is_only_bad_on_new_images_has_not_memorised() -> None:
         doubled = Estimate(*(2 * each for each in row.held_out.network))
         rows.append(replace(row, held_out=row.held_out._replace(network=doubled)))
     assert all(row.held_out.network.mean > 1.5 * row.training.network.mean for row in rows)
-    judged = verdict(rows)
+    judged = diagnose(rows)
     assert judged.memorised == judged.underfit == ()
     assert max(judged.memory) < 0.2
 
@@ -239,5 +254,5 @@ def test_rows_are_a_function_of_the_seed_and_the_sets() -> None:
     ],
 )
 def test_what_cannot_be_asked(held_out: Tensor, asked: dict[str, int], words: str) -> None:
-    with pytest.raises(AskedWrongly, match=words):
+    with pytest.raises(UsageError, match=words):
         loss_floor(POPULATION, V(), LINEAR, TRAINING, held_out, **asked)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.metrics import inception as module
 from inkwash.metrics.features import Features
 from inkwash.metrics.inception import Convolution, Inception, Mixed, Network, inception, mixed_5, mixed_6, prepared
@@ -247,7 +247,7 @@ def test_grey_is_rgb_of_three_equal_channels(extractor: Inception) -> None:
     ids=["floats", "one", "four channels", "none"],
 )
 def test_what_is_no_image(extractor: Inception, pixels: Tensor) -> None:
-    with pytest.raises(AskedWrongly, match=r"uint8 \[N,C,H,W\] with C 1 .grey. or 3") as caught:
+    with pytest.raises(UsageError, match=r"uint8 \[N,C,H,W\] with C 1 .grey. or 3") as caught:
         extractor(pixels)
     assert str(list(pixels.shape)) in str(caught.value)
 
@@ -300,7 +300,7 @@ def test_without_network_one_sentence_says_what_to_do(home: Path, monkeypatch: p
     assert f"{NOBODY}{module.FILE} (no connection)" in said
     assert str(home / "inception" / module.FILE) in said
     assert "--features classifier or pixels" in said
-    with pytest.raises(AskedWrongly, match="not a folder"):
+    with pytest.raises(UsageError, match="not a folder"):
         inception(home / "nowhere")
 
 

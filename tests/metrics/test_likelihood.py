@@ -30,7 +30,7 @@ from inkwash.core import (
 )
 from inkwash.data import to_float
 from inkwash.denoise import Denoiser, Gaussian, Mixture
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.metrics.likelihood import bound, flow
 
 SCHEDULES = {"linear": linear(1000), "flow": Flow(), "ve": VE()}
@@ -106,7 +106,7 @@ def test_every_part_is_its_divergence(plan: list[Level]) -> None:
     for (t, s), guess in zip(pairwise(levels), clean[:-1], strict=True):
         step = posterior(t, s)
         x = t.alpha * x0  # any x_t will do: it moves both means alike
-        q, p = (Normal(step.keep * x + step.lift * each, step.std) for each in (x0, guess))
+        q, p = (Normal(step.x_coef * x + step.x0_coef * each, step.std) for each in (x0, guess))
         diffusion += kl_divergence(q, p)
     first, end = levels[0], levels[-1]
     spread = math.hypot(first.alpha, first.sigma)
@@ -233,7 +233,7 @@ def test_few_edges_agree_within_the_noise() -> None:
 
 def test_the_bound_begins_where_a_network_can() -> None:
     plan, x0 = trailing(Cosine(), 4), pictures(2, 1, 4, 4).float()
-    with pytest.raises(AskedWrongly, match="pure noise"):
+    with pytest.raises(UsageError, match="pure noise"):
         bound(Denoiser(Convolution(), Eps()), x0, plan, Seeded(0, range(2)))
     assert torch.isfinite(bound(Denoiser(Convolution(), V()), x0, plan, Seeded(0, range(2))).total).all()
 
@@ -248,17 +248,17 @@ def test_the_bound_begins_where_a_network_can() -> None:
     ],
 )
 def test_plans_without_a_bound_are_refused(plan: list[Level], words: str) -> None:
-    with pytest.raises(AskedWrongly, match=words):
+    with pytest.raises(UsageError, match=words):
         bound(Gaussian(0.0, 1.0), pictures(1, 1, 2, 2), plan, Tape())
 
 
 def test_only_8_bits_have_bits() -> None:
     for x0 in (0.3 + pictures(1, 1, 2, 2) / 500, 1 + pictures(1, 1, 2, 2)):
-        with pytest.raises(AskedWrongly, match="8-bit"):
+        with pytest.raises(UsageError, match="8-bit"):
             bound(Gaussian(0.0, 1.0), x0, [NOISY, CLEAN], Tape())
-        with pytest.raises(AskedWrongly, match="8-bit"):
+        with pytest.raises(UsageError, match="8-bit"):
             flow(Gaussian(0.0, 1.0), x0, linear(100), 2, Tape())
-    with pytest.raises(AskedWrongly, match="at least 1 edge"):
+    with pytest.raises(UsageError, match="at least 1 edge"):
         bound(Gaussian(0.0, 1.0), pictures(1, 1, 2, 2), karras(linear(100), 4), Tape(), edges=0)
 
 
@@ -397,11 +397,11 @@ def test_an_image_does_not_depend_on_the_others() -> None:
 
 @pytest.mark.parametrize(("steps", "probes"), [(0, 1), (5, 0)])
 def test_no_flow_without_steps_and_probes(steps: int, probes: int) -> None:
-    with pytest.raises(AskedWrongly, match="at least 1 step and 1 probe"):
+    with pytest.raises(UsageError, match="at least 1 step and 1 probe"):
         flow(Gaussian(0.0, 1.0), pictures(1, 1, 2, 2), linear(100), steps, Tape(), probes)
 
 
 @pytest.mark.parametrize("schedule", [Discrete(torch.ones(1)), linear(1), VE(90.0, 100.0)])
 def test_no_flow_where_there_is_no_way(schedule: Schedule) -> None:
-    with pytest.raises(AskedWrongly, match="least noise"):
+    with pytest.raises(UsageError, match="least noise"):
         flow(Gaussian(0.0, 1.0), pictures(1, 1, 2, 2), schedule, 5, Tape())

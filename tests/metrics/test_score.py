@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from inkwash.data import Images, load, to_float, to_uint8
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.metrics import score as module
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.features import Pixels
 from inkwash.metrics.neighbours import copied, neighbours
-from inkwash.metrics.score import DRAWS, NAMES, Scores, Yardstick, as_json, from_json, summary
+from inkwash.metrics.score import DRAWS, NAMES, Reference, Scores, as_json, from_json, summary
 
 TRAIN, TEST = load("digits", "train"), load("digits", "test")
 N = 250
@@ -29,16 +29,16 @@ def reader() -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def ruler(reader: Classifier) -> Yardstick:
-    return Yardstick(TRAIN, N, reader, reader)
+def ruler(reader: Classifier) -> Reference:
+    return Reference(TRAIN, N, reader, reader)
 
 
 @pytest.fixture(scope="module")
-def pixelwise(reader: Classifier) -> Yardstick:
-    return Yardstick(TRAIN, N, Pixels(), reader)
+def pixelwise(reader: Classifier) -> Reference:
+    return Reference(TRAIN, N, Pixels(), reader)
 
 
-def away(ruler: Yardstick, scores: Scores) -> dict[str, float]:
+def away(ruler: Reference, scores: Scores) -> dict[str, float]:
     """How far each score lies from the floor, in standard deviations of the floor over its draws."""
     floor = summary(list(ruler.floor))
     scored = {name: value for name in floor if (value := getattr(scores, name)) is not None}  # accuracy needs asking
@@ -48,7 +48,7 @@ def away(ruler: Yardstick, scores: Scores) -> dict[str, float]:
 FAR = 6.0
 
 
-def seen(ruler: Yardstick, images: Tensor) -> set[str]:
+def seen(ruler: Reference, images: Tensor) -> set[str]:
     """The scores that are worse than the floor, as "recall-" or "frechet+"."""
     apart = away(ruler, ruler.score(images))
     worse = {"frechet": 1, "kernel": 1, "precision": -1, "recall": -1, "density": -1, "coverage": -1, "entropy": -1}
@@ -108,7 +108,7 @@ def copies() -> Tensor:
     return TRAIN.pixels[:N]
 
 
-def test_real_images_score_as_the_floor(ruler: Yardstick, pixelwise: Yardstick) -> None:
+def test_real_images_score_as_the_floor(ruler: Reference, pixelwise: Reference) -> None:
     """In either direction."""
     for each in (ruler, pixelwise):
         assert max(map(abs, away(each, each.score(REAL)).values())) < FAR
@@ -128,7 +128,7 @@ def test_real_images_score_as_the_floor(ruler: Yardstick, pixelwise: Yardstick) 
         (all_threes_as_eights, {"frechet", "kernel", "entropy"}),
     ],
 )
-def test_what_is_wrong_is_seen(wrong: Callable[[], Tensor], expected: set[str], ruler: Yardstick) -> None:
+def test_what_is_wrong_is_seen(wrong: Callable[[], Tensor], expected: set[str], ruler: Reference) -> None:
     """By all scores that should see it."""
     assert expected <= seen(ruler, wrong())
 
@@ -144,22 +144,22 @@ def test_what_is_wrong_is_seen(wrong: Callable[[], Tensor], expected: set[str], 
         (copies, set(NAMES)),
     ],
 )
-def test_and_by_no_others(wrong: Callable[[], Tensor], unseen: set[str], ruler: Yardstick) -> None:
+def test_and_by_no_others(wrong: Callable[[], Tensor], unseen: set[str], ruler: Reference) -> None:
     assert not unseen & seen(ruler, wrong())
 
 
-def test_pixels_see_grain_that_classes_do_not_need(ruler: Yardstick, pixelwise: Yardstick) -> None:
+def test_pixels_see_grain_that_classes_do_not_need(ruler: Reference, pixelwise: Reference) -> None:
     assert {"frechet", "kernel", "precision", "density", "coverage"} <= seen(pixelwise, grainy())
     assert not {"precision", "density"} & seen(ruler, grainy())
 
 
-def test_copies_are_seen_by_neighbours_alone(ruler: Yardstick) -> None:
+def test_copies_are_seen_by_neighbours_alone(ruler: Reference) -> None:
     assert seen(ruler, copies()) == set()
     assert copied(neighbours(copies(), TRAIN.pixels)) == 1
     assert copied(neighbours(REAL, TRAIN.pixels)) < 0.01
 
 
-def test_the_histogram_shows_a_swapped_class(ruler: Yardstick) -> None:
+def test_the_histogram_shows_a_swapped_class(ruler: Reference) -> None:
     before, after = (ruler.score(images).histogram for images in (REAL, all_threes_as_eights()))
     assert before is not None
     assert after is not None
@@ -170,7 +170,7 @@ def test_the_histogram_shows_a_swapped_class(ruler: Yardstick) -> None:
         assert after[name] == pytest.approx(before[name], abs=0.02)
 
 
-def test_entropy_is_that_of_the_histogram(ruler: Yardstick) -> None:
+def test_entropy_is_that_of_the_histogram(ruler: Reference) -> None:
     for images in (REAL, noise(), of_one_class()):
         found = ruler.score(images)
         assert found.histogram is not None
@@ -178,7 +178,7 @@ def test_entropy_is_that_of_the_histogram(ruler: Yardstick) -> None:
         assert 0 <= found.entropy <= math.log2(10)
 
 
-def test_accuracy_is_of_what_was_asked_for(ruler: Yardstick) -> None:
+def test_accuracy_is_of_what_was_asked_for(ruler: Reference) -> None:
     right, wrong = ruler.score(REAL, SHOWN).accuracy, ruler.score(REAL, (SHOWN + 1) % 10).accuracy
     swapped = ruler.score(all_threes_as_eights(), SHOWN).accuracy
     assert right is not None
@@ -192,7 +192,7 @@ def test_accuracy_is_of_what_was_asked_for(ruler: Yardstick) -> None:
 # ---- the yardstick
 
 
-def test_the_order_of_the_images_does_not_matter(ruler: Yardstick, pixelwise: Yardstick) -> None:
+def test_the_order_of_the_images_does_not_matter(ruler: Reference, pixelwise: Reference) -> None:
     shuffled = torch.randperm(N, generator=generator())
     for each in (ruler, pixelwise):
         one, other = each.score(REAL, SHOWN), each.score(REAL[shuffled], SHOWN[shuffled])
@@ -202,7 +202,7 @@ def test_the_order_of_the_images_does_not_matter(ruler: Yardstick, pixelwise: Ya
 
 
 def test_images_without_labels_are_scored_by_their_pixels() -> None:
-    ruler = Yardstick(Images("photos", "train", TRAIN.pixels), N, Pixels(), None)
+    ruler = Reference(Images("photos", "train", TRAIN.pixels), N, Pixels(), None)
     found = ruler.score(blurred())
     assert (found.entropy, found.accuracy, found.histogram) == (None, None, None)
     assert set(summary(list(ruler.floor))) == {*NAMES} - {"entropy", "accuracy"}
@@ -232,7 +232,7 @@ def test_the_floor_and_what_all_is_compared_with_share_no_image(n: int, monkeypa
     for most in (10_000, n + 5):
         monkeypatch.setattr(module, "AT_MOST", most)
         watched = Watched(TRAIN)
-        ruler = Yardstick(watched, n, Pixels(), None)
+        ruler = Reference(watched, n, Pixels(), None)
         assert len(ruler.floor) == DRAWS
         ruler.score(REAL[:1].expand(n, -1, -1, -1))
         every = [i for indices in watched.taken for i in indices]
@@ -241,7 +241,7 @@ def test_the_floor_and_what_all_is_compared_with_share_no_image(n: int, monkeypa
         assert ruler.compared == min(most, 1500 - 3 * n) >= n
 
 
-def test_the_floor_is_the_score_of_real_images(ruler: Yardstick) -> None:
+def test_the_floor_is_the_score_of_real_images(ruler: Reference) -> None:
     """Draw by draw, and no two draws are alike."""
     order = torch.randperm(1500, generator=generator())  # how the images are dealt out never changes
     for i, scores in enumerate(ruler.floor):
@@ -255,34 +255,34 @@ def test_the_floor_is_the_score_of_real_images(ruler: Yardstick) -> None:
 
 @pytest.mark.parametrize("n", [1, 3, 376, 10_000])
 def test_an_n_that_the_set_does_not_allow(n: int) -> None:
-    with pytest.raises(AskedWrongly, match=rf"need 4 images or more .* quarter of digits's train split, which is 375 "
+    with pytest.raises(UsageError, match=rf"need 4 images or more .* quarter of digits's train split, which is 375 "
                                            rf"\(got -n {n:,}\)"):  # fmt: skip
-        Yardstick(TRAIN, n, Pixels(), None)
+        Reference(TRAIN, n, Pixels(), None)
 
 
-def test_a_yardstick_is_for_one_n(ruler: Yardstick) -> None:
+def test_a_yardstick_is_for_one_n(ruler: Reference) -> None:
     with pytest.raises(ValueError, match="this yardstick is for 250 images; got 249"):
         ruler.score(REAL[1:])
 
 
-def test_the_digest_is_of_all_that_scores_depend_on(ruler: Yardstick, reader: Classifier) -> None:
+def test_the_digest_is_of_all_that_scores_depend_on(ruler: Reference, reader: Classifier) -> None:
     dimmer = TRAIN.pixels.clone()
     dimmer[7, 0, 4, 4] ^= 1
     others = [
-        Yardstick(TRAIN, N - 1, reader, reader),
-        Yardstick(TEST, 50, reader, reader),
-        Yardstick(Images("digits", "test", TEST.pixels, TEST.labels, TEST.classes), 51, reader, reader),
-        Yardstick(TRAIN, N, Pixels(), reader),
-        Yardstick(TRAIN, N, Pixels(), None),
-        Yardstick(replace(TRAIN, pixels=dimmer), N, reader, reader),
-        Yardstick(replace(TRAIN, split="test"), N, reader, reader),
-        Yardstick(TRAIN, N, reader, replace(reader, digest="another")),
+        Reference(TRAIN, N - 1, reader, reader),
+        Reference(TEST, 50, reader, reader),
+        Reference(Images("digits", "test", TEST.pixels, TEST.labels, TEST.classes), 51, reader, reader),
+        Reference(TRAIN, N, Pixels(), reader),
+        Reference(TRAIN, N, Pixels(), None),
+        Reference(replace(TRAIN, pixels=dimmer), N, reader, reader),
+        Reference(replace(TRAIN, split="test"), N, reader, reader),
+        Reference(TRAIN, N, reader, replace(reader, digest="another")),
     ]
     assert len({each.digest for each in (ruler, *others)}) == 9
-    assert Yardstick(replace(TRAIN, name="renamed"), N, reader, reader).digest == ruler.digest
+    assert Reference(replace(TRAIN, name="renamed"), N, reader, reader).digest == ruler.digest
 
 
-def test_scores_come_back_from_json(ruler: Yardstick) -> None:
+def test_scores_come_back_from_json(ruler: Reference) -> None:
     unlabelled = replace(ruler.floor[0], entropy=None, histogram=None)
     for scores in (ruler.floor[0], ruler.score(REAL, SHOWN), unlabelled):
         assert from_json(json.loads(json.dumps(as_json(scores)))) == scores
@@ -295,6 +295,6 @@ def test_scores_come_back_from_json(ruler: Yardstick) -> None:
 
 def test_images_that_are_all_alike_have_no_spread_to_compare_with() -> None:
     black = torch.zeros(40, 1, 4, 4, dtype=torch.uint8)
-    found = Yardstick(Images("black", "train", black), 10, Pixels(), None).score(black[:10])
+    found = Reference(Images("black", "train", black), 10, Pixels(), None).score(black[:10])
     assert math.isnan(found.spread)
     assert (found.frechet, found.precision, found.recall, found.coverage) == (0, 1, 1, 1)

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets.abarankab import AbarankabUNet, from_original
-from inkwash.nets.condition import Cond, Conditioned, OneHot
+from inkwash.nets.condition import Cond, ConditionedNet, OneHot
 
 SMALL: dict[str, Any] = {
     "base_channels": 8, "channel_mults": (1, 2), "num_res_blocks": 1, "time_emb_dim": 12, "num_classes": 3,
@@ -182,7 +182,7 @@ def test_the_number_of_parameters_with_the_scripts_numbers() -> None:
 
 def test_no_class_is_the_zero_vector() -> None:
     net = made()
-    told = Conditioned(net, OneHot(3))
+    told = ConditionedNet(net, OneHot(3))
     with torch.no_grad():
         nothing = net(x(), T)
         assert torch.equal(net(x(), T, Cond()), nothing)
@@ -221,7 +221,7 @@ def test_what_the_original_saves() -> None:
         assert given.keys() == net.state_dict().keys()
         assert all(torch.equal(given[name], value) for name, value in from_original(expected).items())
         net.load_state_dict(given)
-    with pytest.raises(AskedWrongly, match=r"not of abarankab's U-Net: there is no init_conv\.weight"):
+    with pytest.raises(UsageError, match=r"not of abarankab's U-Net: there is no init_conv\.weight"):
         from_original({"model.first.weight": torch.ones(1)})
 
 
@@ -236,7 +236,7 @@ def test_what_the_original_saves() -> None:
     ],
 )
 def test_numbers_that_do_not_fit(options: dict, said: str) -> None:
-    with pytest.raises(AskedWrongly, match=said):
+    with pytest.raises(UsageError, match=said):
         made(**options)
 
 
@@ -244,8 +244,8 @@ def test_images_that_do_not_halve_and_classes_that_are_not_there() -> None:
     net = made(channel_mults=(1, 1, 1))
     with torch.no_grad():
         for height, width in ((6, 8), (8, 7)):
-            with pytest.raises(AskedWrongly, match=rf"{height}×{width}, padded by 0, .* multiples of 4\."):
+            with pytest.raises(UsageError, match=rf"{height}×{width}, padded by 0, .* multiples of 4\."):
                 net(x(3, height, width), T)
         assert made(channel_mults=(1, 1, 1), initial_pad=1)(x(3, 6, 10), T).shape == (3, 3, 6, 10)
-        with pytest.raises(AskedWrongly, match="num_classes 0 and reads no class"):
+        with pytest.raises(UsageError, match="num_classes 0 and reads no class"):
             made(num_classes=0)(x(), T, one_hot([0, 1, 2]))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inkwash.core import Cosine, V
 from inkwash.denoise import Denoiser
-from inkwash.nets import Asked, Beside, Cond, Conditioned, OneHot, UNet, Vector
+from inkwash.nets import Concat, Cond, Condition, ConditionedNet, OneHot, UNet, Vector
 from inkwash.nets.blocks import CrossAttention
 from inkwash.nets.text import TextEmbedder
 
@@ -35,7 +35,7 @@ X = randn(B, 1, HEIGHT, WIDTH, seed=9)
 EMBEDDERS: dict[str, tuple[Callable[[], Any], Callable[[int], Tensor]]] = {
     "OneHot": (lambda: OneHot(5), lambda seed: (torch.arange(B) + seed) % 5),
     "Vector": (lambda: Vector(7), lambda seed: randn(B, 7, seed=seed)),
-    "Beside": (lambda: Beside(2), lambda seed: randn(B, 2, HEIGHT, WIDTH, seed=seed)),
+    "Beside": (lambda: Concat(2), lambda seed: randn(B, 2, HEIGHT, WIDTH, seed=seed)),
     "TextEmbedder": (
         lambda: TextEmbedder(50, width=16, layers=1, heads=2, words=3),
         lambda seed: torch.randint(1, 50, (B, 3, 12), generator=seeded(seed)),
@@ -52,12 +52,12 @@ def awake(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def made(name: str) -> tuple[Conditioned, Callable[[int], Tensor]]:
+def made(name: str) -> tuple[ConditionedNet, Callable[[int], Tensor]]:
     """A conditioned U-Net that reads all that its embedder gives, and values to ask it for."""
     torch.manual_seed(0)
     embedder, values = EMBEDDERS[name][0](), EMBEDDERS[name][1]
-    wide = {"vector": embedder.vector, "tokens": embedder.tokens, "beside": embedder.beside}
-    return awake(Conditioned(UNet(channels=8, mults=(1, 2), blocks=1, **wide), embedder)), values
+    wide = {"vector": embedder.vector, "tokens": embedder.tokens, "concat": embedder.concat}
+    return awake(ConditionedNet(UNet(channels=8, mults=(1, 2), blocks=1, **wide), embedder)), values
 
 
 # ---- embedders
@@ -66,13 +66,13 @@ def made(name: str) -> tuple[Conditioned, Callable[[int], Tensor]]:
 @each
 def test_conds_are_of_the_widths_stated(name: str) -> None:
     embedder, values = EMBEDDERS[name][0](), EMBEDDERS[name][1](0)
-    for value in (values, embedder.blank(X)):
+    for value in (values, embedder.null(X)):
         assert value.dtype == values.dtype
         assert value.shape[0] == B
         cond = embedder(value, KEPT)
         assert (cond.vector is None) == (embedder.vector == 0)
         assert (cond.tokens is None) == (embedder.tokens == 0)
-        assert (cond.beside is None) == (embedder.beside == 0)
+        assert (cond.concat is None) == (embedder.concat == 0)
         if cond.vector is not None:
             assert cond.vector.shape == (B, embedder.vector)
         if cond.tokens is not None:
@@ -80,20 +80,20 @@ def test_conds_are_of_the_widths_stated(name: str) -> None:
             assert cond.mask is not None
             assert cond.mask.shape == cond.tokens.shape[:2]
             assert cond.mask.any(1).all()
-        if cond.beside is not None:
-            assert cond.beside.shape == (B, embedder.beside, HEIGHT, WIDTH)
+        if cond.concat is not None:
+            assert cond.concat.shape == (B, embedder.concat, HEIGHT, WIDTH)
 
 
 def meaning(cond: Cond) -> list[Tensor]:
     """The numbers that count, of each part."""
     tokens = [] if cond.tokens is None else [cond.mask, cond.tokens[cond.mask]]
-    return tokens + [part for part in (cond.vector, cond.beside) if part is not None]
+    return tokens + [part for part in (cond.vector, cond.concat) if part is not None]
 
 
 @each
 def test_nothing_asked_is_one_nothing_whatever_the_value(name: str) -> None:
     embedder, values = EMBEDDERS[name][0](), EMBEDDERS[name][1]
-    nothing = meaning(embedder(embedder.blank(X), NONE))
+    nothing = meaning(embedder(embedder.null(X), NONE))
     for seed in range(5):
         for got, expected in zip(meaning(embedder(values(seed), NONE)), nothing, strict=True):
             assert torch.equal(got, expected)
@@ -108,10 +108,10 @@ def test_what_the_plain_embedders_give() -> None:
     vectors, images = randn(B, 7), randn(B, 2, HEIGHT, WIDTH)
     told = Vector(7)(vectors, KEPT).vector
     assert torch.equal(told, torch.where(KEPT[:, None], vectors, torch.zeros(())))
-    beside = Beside(2)(images, KEPT).beside
-    for i, kept in enumerate(KEPT):
-        assert torch.equal(beside[i, :2], images[i] if kept else torch.zeros_like(images[i]))
-        assert (beside[i, 2] == float(kept)).all()
+    concat = Concat(2)(images, KEPT).concat
+    for i, present in enumerate(KEPT):
+        assert torch.equal(concat[i, :2], images[i] if present else torch.zeros_like(images[i]))
+        assert (concat[i, 2] == float(present)).all()
 
 
 # ---- a conditioned network
@@ -124,8 +124,8 @@ def test_none_is_a_value_that_is_not_kept_and_a_bare_value_one_that_is(name: str
         nothing, something = net(X, T), net(X, T, values(0))
         assert torch.equal(net(X, T, None), nothing)
         for seed in range(3):
-            assert torch.equal(net(X, T, Asked(values(seed), NONE)), nothing)
-        assert torch.equal(net(X, T, Asked(values(0), ALL)), something)
+            assert torch.equal(net(X, T, Condition(values(seed), NONE)), nothing)
+        assert torch.equal(net(X, T, Condition(values(0), ALL)), something)
         assert (something - nothing).abs().amax((1, 2, 3)).min() > 1e-4
 
 
@@ -134,15 +134,15 @@ def test_what_is_asked_of_one_image_is_of_no_other(name: str) -> None:
     """To rounding for parts of a batch, and to the last bit where another image is asked for something else."""
     net, values = made(name)
     with torch.no_grad():
-        mixed = net(X, T, Asked(values(0), KEPT))
+        mixed = net(X, T, Condition(values(0), KEPT))
         told, free = net(X, T, values(0)), net(X, T)
         torch.testing.assert_close(mixed, torch.where(KEPT.view(-1, 1, 1, 1), told, free), rtol=1e-4, atol=1e-5)
         for i in range(B):
-            alone = net(X[i : i + 1], T[i : i + 1], Asked(values(0)[i : i + 1], KEPT[i : i + 1]))
+            alone = net(X[i : i + 1], T[i : i + 1], Condition(values(0)[i : i + 1], KEPT[i : i + 1]))
             torch.testing.assert_close(alone[0], mixed[i], rtol=1e-4, atol=1e-5)
         others = values(1)
         others[1:] = values(0)[1:]
-        changed = net(X, T, Asked(others, KEPT))
+        changed = net(X, T, Condition(others, KEPT))
         assert torch.equal(changed[1:], mixed[1:])
         assert not torch.equal(changed[0], mixed[0])
 
@@ -151,7 +151,7 @@ def test_what_is_asked_of_one_image_is_of_no_other(name: str) -> None:
 def test_no_gradient_reaches_a_value_that_is_not_kept(name: str) -> None:
     net, values = made(name)
     value = values(0).requires_grad_()
-    net(X, T, Asked(value, KEPT)).square().sum().backward()
+    net(X, T, Condition(value, KEPT)).square().sum().backward()
     reached = value.grad.flatten(1).abs().amax(1)
     assert (reached[~KEPT] == 0).all()
     assert (reached[KEPT] > 0).all()
@@ -159,7 +159,7 @@ def test_no_gradient_reaches_a_value_that_is_not_kept(name: str) -> None:
 
 def test_no_gradient_reaches_the_embedding_of_a_class_that_is_not_kept() -> None:
     net, _ = made("OneHot")
-    net(X, T, Asked(torch.tensor([0, 1, 3, 4]), KEPT)).square().sum().backward()
+    net(X, T, Condition(torch.tensor([0, 1, 3, 4]), KEPT)).square().sum().backward()
     reached = net.net.told[0].weight.grad.abs().amax(0)  # one column a class
     assert (reached > 0).tolist() == [True, False, False, True, False]
 
@@ -168,7 +168,7 @@ def test_no_gradient_reaches_words_that_are_not_kept() -> None:
     net, _ = made("TextEmbedder")
     value = torch.zeros(B, 3, 12, dtype=torch.int64)
     value[:, 0, 0] = torch.tensor([11, 12, 13, 14])
-    net(X, T, Asked(value, KEPT)).square().sum().backward()
+    net(X, T, Condition(value, KEPT)).square().sum().backward()
     reached = net.embedder.table.grad.abs().amax(1) > 0
     assert reached.nonzero().flatten().tolist() == [11, 13]
 
@@ -293,8 +293,8 @@ def test_a_conditioned_network_is_restored_from_its_weights(name: str) -> None:
     net, values = made(name)
     torch.manual_seed(7)
     embedder = EMBEDDERS[name][0]()
-    wide = {"vector": embedder.vector, "tokens": embedder.tokens, "beside": embedder.beside}
-    again = Conditioned(UNet(channels=8, mults=(1, 2), blocks=1, **wide), embedder).eval()
+    wide = {"vector": embedder.vector, "tokens": embedder.tokens, "concat": embedder.concat}
+    again = ConditionedNet(UNet(channels=8, mults=(1, 2), blocks=1, **wide), embedder).eval()
     again.load_state_dict(net.state_dict())
     with torch.no_grad():
         assert torch.equal(again(X, T, values(0)), net(X, T, values(0)))

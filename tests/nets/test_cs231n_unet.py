@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets.condition import Cond
 from inkwash.nets.cs231n import Cs231nUNet
 
@@ -170,5 +170,5 @@ def test_only_dropout_is_by_chance() -> None:
 
 @pytest.mark.parametrize("side", [28, 8, 33])
 def test_sides_that_do_not_divide_are_refused(side: int) -> None:
-    with pytest.raises(AskedWrongly, match=f"multiples of 16 .got {side}×32"):
+    with pytest.raises(UsageError, match=f"multiples of 16 .got {side}×32"):
         Cs231nUNet(8, 5)(torch.zeros(1, 3, side, 32), torch.zeros(1))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets import AbarankabUNet, Cond, Cs231nUNet, TenChannelUNet, UNet, recompute
 
 NETS: dict[str, Callable[[], nn.Module]] = {
@@ -56,7 +56,5 @@ def test_values_and_gradients_are_the_same_bits_and_less_is_kept(name: str) -> N
 
 
 def test_a_network_without_blocks_is_refused() -> None:
-    with pytest.raises(
-        AskedWrongly, match="TenChannelUNet has no blocks that could be computed again; leave out --rec"
-    ):
+    with pytest.raises(UsageError, match="TenChannelUNet has no blocks that could be computed again; leave out --rec"):
         recompute(TenChannelUNet(1, 10))

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inkwash.nets.condition import Asked, Cond, Conditioned, Embedder
+from inkwash.nets.condition import Cond, Condition, ConditionedNet, Embedder
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
 
 
@@ -23,8 +23,8 @@ def rows(*lengths: int, seed: int = 0, words: int = WORDS) -> Tensor:
     return value
 
 
-def read(embedder: TextEmbedder, value: Tensor, kept: bool = True) -> Cond:
-    return embedder(value, torch.full((len(value),), kept))
+def read(embedder: TextEmbedder, value: Tensor, present: bool = True) -> Cond:
+    return embedder(value, torch.full((len(value),), present))
 
 
 def close(one: Cond, other: Cond) -> None:
@@ -33,11 +33,11 @@ def close(one: Cond, other: Cond) -> None:
 
 def test_shapes_are_as_stated(embedder: TextEmbedder) -> None:
     cond = read(embedder, rows(3, 0, 24))
-    assert (embedder.vector, embedder.tokens, embedder.beside) == (32, 32, 0)
+    assert (embedder.vector, embedder.tokens, embedder.concat) == (32, 32, 0)
     assert cond.vector is not None
     assert cond.tokens is not None
     assert cond.mask is not None
-    assert cond.beside is None
+    assert cond.concat is None
     assert cond.vector.shape == (3, 32)
     assert cond.tokens.shape == (3, 1 + WORDS, 32)
     assert cond.mask.sum(dim=1).tolist() == [4, 1, 25]
@@ -66,8 +66,8 @@ def test_the_order_of_words_matters_and_that_of_ids_does_not(embedder: TextEmbed
 
 
 def test_nothing_asked_is_the_empty_text(embedder: TextEmbedder) -> None:
-    asked = read(embedder, rows(7, 24), kept=False)
-    for value in (rows(0, 0), embedder.blank(torch.zeros(2, 3, 8, 8))):
+    asked = read(embedder, rows(7, 24), present=False)
+    for value in (rows(0, 0), embedder.null(torch.zeros(2, 3, 8, 8))):
         for one, other in zip(asked, read(embedder, value), strict=True):
             assert (one is None and other is None) or torch.equal(one, other)
 
@@ -96,7 +96,7 @@ def test_on_a_gpu(embedder: TextEmbedder) -> None:
     expected = read(embedder, value).vector
     embedder.cuda()
     x = torch.zeros(2, 3, 8, 8, device="cuda")
-    assert embedder.blank(x).is_cuda
+    assert embedder.null(x).is_cuda
     cond = embedder(value.cuda(), torch.ones(3, dtype=torch.bool, device="cuda"))
     torch.testing.assert_close(cond.vector.cpu(), expected, rtol=1e-3, atol=1e-3)
 
@@ -124,7 +124,7 @@ def test_with_a_network() -> None:
             return x + cond.vector.mean(dim=1)[:, None, None, None]
 
     embedder: Embedder = TextEmbedder(width=8, heads=2)
-    net, x, t = Conditioned(Net(), embedder), torch.zeros(2, 1, 4, 4), torch.zeros(2)
+    net, x, t = ConditionedNet(Net(), embedder), torch.zeros(2, 1, 4, 4), torch.zeros(2)
     none = net(x, t)
-    assert torch.equal(none, net(x, t, Asked(rows(3, 5), torch.zeros(2, dtype=torch.bool))))
+    assert torch.equal(none, net(x, t, Condition(rows(3, 5), torch.zeros(2, dtype=torch.bool))))
     assert not torch.equal(none, net(x, t, rows(3, 5)))

@@ -25,8 +25,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "all": {"blocks": 2, "mults": (1, 2, 1), "attention": (2,), "heads": 4, "patch": 2, "film": False, "dropout": 0.1},
     "vector": {"vector": 5},
     "tokens": {"tokens": 6, "attention": (1,), "heads": 2},
-    "beside": {"beside": 2, "patch": 2},
-    "all told": {"vector": 3, "tokens": 7, "beside": 1, "attention": (0,), "film": False},
+    "concat": {"concat": 2, "patch": 2},
+    "all told": {"vector": 3, "tokens": 7, "concat": 1, "attention": (0,), "film": False},
 }
 each = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 SIZES = [(1, 1), (2, 3), (5, 7), (28, 28), (29, 27), (33, 32), (16, 48)]
@@ -54,9 +54,9 @@ T = torch.tensor([3, 500, 999])
 
 def told(options: dict[str, Any], batch: int = 3, height: int = 8, width: int = 8, seed: int = 2) -> Cond | None:
     """All that a network of these options can be told, three tokens where there are any; None for one told nothing."""
-    widths = {name: options[name] for name in ("vector", "tokens", "beside") if name in options}
-    shapes = {"vector": (batch,), "tokens": (batch, 3), "beside": (batch,)}
-    ends = {"vector": (), "tokens": (), "beside": (height, width)}
+    widths = {name: options[name] for name in ("vector", "tokens", "concat") if name in options}
+    shapes = {"vector": (batch,), "tokens": (batch, 3), "concat": (batch,)}
+    ends = {"vector": (), "tokens": (), "concat": (height, width)}
     generator = torch.Generator().manual_seed(seed)
     values = {n: torch.randn(*shapes[n], wide, *ends[n], generator=generator) for n, wide in widths.items()}
     mask = torch.tensor([[True, True, True], [True, True, False], [False, True, False]])[:batch]
@@ -104,7 +104,7 @@ def test_the_output_depends_on_all_it_is_told(options: dict) -> None:
         out = net(x(3, 1), T, cond)
         assert (net(x(3, 1), T.flip(0), cond)[::2] - out[::2]).abs().max() > 1e-4
         assert (net(x(3, 1).flip(2), T, cond) - out).abs().max() > 1e-3
-        for name in ("vector", "tokens", "beside"):
+        for name in ("vector", "tokens", "concat"):
             if name in options:
                 changed = net(x(3, 1), T, cond._replace(**{name: getattr(others, name)}))
                 assert (changed - out).abs().amax((1, 2, 3)).min() > 1e-4, name
@@ -165,7 +165,7 @@ def test_attention_is_in_the_levels_asked_for_and_the_middle(attention: tuple[in
 
 def count(
     image_channels=1, channels=8, mults=(1, 2), blocks=1, attention=(), patch=1, film=True,
-    vector=0, tokens=0, beside=0, **_: Any,
+    vector=0, tokens=0, concat=0, **_: Any,
 ) -> int:  # fmt: skip
     """The parameters of the network of Ho et al.'s appendix B, layer by layer."""
 
@@ -187,7 +187,7 @@ def count(
     pixels = image_channels * patch**2
     total = linear(channels, 4 * channels) + linear(4 * channels, 4 * channels)
     total += linear(vector, 4 * channels) + linear(4 * channels, 4 * channels) if vector else 0
-    total += conv(pixels + beside * patch**2, channels)
+    total += conv(pixels + concat * patch**2, channels)
     c, kept = channels, [channels]
     for i, width in enumerate(widths):
         if i:

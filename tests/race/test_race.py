@@ -18,13 +18,13 @@ import pytest
 import torch
 from PIL import Image
 
-from commands import did, inkwash, refused
+from cli_runner import did, inkwash, refused
 from inkwash import recipes
-from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.metrics.score import Yardstick
-from inkwash.race import course
-from inkwash.race.course import Drawn, Point
+from inkwash.errors import InkwashError, UsageError
+from inkwash.metrics.score import Reference
+from inkwash.race import racer as racing
 from inkwash.race.race import Race, Terms, begin
+from inkwash.race.racer import DrawingProgress, Point
 from inkwash.race.table import as_csv, table, write_results
 from inkwash.race.target import Target
 from inkwash.settings import Data, Process, Run, Sampler, Scoring, Training, UNet
@@ -148,9 +148,9 @@ def test_the_clock_does_not_see_the_scoring(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(
         "inkwash.train.loop.time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + 3600 * len(hours))
     )
-    score, draw = Yardstick.score, course.draw
-    monkeypatch.setattr(Yardstick, "score", lambda self, *given: hours.append(1) or score(self, *given))
-    monkeypatch.setattr(course, "draw", lambda *args, **more: hours.append(1) or draw(*args, **more))
+    score, draw = Reference.score, racing.draw
+    monkeypatch.setattr(Reference, "score", lambda self, *given: hours.append(1) or score(self, *given))
+    monkeypatch.setattr(racing, "draw", lambda *args, **more: hours.append(1) or draw(*args, **more))
     race = made(tmp_path / "race", SMALL)
     walked(race)
     assert len(hours) >= 12
@@ -179,7 +179,7 @@ def test_a_race_that_was_interrupted(raced: Race, tmp_path: Path) -> None:
     seen: list[Any] = []
     for event in made(tmp_path / "race").go(racer, lambda seen=seen: bool(seen)):  # in drawing
         seen.append(event)
-    assert seen == [Drawn(24, 24), racer.points()[0]]  # all were drawn, so they were scored too
+    assert seen == [DrawingProgress(24, 24), racer.points()[0]]  # all were drawn, so they were scored too
 
     events = walked(made(tmp_path / "race"))
     assert [event.step for event in events if isinstance(event, Step)][:3] == [20, 21, 25]
@@ -192,20 +192,20 @@ def test_a_race_that_was_interrupted(raced: Race, tmp_path: Path) -> None:
 
 
 def test_stopped_in_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "CHUNK", 16)
+    monkeypatch.setattr(racing, "CHUNK", 16)
     race = made(tmp_path / "race", SMALL)
     drawn = []
     for event in race.go(race.racers[0], lambda drawn=drawn: bool(drawn)):
-        drawn.extend([event] if isinstance(event, Drawn) else [])
-    assert drawn == [Drawn(16, 24)]
+        drawn.extend([event] if isinstance(event, DrawingProgress) else [])
+    assert drawn == [DrawingProgress(16, 24)]
     assert race.racers[0].points() == []
     first = next(race.go(race.racers[0], lambda: False))
-    assert first == Drawn(16, 24)  # it does not train before that is scored
+    assert first == DrawingProgress(16, 24)  # it does not train before that is scored
 
 
 def test_a_race_that_is_over(raced: Race, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "fit", None)
-    monkeypatch.setattr(course, "draw", None)
+    monkeypatch.setattr(racing, "fit", None)
+    monkeypatch.setattr(racing, "draw", None)
     again = made(raced.folder)
     assert walked(again) == []
     assert as_csv(again) == as_csv(raced)
@@ -241,7 +241,7 @@ def test_minutes(tmp_path: Path) -> None:
     assert best == min(point.scores["frechet"][0] for point in race.racers[0].points())
     write_results(race)
     assert "so that it ends with the 0.002 minutes" in (tmp_path / "race" / "race.md").read_text(encoding="utf-8")
-    with pytest.raises(AskedWrongly, match=r"was begun otherwise \(minutes: 0.002 then, 3.0 now\)"):
+    with pytest.raises(UsageError, match=r"was begun otherwise \(minutes: 0.002 then, 3.0 now\)"):
         made(tmp_path / "race", SMALL, until=None, minutes=3.0)
 
 
@@ -279,14 +279,14 @@ def test_the_command(tmp_path: Path) -> None:
 def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While images are drawn: what was trained is kept, and how to go on is said."""
     line = ("race", "digits", "--until", "frechet=1e-6", "--every", 0.001, "-n", 30, "--steps", 1, "--out", tmp_path)
-    draw = course.draw
-    monkeypatch.setattr(course, "draw", lambda *a, **b: (os.kill(os.getpid(), signal.SIGINT), draw(*a, **b))[1])
+    draw = racing.draw
+    monkeypatch.setattr(racing, "draw", lambda *a, **b: (os.kill(os.getpid(), signal.SIGINT), draw(*a, **b))[1])
     done = inkwash(*line)
     assert done.code == 1
     assert done.sentence.startswith("stopped; what was trained and scored is kept. Go on with: inkwash race digits")
     assert (tmp_path / "digits" / LAST).is_file()
     assert json.loads((tmp_path / "digits.json").read_text())["points"] == []
-    monkeypatch.setattr(course, "draw", draw)
+    monkeypatch.setattr(racing, "draw", draw)
     did(*line)
     assert len(json.loads((tmp_path / "digits.json").read_text())["points"]) == 3
 
@@ -324,7 +324,7 @@ def test_refusals(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("inkwash.metrics.classifier._train", None)
-    monkeypatch.setattr(course, "fit", None)
+    monkeypatch.setattr(racing, "fit", None)
     for folder in ("photos", "blocked", "foreign", "junk"):
         Path(folder).mkdir()
     for i in range(4):
@@ -348,25 +348,25 @@ def test_a_race_begun_otherwise(raced: Race) -> None:
         ({"scoring": Scoring(n=N, features="pixels")}, "features: classifier then, pixels now"),
         ({"sampler": Sampler(steps=3)}, "steps=3"),
     ):
-        with pytest.raises(AskedWrongly, match=words):
+        with pytest.raises(UsageError, match=words):
             began(**changes)
     other = replace(SMALL, training=replace(SMALL.training, lr=0.5))
-    with pytest.raises(AskedWrongly, match=r"begun with other settings \(lr: .*\); choose another --out"):
+    with pytest.raises(UsageError, match=r"begun with other settings \(lr: .*\); choose another --out"):
         made(raced.folder, other)
 
 
 def test_a_run_that_was_taken_away(raced: Race, tmp_path: Path) -> None:
     shutil.copytree(raced.folder, tmp_path / "race")
     shutil.rmtree(tmp_path / "race" / "small")
-    with pytest.raises(AskedWrongly, match="tells of 25 steps that the run beside it no longer has"):
+    with pytest.raises(UsageError, match="tells of 25 steps that the run beside it no longer has"):
         made(tmp_path / "race")
 
 
 def test_samplers_that_a_recipe_cannot_have(tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match="20"):
+    with pytest.raises(UsageError, match="20"):
         begin((SMALL,), Terms(HARD), Sampler(steps=21), Scoring(n=N), tmp_path / "race", device="cpu")
     blind = replace(SMALL, process=Process(schedule="continuous-cosine", prediction="eps"))
-    with pytest.raises(AskedWrongly, match="says nothing of the image at pure noise"):
+    with pytest.raises(UsageError, match="says nothing of the image at pure noise"):
         made(tmp_path / "race", blind)
     assert not (tmp_path / "race").exists()
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from commands import did
+from cli_runner import did
 from inkwash import recipes
 from inkwash.data import Images
 from inkwash.data import load as load_data
-from inkwash.errors import AskedWrongly
-from inkwash.jobs import build
-from inkwash.jobs.conditions import condition
+from inkwash.errors import UsageError
+from inkwash.runs import build
+from inkwash.runs.conditions import condition
 from inkwash.settings import AbarankabUNet, Cs231nUNet, Run, TenChannelUNet, UNet
 from inkwash.train.checkpoint import LAST, facts
 
@@ -49,7 +49,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         images = Images(source, split, torch.from_numpy(pixels), torch.arange(9) % 3, CLASSES, captions=captions)
         return images if size is None else images.pad(size)
 
-    monkeypatch.setattr("inkwash.jobs.build.load", load)
+    monkeypatch.setattr("inkwash.runs.build.load", load)
 
 
 @pytest.mark.usefixtures("few")
@@ -83,7 +83,7 @@ def test_its_parts_fit(name: str) -> None:
     level = schedule.at(schedule.time(schedule.first))
     with torch.no_grad():
         assert denoiser(torch.zeros(1, *shape), level).shape == (1, *shape)
-    assert build.objective(run).schedule.rows == schedule.rows
+    assert build.objective(run).schedule.num_timesteps == schedule.num_timesteps
 
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
@@ -95,9 +95,9 @@ def test_it_says_what_it_is(recipe: Callable[[], Any]) -> None:
 
 def test_names() -> None:
     assert recipes.find("lab06-eps") == recipes.lab06_eps()
-    with pytest.raises(AskedWrongly, match=r"there is no recipe 'lab06_eps'\. Did you mean lab06-eps\?"):
+    with pytest.raises(UsageError, match=r"there is no recipe 'lab06_eps'\. Did you mean lab06-eps\?"):
         recipes.find("lab06_eps")
-    with pytest.raises(AskedWrongly, match=r"there is no recipe 'xyz'\. The recipes are digits, mnist"):
+    with pytest.raises(UsageError, match=r"there is no recipe 'xyz'\. The recipes are digits, mnist"):
         recipes.find("xyz")
 
 

@@ -16,7 +16,7 @@ from inkwash.report.words import Section, Story, Text
 from inkwash.settings import Scoring, Sweep
 from inkwash.study import theory
 from inkwash.study.cells import cells
-from inkwash.study.compare import enough, families, gain, likeness, mean_gain, verdict
+from inkwash.study.compare import enough, families, gain, likeness, mean_gain, significant_sign
 from inkwash.study.subject import Exact, Measure
 from inkwash.study.table import Row, Table
 
@@ -33,7 +33,7 @@ def table(frechet: Rule, sweep: Sweep = SWEEP, spread: Rule = lambda row: 1.0, s
     """A study of exact ε- and v-networks whose scores are made up."""
     of = [Exact("v", 600), Exact("eps", 600)][:subjects]
     pictures = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 1), dtype=np.uint8)
-    foretold = theory.Prediction(1.0, 0.0, 1.0)
+    foretold = theory.Forecast(1.0, 0.0, 1.0)
     rows = [
         Row(cell, cell.subject.prediction, foretold, (), cell.evaluations, 1.0, pictures)
         for cell in cells(of, [sweep], 8, 0)
@@ -60,7 +60,11 @@ def test_sure_is_the_paired_t_test() -> None:
         found = gain(one, two)
         assert found.mean == pytest.approx(y.mean() - x.mean())
         assert found.sure == (stats.ttest_rel(x, y).pvalue < 0.05)
-        assert verdict(one, two) == (math.copysign(1, found.mean) if found.sure else 0) == -verdict(two, one)
+        assert (
+            significant_sign(one, two)
+            == (math.copysign(1, found.mean) if found.sure else 0)
+            == -significant_sign(two, one)
+        )
         seen.add(found.sure)
     assert seen == {True, False}
 
@@ -75,7 +79,7 @@ def test_the_mean_over_pairs_is_the_mean() -> None:
 def test_more_is_better_where_it_is() -> None:
     done = table(lambda row: 1.0)
     worse = replace(done.rows[0], draws=tuple(replace(s, recall=0.1, spread=0.5) for s in done.rows[0].draws))
-    assert verdict(worse, done.rows[0], "recall") == -1
+    assert significant_sign(worse, done.rows[0], "recall") == -1
     assert gain(done.rows[0], worse, "spread").mean == pytest.approx(0.5, abs=1e-3)
 
 

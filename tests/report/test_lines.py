@@ -36,7 +36,7 @@ def made(*sweeps: Sweep, subjects: tuple[Exact, ...] = (Exact(),), shape: tuple[
         Row(
             cell,
             opened(cell.subject).run.process.prediction,
-            theory.Prediction(1.0, 0.1, 0.1),
+            theory.Forecast(1.0, 0.1, 0.1),
             (SCORES,) * 3,
             cell.evaluations,
             1.0,

@@ -55,7 +55,7 @@ def table(
             }
             if s is None or not classes:
                 known["accuracy"] = None
-            foretold = theory.Prediction(0.9, 0.1, 1.0)
+            foretold = theory.Forecast(0.9, 0.1, 1.0)
             rows.append(Row(cell, "v", foretold, scores(**known), cell.evaluations, 1.0, pictures))
     measure = Measure(subject, Scoring(n=8, features="pixels"))
     return Table(tuple(rows), scores(**LEVEL | {"frechet": 0.5}), measure, Path(), "today")
@@ -167,7 +167,7 @@ def test_chinese_keeps_names_and_letters_alone() -> None:
         assert sorted(re.findall(r"\d+\.\d+|s = \d", text.en)) == sorted(re.findall(r"\d+\.\d+|s = \d", text.zh))
 
 
-class Seen:
+class EvaluationCount:
     """The figures that are finished, before they are text."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -182,11 +182,11 @@ class Seen:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
-    return Seen(monkeypatch)
+def seen(monkeypatch: pytest.MonkeyPatch) -> EvaluationCount:
+    return EvaluationCount(monkeypatch)
 
 
-def test_the_points_are_the_tables(seen: Seen) -> None:
+def test_the_points_are_the_tables(seen: EvaluationCount) -> None:
     done = table(**TRADE)
     trade_figure(done)
     left, right = seen.figures[0].axes
@@ -202,7 +202,7 @@ def test_the_points_are_the_tables(seen: Seen) -> None:
     assert right.get_xlim()[0] < 0 < SCALES[-1] < right.get_xlim()[1]
 
 
-def test_every_point_is_named_and_no_name_hides_another(seen: Seen) -> None:
+def test_every_point_is_named_and_no_name_hides_another(seen: EvaluationCount) -> None:
     trade_figure(table(**TRADE))
     left = seen.figures[0].axes[0]
     assert sorted(text.get_text() for text in left.texts) == ["s = 0", "s = 1", "s = 2", "s = 4", "s = 8"]
@@ -211,7 +211,7 @@ def test_every_point_is_named_and_no_name_hides_another(seen: Seen) -> None:
     assert all(seen.figures[0].bbox.containsx(box.x1) for box in boxes)
 
 
-def test_without_classes_the_distance_stands_beside(seen: Seen) -> None:
+def test_without_classes_the_distance_stands_beside(seen: EvaluationCount) -> None:
     done = table(classes=False, **TRADE)
     drawing = trade_figure(done)
     assert "accuracy ↑" not in drawing.words

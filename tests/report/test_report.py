@@ -24,10 +24,10 @@ from inkwash.report.words import Section, Story, Text
 from inkwash.report.write import write_report
 from inkwash.settings import Scoring, Sweep
 from inkwash.study.cells import cells
-from inkwash.study.crew import do
 from inkwash.study.subject import Exact, Measure, ready
 from inkwash.study.table import Table, table
-from inkwash.study.work import units
+from inkwash.study.units import units
+from inkwash.study.workers import do
 from inkwash.view import read_provenance
 
 HOSTILE = '<b>&"'

@@ -38,14 +38,14 @@ from inkwash.core import (
     trailing,
 )
 from inkwash.denoise import Gaussian
-from inkwash.sample import Ddim, DPMpp2M, Heun, Solver, ddpm, last, sample
+from inkwash.sample import DDIM, DDPM, DPMpp2M, Heun, Solver, last, sample
 
 SOLVERS = {
-    "ddim": (Ddim(), lambda walk: ddim(walk, 0.0)),
-    "ddim 0.3": (Ddim(0.3), lambda walk: ddim(walk, 0.3)),
-    "ddpm": (ddpm(), lambda walk: ddim(walk, 1.0)),
-    "ddpm large": (ddpm(large=1.0), lambda walk: ddim(walk, 1.0, large=True)),
-    "lab 0.3": (Ddim.lab(0.3), lambda walk: ddim(walk, math.sqrt(0.3))),
+    "ddim": (DDIM(), lambda walk: ddim(walk, 0.0)),
+    "ddim 0.3": (DDIM(0.3), lambda walk: ddim(walk, 0.3)),
+    "ddpm": (DDPM(), lambda walk: ddim(walk, 1.0)),
+    "ddpm large": (DDPM(1.0), lambda walk: ddim(walk, 1.0, large=True)),
+    "lab 0.3": (DDIM.lab(0.3), lambda walk: ddim(walk, math.sqrt(0.3))),
     "heun": (Heun(), heun),
     "dpm++": (DPMpp2M(), dpmpp),
 }
@@ -108,7 +108,7 @@ def measured(solver: Solver, plan: Plan) -> Affine:
         calls += 1
         return torch.zeros_like(x).index_fill_(0, torch.tensor([1 + calls]), 1.0)
 
-    stochastic = isinstance(solver, Ddim) and solver.eta > 0
+    stochastic = isinstance(solver, DDIM) and solver.eta > 0
     x = torch.zeros(2 + (len(plan) - 2) * stochastic, dtype=torch.float64)
     x[1] = 1
     end = last(sample(ORACLE, x, plan, solver, noise))
@@ -165,7 +165,7 @@ def test_many_steps_give_the_data_itself(name: str, solver: str) -> None:
 def test_one_step_is_the_mean_of_the_data_at_pure_noise() -> None:
     """From pure noise, one step of anything is E[x₀]."""
     x = torch.randn(3, 1, 4, 4)
-    for solver in (Ddim(), ddpm(), DPMpp2M()):
+    for solver in (DDIM(), DDPM(), DPMpp2M()):
         for schedule in (Cosine(), Flow()):
             assert torch.equal(last(sample(ORACLE, x, trailing(schedule, 1), solver, torch.zeros_like)),
                                torch.full_like(x, MEAN))  # fmt: skip

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from inkwash.core import VE, X0, Cosine, Discrete, Eps, V, karras, leading, linear, linspace, posterior, trailing
 from inkwash.denoise import Denoiser, Gaussian, clip
-from inkwash.errors import AskedWrongly
-from inkwash.sample import Ddim, ddpm, last, sample
+from inkwash.errors import UsageError
+from inkwash.sample import DDIM, DDPM, last, sample
 
 KINDS = {"epsilon": Eps(), "v_prediction": V(), "sample": X0()}
 
@@ -64,7 +64,7 @@ def test_ddim_is_diffusers(kind: str, eta: float, clipped: bool, spacing, steps:
         # they leave ε̂ as it was before clipping unless asked
         x = theirs.step(output, t, x, eta=eta, variance_noise=z, use_clipped_model_output=clipped).prev_sample
     denoise = Denoiser(net, KINDS[kind])
-    got = last(sample(clip(denoise) if clipped else denoise, start(), plan, Ddim(eta), replayed(zs)))
+    got = last(sample(clip(denoise) if clipped else denoise, start(), plan, DDIM(eta), replayed(zs)))
     torch.testing.assert_close(got, x, rtol=1e-9, atol=1e-9 * x.abs().max().item())
 
 
@@ -83,7 +83,7 @@ def test_ddpm_is_diffusers(kind: str, variance: str, large: float, clipped: bool
 
     denoise = Denoiser(net, KINDS[kind])
     plan = trailing(schedule, 1000)
-    got = last(sample(clip(denoise) if clipped else denoise, start(), plan, ddpm(large), same))
+    got = last(sample(clip(denoise) if clipped else denoise, start(), plan, DDPM(large), same))
     torch.testing.assert_close(got, x, rtol=1e-8, atol=1e-8 * x.abs().max().item())
 
 
@@ -93,7 +93,7 @@ def test_diffusers_as_it_ships_agrees_to_its_own_rounding() -> None:
     net, x = Wavy(), start().float()
     for t in theirs.timesteps:
         x = theirs.step(net(x, t.expand(2)), t, x).prev_sample
-    got = last(sample(Denoiser(net, V()), start().float(), trailing(linear(1000), 50), Ddim(), torch.zeros_like))
+    got = last(sample(Denoiser(net, V()), start().float(), trailing(linear(1000), 50), DDIM(), torch.zeros_like))
     torch.testing.assert_close(got, x, rtol=0, atol=1e-5 * x.abs().max().item())
 
 
@@ -112,7 +112,7 @@ def test_diffusers_linspace_misses_its_own_plan() -> None:
     rows = Table(schedule.betas.tolist()).levels()
     expected = ddim([rows[t] for t in range(999, -1, -111)], 0.0)
     oracle, x = Gaussian(MEAN, STD), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    ours = last(sample(oracle, x, plan, Ddim(), torch.zeros_like))
+    ours = last(sample(oracle, x, plan, DDIM(), torch.zeros_like))
     for t in theirs.timesteps:
         level = schedule.at(int(t))
         eps = (x - level.alpha * oracle(x, level)) / level.sigma
@@ -129,7 +129,7 @@ def test_ddim_is_of_first_order(schedule) -> None:
     for n in steps:
         plan = karras(schedule, n)[:-1]
         x = torch.ones(1, dtype=torch.float64)
-        end = last(sample(Gaussian(MEAN, STD), x, plan, Ddim(), torch.zeros_like)).item()
+        end = last(sample(Gaussian(MEAN, STD), x, plan, DDIM(), torch.zeros_like)).item()
         errors.append(abs(end - flow(plan[0][1:], plan[-1][1:], 1.0)))
     assert slope_of(steps, errors) == pytest.approx(1, abs=0.15)
 
@@ -138,26 +138,26 @@ def test_ddim_is_of_first_order(schedule) -> None:
 def test_the_labs_eta_scales_the_variance(eta: float) -> None:
     t, s = linear(1000).at(500), linear(1000).at(400)
     small = posterior(t, s, 1.0).std ** 2  # β̃
-    assert posterior(t, s, Ddim.lab(eta).eta).std ** 2 == pytest.approx(eta * small, rel=1e-14, abs=0)
-    assert posterior(t, s, Ddim(eta).eta).std == pytest.approx(eta * math.sqrt(small), rel=1e-14, abs=0)
+    assert posterior(t, s, DDIM.lab(eta).eta).std ** 2 == pytest.approx(eta * small, rel=1e-14, abs=0)
+    assert posterior(t, s, DDIM(eta).eta).std == pytest.approx(eta * math.sqrt(small), rel=1e-14, abs=0)
 
 
 def test_the_two_etas_agree_at_both_ends() -> None:
-    assert Ddim.lab(0.0) == Ddim(0.0) == Ddim()
-    assert Ddim.lab(1.0) == Ddim(1.0) == ddpm()
+    assert DDIM.lab(0.0) == DDIM(0.0) == DDIM()
+    assert DDIM.lab(1.0) == DDIM(1.0) == DDPM()
 
 
 @pytest.mark.parametrize("wrong", [{"eta": -0.1}, {"eta": 1.1}, {"large": -1.0}, {"large": 2.0}, {"eta": math.nan}])
 def test_numbers_out_of_range_are_refused(wrong: dict) -> None:
-    with pytest.raises(AskedWrongly, match=r"\[0, 1\]"):
-        Ddim(**wrong)
+    with pytest.raises(UsageError, match=r"\[0, 1\]"):
+        DDIM(**wrong)
     if "eta" in wrong:
-        with pytest.raises(AskedWrongly, match=r"\[0, 1\]"):
-            Ddim.lab(wrong["eta"])
+        with pytest.raises(UsageError, match=r"\[0, 1\]"):
+            DDIM.lab(wrong["eta"])
 
 
 def test_ddim_asks_for_no_noise_that_it_does_not_use() -> None:
     def none(x: Tensor) -> Tensor:
         raise AssertionError("DDIM drew noise")
 
-    last(sample(Gaussian(MEAN, STD), start(), trailing(linear(1000), 5), Ddim(), none))
+    last(sample(Gaussian(MEAN, STD), start(), trailing(linear(1000), 5), DDIM(), none))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from inkwash.core import CLEAN, VE, X0, Cosine, Discrete, Eps, Flow, V, cosine, karras, linear, trailing
 from inkwash.denoise import Denoiser, Gaussian
-from inkwash.sample import Ddim, DPMpp2M, last, sample
+from inkwash.sample import DDIM, DPMpp2M, last, sample
 
 KINDS = {"epsilon": Eps(), "v_prediction": V(), "sample": X0()}
 
@@ -54,7 +54,7 @@ def test_dpmpp_is_diffusers(kind: str, spacing: str, steps: int, betas: str, eta
     for t, z in zip(theirs.timesteps, noises, strict=True):
         x = theirs.step(net(x, t.expand(2)), t, x, variance_noise=z).prev_sample
     fresh = iter(noises)
-    got = last(sample(Denoiser(net, KINDS[kind]), start(), plan, DPMpp2M(Ddim(eta)), lambda x: next(fresh)))
+    got = last(sample(Denoiser(net, KINDS[kind]), start(), plan, DPMpp2M(DDIM(eta)), lambda x: next(fresh)))
     torch.testing.assert_close(got, x, rtol=0, atol=1e-5 * max(1, x.abs().max().item()))
 
 
@@ -62,7 +62,7 @@ def test_the_first_step_and_one_after_pure_noise_are_ddims() -> None:
     """Where there is nothing to extrapolate from, or from an infinite distance."""
     x = torch.randn(3, dtype=torch.float64)
     oracle = Gaussian(MEAN, STD)
-    for ddim in (Ddim(), Ddim(0.6), Ddim(1.0, large=1.0)):
+    for ddim in (DDIM(), DDIM(0.6), DDIM(1.0, large=1.0)):
         for schedule, edges in ((linear(1000), 1), (Cosine(), 2), (Flow(), 2)):
             plan = trailing(schedule, 10)[: edges + 1]
             ours, theirs = (last(sample(oracle, x, plan, solver, torch.ones_like)) for solver in (DPMpp2M(ddim), ddim))
@@ -78,6 +78,6 @@ def test_a_denoiser_that_never_changes_its_mind_is_followed_exactly() -> None:
     for steps in (2, 3, 10):
         plan = trailing(cosine(1000), steps)
         x = plan[0].alpha * x0 + plan[0].sigma * eps
-        for moment in sample(lambda x, level: x0, x, plan, DPMpp2M(), torch.zeros_like):
-            expected = moment.level.alpha * x0 + moment.level.sigma * eps
-            torch.testing.assert_close(moment.x, expected, rtol=1e-10, atol=1e-12)
+        for snapshot in sample(lambda x, level: x0, x, plan, DPMpp2M(), torch.zeros_like):
+            expected = snapshot.level.alpha * x0 + snapshot.level.sigma * eps
+            torch.testing.assert_close(snapshot.x, expected, rtol=1e-10, atol=1e-12)

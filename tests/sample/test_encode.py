@@ -7,7 +7,7 @@ from torch import Tensor
 
 from inkwash.core import VE, Cosine, Flow, Level, karras, linear, trailing
 from inkwash.denoise import Gaussian, Mixture
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.sample import Heun, encode, last, sample
 
 SCHEDULES = {"VE": VE(1e-4, 80.0), "Cosine": Cosine(), "Flow": Flow(), "linear": linear(1000)}
@@ -58,11 +58,11 @@ def test_images_of_the_data_become_noise_of_its_spread() -> None:
     """Encoding N(m, s²) gives N(α·m, α²s² + σ²), at every moment."""
     plan = karras(Cosine(), 100)
     x0 = torch.tensor([MEAN, MEAN + STD], dtype=torch.float64)
-    for moment in encode(Gaussian(MEAN, STD), x0, plan):
-        alpha, sigma = moment.level.alpha, moment.level.sigma
-        assert moment.x[0].item() == pytest.approx(alpha * MEAN, abs=1e-9)
+    for snapshot in encode(Gaussian(MEAN, STD), x0, plan):
+        alpha, sigma = snapshot.level.alpha, snapshot.level.sigma
+        assert snapshot.x[0].item() == pytest.approx(alpha * MEAN, abs=1e-9)
         spread = ((alpha * STD) ** 2 + sigma**2) ** 0.5
-        assert (moment.x[1] - moment.x[0]).item() == pytest.approx(spread, rel=3e-3)
+        assert (snapshot.x[1] - snapshot.x[0]).item() == pytest.approx(spread, rel=3e-3)
 
 
 def test_the_walk_visits_the_plan_backwards_and_asks_twice_a_step() -> None:
@@ -74,12 +74,12 @@ def test_the_walk_visits_the_plan_backwards_and_asks_twice_a_step() -> None:
         return Gaussian(MEAN, STD)(x, level)
 
     moments = list(encode(denoise, torch.zeros(1), plan))
-    assert [moment.level for moment in moments] == list(reversed(plan))
-    assert [moment.step for moment in moments] == list(range(8))
+    assert [snapshot.level for snapshot in moments] == list(reversed(plan))
+    assert [snapshot.step for snapshot in moments] == list(range(8))
     assert asked == [level for level in reversed(plan[:-1]) for _ in range(2)]
     assert torch.is_grad_enabled()
 
 
 def test_pure_noise_cannot_be_reached() -> None:
-    with pytest.raises(AskedWrongly, match="use karras spacing"):
+    with pytest.raises(UsageError, match="use karras spacing"):
         last(encode(Gaussian(MEAN, STD), torch.zeros(1), trailing(Flow(), 5)))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inkwash.core import VE, Cosine, Flow, Level, churn, karras, linear, trailing
 from inkwash.denoise import Gaussian, Mixture
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.sample import Heun, last, sample
 
 ORACLE = Mixture(
@@ -73,12 +73,12 @@ def test_heun_is_the_same_walk_on_every_schedule() -> None:
     x = plan[0].sigma * next(noises(1))
     expected = last(sample(ORACLE, x, plan, Heun(), torch.zeros_like))
     for schedule in (Cosine(), Flow()):
-        moved = [*(schedule.find(level.logsnr) for level in plan[:-1]), plan[-1]]
+        moved = [*(schedule.from_logsnr(level.logsnr) for level in plan[:-1]), plan[-1]]
         got = last(sample(ORACLE, moved[0].alpha * x, moved, Heun(), torch.zeros_like))
         torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
 
 
 def test_heun_at_pure_noise_says_what_to_do() -> None:
     plan = trailing(Cosine(), 4)
-    with pytest.raises(AskedWrongly, match="karras spacing, which begins just below, or another solver"):
+    with pytest.raises(UsageError, match="karras spacing, which begins just below, or another solver"):
         last(sample(ORACLE, torch.zeros(1, 1, 2, 2, dtype=torch.float64), plan, Heun(), torch.zeros_like))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inkwash.core import CLEAN, VE, Cosine, Flow, Level, Seeded, churn, karras, linear, prior, trailing, travel
 from inkwash.denoise import Gaussian
-from inkwash.sample import Ddim, DPMpp2M, Heun, Moment, ddpm, last, sample
+from inkwash.sample import DDIM, DDPM, DPMpp2M, Heun, Snapshot, last, sample
 
 ORACLE = Gaussian(0.3, 0.5)
 
@@ -39,8 +39,8 @@ def nothing(x: Tensor, level: Level) -> Tensor:
 def test_every_moment_is_told_the_first_one_included() -> None:
     plan, x = trailing(linear(100), 5), torch.zeros(2, 1, 3, 3)
     moments = list(sample(nothing, x, plan, Spy(), ones))
-    assert [moment.step for moment in moments] == list(range(6))
-    assert [moment.level for moment in moments] == list(plan)
+    assert [snapshot.step for snapshot in moments] == list(range(6))
+    assert [snapshot.level for snapshot in moments] == list(plan)
     assert moments[0].x is x
 
 
@@ -86,7 +86,7 @@ def test_noising_again_from_a_clean_image_starts_from_it() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 5, 20])
 @pytest.mark.parametrize(
     ("solver", "evaluations"),
-    [(Ddim(), lambda n: n), (ddpm(), lambda n: n), (DPMpp2M(), lambda n: n), (Heun(), lambda n: 2 * n - 1)],
+    [(DDIM(), lambda n: n), (DDPM(), lambda n: n), (DPMpp2M(), lambda n: n), (Heun(), lambda n: 2 * n - 1)],
 )
 def test_the_network_is_asked_no_more_than_needed(steps: int, solver, evaluations) -> None:
     calls = 0
@@ -114,12 +114,12 @@ def test_gradients_are_off_and_can_be_turned_on_within() -> None:
         return ORACLE(x, level)
 
     x = torch.randn(2, requires_grad=True)
-    for moment in sample(guided, x, trailing(linear(100), 4), Ddim(), ones):
+    for snapshot in sample(guided, x, trailing(linear(100), 4), DDIM(), ones):
         assert torch.is_grad_enabled()  # whoever consumes the walk is not in its no_grad
-        assert moment.step == 0 or not moment.x.requires_grad
+        assert snapshot.step == 0 or not snapshot.x.requires_grad
 
 
-@pytest.mark.parametrize("solver", [ddpm(), Ddim(), DPMpp2M()])
+@pytest.mark.parametrize("solver", [DDPM(), DDIM(), DPMpp2M()])
 def test_an_image_does_not_depend_on_its_batch(solver) -> None:
     plan = trailing(linear(1000), 7)
 
@@ -150,4 +150,4 @@ def test_churn_and_time_travel_keep_the_distribution(schedule) -> None:
 
 def test_last_is_the_last_moments_image() -> None:
     x = torch.randn(2)
-    assert last(iter([Moment(0, CLEAN, torch.zeros(2)), Moment(1, CLEAN, x)])) is x
+    assert last(iter([Snapshot(0, CLEAN, torch.zeros(2)), Snapshot(1, CLEAN, x)])) is x

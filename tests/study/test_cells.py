@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands import TINY, did, refused
+from cli_runner import TINY, did, refused
 from inkwash import settings
 from inkwash.denoise import Denoiser
-from inkwash.errors import AskedWrongly
-from inkwash.jobs.draw import draw
+from inkwash.errors import UsageError
 from inkwash.metrics import classifier
+from inkwash.runs.draw import draw
 from inkwash.settings import Sampling, Scoring, Sweep
-from inkwash.study import work
+from inkwash.study import units as unit_files
 from inkwash.study.cells import Cell, cells
 from inkwash.study.session import begin
 from inkwash.study.subject import Exact, Trained, opened
@@ -158,7 +158,12 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(owner, name, forbidden)
 
-    for owner, name in ((work, "_draw"), (classifier, "_train"), (classifier, "_restored"), (Denoiser, "forward")):
+    for owner, name in (
+        (unit_files, "_draw"),
+        (classifier, "_train"),
+        (classifier, "_restored"),
+        (Denoiser, "forward"),
+    ):
         forbid(owner, name)
     forbid(socket.socket, "connect")
 
@@ -213,7 +218,7 @@ def test_an_eps_network_cannot_begin_at_pure_noise(spacing: settings.Spacing, tm
     """And what the sentence advises can be had."""
     few = Exact("eps", 100)
     for sweep in (Sweep((5,), spacing=(spacing,)), Sweep((5,), ("ddpm",), spacing=("karras", spacing))):
-        with pytest.raises(AskedWrongly, match=rf"gaussian-eps predicts eps, .* {spacing} .* --spacing karras or lead"):
+        with pytest.raises(UsageError, match=rf"gaussian-eps predicts eps, .* {spacing} .* --spacing karras or lead"):
             begin([few], [sweep], Scoring(4), tmp_path, 4)
     assert begin([few], [Sweep((5,), spacing=("karras", "leading"))], Scoring(4), tmp_path, 4).left == 5 * 4 * 3 * 2
     assert list(tmp_path.iterdir()) == []

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands import TINY, did
+from cli_runner import TINY, did
 from inkwash.data import load
 from inkwash.metrics.score import NAMES
 from inkwash.settings import Scoring, Sweep
-from inkwash.study import evaluate, work
+from inkwash.study import evaluate
+from inkwash.study import units as unit_files
 from inkwash.study.evaluate import LEVELS, cost, evaluation
 from inkwash.study.session import begin
 from inkwash.study.subject import Trained
-from inkwash.study.work import Drawn, Unit
+from inkwash.study.units import Unit, UnitImages
 from inkwash.train.checkpoint import LAST, digest, facts
 
 PRINTED = {"Fréchet": "frechet", "entropy/bit": "entropy"}
@@ -136,7 +137,7 @@ def test_asked_again_it_draws_nothing(
     run: Path, told: str, written: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And finds the same, to the last digit."""
-    monkeypatch.setattr(work, "_draw", untouched)
+    monkeypatch.setattr(unit_files, "_draw", untouched)
     again = did("evaluate", run, "--steps", 2, "-n", 50, "--jobs", 1).out
     assert numbers(again) == numbers(told)
     assert "bits per dimension" not in again
@@ -151,10 +152,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "IMAGES", 8)
 
 
-def drawing(images: Callable[[int], Any]) -> Callable[..., Drawn]:
-    def draw(unit: Unit, tick: Callable[[int], object]) -> Drawn:
+def drawing(images: Callable[[int], Any]) -> Callable[..., UnitImages]:
+    def draw(unit: Unit, tick: Callable[[int], object]) -> UnitImages:
         tick(unit.cost)
-        return Drawn(images(unit.draw), unit.cell.evaluations, 0.5)
+        return UnitImages(images(unit.draw), unit.cell.evaluations, 0.5)
 
     return draw
 
@@ -164,7 +165,7 @@ def test_a_run_that_draws_held_out_images_scores_as_real_ones(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held_out = load("digits", "test").pixels.permute(0, 2, 3, 1).numpy()
-    monkeypatch.setattr(work, "_draw", drawing(lambda draw: held_out[draw * 99 : (draw + 1) * 99]))
+    monkeypatch.setattr(unit_files, "_draw", drawing(lambda draw: held_out[draw * 99 : (draw + 1) * 99]))
     did("evaluate", run, "--steps", 1, "-n", 99, "--jobs", 1, "--out", tmp_path)
     found = strict(tmp_path / "scores.json")
     assert set(found["floor"]) - set(found["scores"]) == {"accuracy"}  # nothing was asked of them
@@ -180,7 +181,9 @@ def test_a_run_that_draws_training_images_has_copied(
 ) -> None:
     """In the second of three draws."""
     train, test = (load("digits", split).pixels.permute(0, 2, 3, 1).numpy() for split in ("train", "test"))
-    monkeypatch.setattr(work, "_draw", drawing(lambda draw: (train if draw == 1 else test)[draw * 40 : draw * 40 + 40]))
+    monkeypatch.setattr(
+        unit_files, "_draw", drawing(lambda draw: (train if draw == 1 else test)[draw * 40 : draw * 40 + 40])
+    )
     out = did("evaluate", run, "--steps", 1, "-n", 40, "--jobs", 1, "--out", tmp_path).out
     assert "copies of training images: 33.33% (" in out
     assert strict(tmp_path / "scores.json")["copies"] == pytest.approx(1 / 3)
@@ -192,7 +195,7 @@ def test_n_is_as_large_as_the_set_allows(
     split: str, most: int, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     black = np.zeros((most, 8, 8, 1), np.uint8)
-    monkeypatch.setattr(work, "_draw", drawing(lambda draw: black))
+    monkeypatch.setattr(unit_files, "_draw", drawing(lambda draw: black))
     out = did("evaluate", run, "--split", split, "--features", "pixels", "--jobs", 1, "--out", tmp_path).out
     left = {"train": 1500, "test": 297}[split] - 3 * most
     assert f"3 draws of n = {most} images against {left} of digits's {split} split, in pixels features" in out

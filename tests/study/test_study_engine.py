@@ -20,20 +20,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from commands import Command, Fuse, _server
+from cli_runner import Command, Fuse, _server
 from inkwash.atomic import TEMPORARY
 from inkwash.data import Images, to_float
-from inkwash.errors import AskedWrongly, InkwashError
-from inkwash.jobs import draw as drawing
-from inkwash.jobs.draw import draw
-from inkwash.jobs.model import Model
+from inkwash.errors import InkwashError, UsageError
+from inkwash.runs import draw as drawing
+from inkwash.runs.draw import draw
+from inkwash.runs.model import Model
 from inkwash.settings import Prediction, Sampling, Scoring, Sweep
-from inkwash.study import crew, theory, work
+from inkwash.study import theory, workers
+from inkwash.study import units as unit_files
 from inkwash.study.cells import cells
 from inkwash.study.session import CELLS, Session, begin
 from inkwash.study.subject import Exact, opened
 from inkwash.study.table import Table
-from inkwash.study.work import Unit
+from inkwash.study.units import Unit
 
 SMALL = Exact(count=300)
 TWO = Sweep((2, 3), ("ddpm",), limit=("none",))
@@ -75,7 +76,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
 
 
 def counting(change: Callable[[Any, str, Any], None]) -> Counts:
-    found, drawn, scores = Counts(), work._draw, work.as_json
+    found, drawn, scores = Counts(), unit_files._draw, unit_files.as_json
 
     def counted_draw(*args: Any) -> Any:
         found.drawn += 1
@@ -85,8 +86,8 @@ def counting(change: Callable[[Any, str, Any], None]) -> Counts:
         found.scored += 1
         return scores(*args)
 
-    change(work, "_draw", counted_draw)
-    change(work, "as_json", counted_scores)
+    change(unit_files, "_draw", counted_draw)
+    change(unit_files, "as_json", counted_scores)
     return found
 
 
@@ -193,7 +194,7 @@ def test_cells_share_their_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for cell in job.cells:
         began.clear()
         for unit in (unit for unit in job.units if unit.cell == cell):
-            work.work(unit)
+            unit_files.work(unit)
         begins.append(torch.cat(began))
     assert len(begins) == 8
     for each in begins[1:]:
@@ -249,9 +250,9 @@ def test_wider_axes_compute_what_is_new_alone(tmp_path: Path, counts: Counts, wh
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before} == before
     kept = [row for row in done.rows if row.cell in [row.cell for row in whole.rows]]
     assert [row.draws for row in kept] == [row.draws for row in whole.rows]
-    narrow = study(tmp_path)
-    assert narrow.left == 0
-    assert_same(narrow.finish(1), whole)
+    cast_weights = study(tmp_path)
+    assert cast_weights.left == 0
+    assert_same(cast_weights.finish(1), whole)
 
 
 def test_another_measure_scores_anew_and_draws_nothing(tmp_path: Path, counts: Counts) -> None:
@@ -301,7 +302,7 @@ def test_damaged_files_are_computed_again(how: str, tmp_path: Path, counts: Coun
 def test_whatever_bit_of_the_images_turns_it_is_seen(tmp_path: Path) -> None:
     """Or it is one that holds nothing."""
     job = study(tmp_path)
-    work.work(job.units[0])
+    unit_files.work(job.units[0])
     path, before = job.units[0].drawn_path, job.units[0].drawn()
     content = path.read_bytes()
     seen = 0
@@ -336,10 +337,10 @@ def started(folder: Path, fuse: Fuse | None = None, env: dict[str, str] | None =
 
 
 MOMENTS = {
-    "before the first draw": (Fuse("inkwash.study.work:_draw", 1), 6, 6),
-    "before a draw": (Fuse("inkwash.study.work:_draw", 3), 4, 4),
+    "before the first draw": (Fuse("inkwash.study.units:_draw", 1), 6, 6),
+    "before a draw": (Fuse("inkwash.study.units:_draw", 3), 4, 4),
     "in a draw": (Fuse("inkwash.core.noise:Seeded.__call__", 8), 4, 4),
-    "after a draw": (Fuse("inkwash.study.work:_draw", 3, after=True), 4, 4),
+    "after a draw": (Fuse("inkwash.study.units:_draw", 3, after=True), 4, 4),
     "in the writing of images": (Fuse("numpy:savez_compressed", 3), 4, 4),
     "before images are on disk": (Fuse("inkwash.atomic:_to_disk", 5), 4, 4),
     "before images are renamed": (Fuse("pathlib:Path.replace", 5), 4, 4),
@@ -351,10 +352,10 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_and_asked_again(moment: str, tmp_path: Path, counts: Counts, whole: Table) -> None:
+@pytest.mark.parametrize("snapshot", MOMENTS)
+def test_killed_and_asked_again(snapshot: str, tmp_path: Path, counts: Counts, whole: Table) -> None:
     """Units that are finished are never computed again, and the table is the one of a study never killed."""
-    fuse, drawn, scored = MOMENTS[moment]
+    fuse, drawn, scored = MOMENTS[snapshot]
     killed = started(tmp_path, fuse)
     killed.join(60)
     assert killed.exitcode == -signal.SIGKILL
@@ -437,25 +438,25 @@ def test_how_many_processes_there_are(
     shared: list[int] = []
     job = study(tmp_path)
     for unit in sorted(job.units, key=lambda unit: -unit.cost)[1:] if world > 1 else []:
-        work.work(unit)  # those of the other process, which are awaited, and two of this one's
+        unit_files.work(unit)  # those of the other process, which are awaited, and two of this one's
 
     def share(units: list[Unit], jobs: int, tick: Any) -> None:
         shared.append(jobs)
         for unit in units:
-            work.work(unit)
+            unit_files.work(unit)
 
     monkeypatch.setenv("WORLD_SIZE", str(world))
-    monkeypatch.setattr(crew, "_cores", lambda: cores)
-    monkeypatch.setattr(crew, "_share", share)
-    monkeypatch.setattr(crew, "opened", lambda subject: Place(torch.device(devices)))
-    crew.do(job.units, jobs)
+    monkeypatch.setattr(workers, "_cores", lambda: cores)
+    monkeypatch.setattr(workers, "_share", share)
+    monkeypatch.setattr(workers, "opened", lambda subject: Place(torch.device(devices)))
+    workers.do(job.units, jobs)
     assert shared == ([expected] if expected else [])
     assert all(unit.done() for unit in job.units)
 
 
 @pytest.mark.parametrize("jobs", [0, -2])
 def test_there_is_one_process_at_least(jobs: int, tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match=rf"--jobs must be at least 1 \(got {jobs}\)"):
+    with pytest.raises(UsageError, match=rf"--jobs must be at least 1 \(got {jobs}\)"):
         study(tmp_path).finish(jobs)
     assert list(tmp_path.iterdir()) == []
 
@@ -497,7 +498,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -
         study(tmp_path).finish(1)
 
 
-def workers(command: Command) -> list[psutil.Process]:
+def processes_of(command: Command) -> list[psutil.Process]:
     assert command.process.pid is not None
     children = psutil.Process(command.process.pid).children()
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
@@ -510,7 +511,7 @@ def test_a_study_that_is_interrupted_ends_at_once_and_wholly(number: int, traine
     line = ("study", trained, "--steps", 1000, "-n", 100, "--jobs", 2, "--features", "pixels", "--out", out)
     command = Command(line, tmp_path, daemon=False)
     try:
-        while len(begun := workers(command)) < 2:
+        while len(begun := processes_of(command)) < 2:
             assert command.process.is_alive()
             time.sleep(0.005)
         if number == signal.SIGINT:

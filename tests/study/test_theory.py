@@ -21,12 +21,12 @@ from inkwash.core import (
     Noise,
     Plan,
     Seeded,
+    as_floats,
     churn,
     karras,
     leading,
     linear,
     linspace,
-    numbers,
     posterior,
     prior,
     trailing,
@@ -35,7 +35,7 @@ from inkwash.core import (
 from inkwash.data import to_float
 from inkwash.denoise import Gaussian
 from inkwash.metrics.distance import frechet
-from inkwash.sample import Ddim, DPMpp2M, Heun, Solver, ddpm, last, sample
+from inkwash.sample import DDIM, DDPM, DPMpp2M, Heun, Solver, last, sample
 from inkwash.study import theory
 from inkwash.study.theory import predict, spreads, stds
 
@@ -79,8 +79,8 @@ def ddim_by_hand(plan: Plan, s: float, eta: float, large: bool) -> float:
             continue
         beta = t.sigma**2 - (t.alpha / u.alpha * u.sigma) ** 2
         spent = (eta * u.sigma / t.sigma) ** 2 * beta
-        d, keep = gain(t, s), math.sqrt(u.sigma**2 - spent)
-        x = math.sqrt(((u.alpha * d + keep * (1 - t.alpha * d) / t.sigma) * x) ** 2
+        d, x_coef = gain(t, s), math.sqrt(u.sigma**2 - spent)
+        x = math.sqrt(((u.alpha * d + x_coef * (1 - t.alpha * d) / t.sigma) * x) ** 2
                       + (eta**2 * beta if large else spent))  # fmt: skip
     return abs(gain(plan[-2], s) * x)
 
@@ -121,15 +121,15 @@ def dpmpp_by_hand(plan: Plan, s: float, eta: float) -> float:
 
 SOLVERS: dict[str, tuple[Solver, Callable[[Plan, float], float]]] = {
     **{
-        f"ddim {eta}": (Ddim(eta), lambda plan, s, eta=eta: ddim_by_hand(plan, s, eta, False))
+        f"ddim {eta}": (DDIM(eta), lambda plan, s, eta=eta: ddim_by_hand(plan, s, eta, False))
         for eta in (0.0, 0.3, 0.8, 1.0)
     },
-    "ddim 0.3 large": (Ddim(0.3, 1.0), lambda plan, s: ddim_by_hand(plan, s, 0.3, True)),
-    "ddpm large": (ddpm(1.0), lambda plan, s: ddim_by_hand(plan, s, 1.0, True)),
-    "lab 0.25": (Ddim.lab(0.25), lambda plan, s: ddim_by_hand(plan, s, 0.5, False)),
+    "ddim 0.3 large": (DDIM(0.3, 1.0), lambda plan, s: ddim_by_hand(plan, s, 0.3, True)),
+    "ddpm large": (DDPM(1.0), lambda plan, s: ddim_by_hand(plan, s, 1.0, True)),
+    "lab 0.25": (DDIM.lab(0.25), lambda plan, s: ddim_by_hand(plan, s, 0.5, False)),
     "heun": (Heun(), heun_by_hand),
     **{
-        f"dpmpp2m {eta}": (DPMpp2M(Ddim(eta)), lambda plan, s, eta=eta: dpmpp_by_hand(plan, s, eta))
+        f"dpmpp2m {eta}": (DPMpp2M(DDIM(eta)), lambda plan, s, eta=eta: dpmpp_by_hand(plan, s, eta))
         for eta in (0.0, 0.6, 1.0)
     },
 }
@@ -156,8 +156,8 @@ class Shaky:
     """Too much noise, too small a step: a solver of one's own that is wrong on purpose."""
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:
-        keep, lift, std = posterior(t, s, 0.7)
-        return 1.1 * keep * x + 0.8 * lift * denoise(x, t) + (std + 0.1) * noise(x), None
+        x_coef, x0_coef, std = posterior(t, s, 0.7)
+        return 1.1 * x_coef * x + 0.8 * x0_coef * denoise(x, t) + (std + 0.1) * noise(x), None
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,9 @@ class Mindful:
     """Remembers x itself, and two steps of it."""
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: Any, noise: Noise) -> tuple[Tensor, Any]:
-        keep, lift, _ = posterior(t, s, 0.0)
+        x_coef, x0_coef, _ = posterior(t, s, 0.0)
         old, older = memory or (x, x)
-        return keep * x + lift * denoise(x, t) - 0.3 * (x - old) + 0.1 * (old - older), (x, old)
+        return x_coef * x + x0_coef * denoise(x, t) - 0.3 * (x - old) + 0.1 * (old - older), (x, old)
 
 
 def walked(solver: Solver, plan: Plan) -> Tensor:
@@ -188,7 +188,7 @@ def walked(solver: Solver, plan: Plan) -> Tensor:
     return last(sample(Gaussian(0.0, DATA), x, plan, solver, noise)).square().sum(0).sqrt()
 
 
-WALKERS = [Shaky(), Mindful(), Ddim(0.4), DPMpp2M(), DPMpp2M(Ddim(0.7)), Heun()]
+WALKERS = [Shaky(), Mindful(), DDIM(0.4), DPMpp2M(), DPMpp2M(DDIM(0.7)), Heun()]
 
 
 @pytest.mark.parametrize("solver", WALKERS, ids=str)
@@ -202,15 +202,15 @@ def test_spreads_are_what_the_loop_does(solver: Solver) -> None:
 
 def test_a_plan_may_end_in_noise() -> None:
     plan = trailing(Cosine(), 4)[:-1]
-    assert spreads(Ddim(1.0), plan, DATA).tolist() == pytest.approx(walked(Ddim(1.0), plan).tolist(), rel=1e-12)
-    assert numbers(plan[-1])[1] > 0.1
+    assert spreads(DDIM(1.0), plan, DATA).tolist() == pytest.approx(walked(DDIM(1.0), plan).tolist(), rel=1e-12)
+    assert as_floats(plan[-1])[1] > 0.1
 
 
 def test_drawn_images_have_the_spreads() -> None:
     """By real draws: 200,000 pixels in each direction, within 4.5 standard errors."""
     plan, data = trailing(linear(1000), 6), torch.tensor([0.9, 0.3, 0.05])
     noise, like = Seeded(3, range(10)), torch.empty(10, 3, 100, 200)
-    for solver in (ddpm(large=1.0), Shaky()):
+    for solver in (DDPM(1.0), Shaky()):
         x = last(sample(Gaussian(0.0, data[:, None, None]), prior(noise, plan[0], like), plan, solver, noise))
         drawn = x.double().transpose(0, 1).flatten(1).std(1)
         expected = spreads(solver, plan, data.double())
@@ -218,7 +218,7 @@ def test_drawn_images_have_the_spreads() -> None:
 
 
 def test_one_step_from_pure_noise_has_no_spread() -> None:
-    assert spreads(Ddim(), trailing(Cosine(), 1), DATA).tolist() == [0.0] * len(DATA)
+    assert spreads(DDIM(), trailing(Cosine(), 1), DATA).tolist() == [0.0] * len(DATA)
 
 
 # ---- the total
@@ -227,14 +227,14 @@ def test_one_step_from_pure_noise_has_no_spread() -> None:
 @pytest.mark.parametrize(
     ("solver", "order"),
     [
-        (Ddim(), 1),
-        (Ddim(0.5), 1),
-        (ddpm(), 1),
-        (ddpm(large=1.0), 1),
+        (DDIM(), 1),
+        (DDIM(0.5), 1),
+        (DDPM(), 1),
+        (DDPM(1.0), 1),
         (Heun(), 2),
         (DPMpp2M(), 2),
-        (DPMpp2M(Ddim(0.5)), 2),
-        (DPMpp2M(ddpm()), 2),
+        (DPMpp2M(DDIM(0.5)), 2),
+        (DPMpp2M(DDPM()), 2),
     ],
     ids=["ddim", "ddim 0.5", "ddpm", "ddpm large", "heun", "dpmpp2m", "dpmpp2m 0.5", "dpmpp2m 1"],
 )
@@ -253,7 +253,7 @@ def orthogonal(n: int, d: int) -> Tensor:
     return torch.cos(angles) * math.sqrt(2 * (n - 1) / n)
 
 
-@pytest.mark.parametrize("solver", [Ddim(), ddpm(), DPMpp2M()], ids=["ddim", "ddpm", "dpmpp2m"])
+@pytest.mark.parametrize("solver", [DDIM(), DDPM(), DPMpp2M()], ids=["ddim", "ddpm", "dpmpp2m"])
 def test_frechet_and_spread_are_those_of_points_with_these_deviations(solver: Solver) -> None:
     plan = trailing(Flow(), 7)
     out, points = spreads(solver, plan, DATA), orthogonal(50, len(DATA))
@@ -266,7 +266,7 @@ def test_frechet_and_spread_are_those_of_points_with_these_deviations(solver: So
 def test_the_wobble_is_that_of_simulated_draws(n: int) -> None:
     """The spread of n Gaussian images, drawn 1,500 times, varies by wobble/√(n − 1); within 4.5 standard errors."""
     plan, data = trailing(Cosine(), 6), torch.tensor([0.9, 0.5, 0.3, 0.3, 0.2, 0.05], dtype=torch.float64)
-    found, out = predict(Ddim(0.5), plan, data), spreads(Ddim(0.5), plan, data)
+    found, out = predict(DDIM(0.5), plan, data), spreads(DDIM(0.5), plan, data)
     drawn = torch.randn(1500, n, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * out
     measured = (drawn.var(1).sum(1) / data.square().sum()).sqrt()
     error = found.wobble / math.sqrt(n - 1)
@@ -276,7 +276,7 @@ def test_the_wobble_is_that_of_simulated_draws(n: int) -> None:
 
 def test_the_last_step_is_the_denoisers_whatever_the_solver() -> None:
     plan = [Cosine().at(0.5), CLEAN]
-    out = [spreads(solver, plan, DATA).tolist() for solver in (Ddim(), ddpm(), Heun(), DPMpp2M(), Shaky())]
+    out = [spreads(solver, plan, DATA).tolist() for solver in (DDIM(), DDPM(), Heun(), DPMpp2M(), Shaky())]
     assert all(each == out[0] for each in out)
     assert out[0] == pytest.approx([gain(plan[0], s) for s in DATA.tolist()])
 

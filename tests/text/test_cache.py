@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets.condition import Vector
 from inkwash.text import Joint, checked, embedded
 
@@ -96,7 +96,7 @@ def test_joint_is_not_kept(cache: Path) -> None:
 
 def test_blank_texts_are_refused_before_anything_is_computed() -> None:
     encoder = Lengths()
-    with pytest.raises(AskedWrongly, match="blank"):
+    with pytest.raises(UsageError, match="blank"):
         embedded(encoder, ["red", ""])
     assert encoder.asked == []
     assert embedded(encoder, []).shape[0] == 0

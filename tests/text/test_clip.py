@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.nets.condition import Vector
 from inkwash.text import clip, find
 from inkwash.text.clip import Clip
@@ -103,7 +103,7 @@ def test_the_digest_is_of_weights_and_words(folder: Path, copy: Path) -> None:
 
 
 def test_blank_texts_are_refused(folder: Path) -> None:
-    with pytest.raises(AskedWrongly, match="Text 2 of 2 is blank"):
+    with pytest.raises(UsageError, match="Text 2 of 2 is blank"):
         find(str(folder))(["red", " "])
 
 
@@ -135,9 +135,7 @@ def test_a_tokenizer_that_is_missing(copy: Path) -> None:
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(
-        AskedWrongly, match=r'encoder clip needs the package transformers.*pip install "inkwash\[text\]"'
-    ):
+    with pytest.raises(UsageError, match=r'encoder clip needs the package transformers.*pip install "inkwash\[text\]"'):
         find("clip")
 
 
@@ -160,6 +158,6 @@ def test_without_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caps
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(AskedWrongly, match=r"There is no text encoder clip: openai/clip-vit-base-patch32 is no folder"):
+    with pytest.raises(UsageError, match=r"There is no text encoder clip: openai/clip-vit-base-patch32 is no folder"):
         find("clip")
     assert "trying to download" in capsys.readouterr().err

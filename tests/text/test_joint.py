@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
 from inkwash.text.encoder import TextEncoder, find
 from inkwash.text.joint import Joint, words
@@ -64,11 +64,11 @@ def test_ids_are_the_same_in_every_version() -> None:
 
 def test_blank_texts_are_refused() -> None:
     for text in ("", " \n\t"):
-        with pytest.raises(AskedWrongly, match=r"Text 2 of 2 is blank .* Say in words"):
+        with pytest.raises(UsageError, match=r"Text 2 of 2 is blank .* Say in words"):
             Joint()(["red", text])
-    with pytest.raises(AskedWrongly, match="no word in '!!!'"):
+    with pytest.raises(UsageError, match="no word in '!!!'"):
         Joint()(["!!!"])
-    with pytest.raises(AskedWrongly, match="Put it in a list"):
+    with pytest.raises(UsageError, match="Put it in a list"):
         Joint()("red heart")
 
 
@@ -79,7 +79,7 @@ def test_it_is_found_and_its_embedder_takes_its_rows() -> None:
     embedder = encoder.embedder()
     assert isinstance(embedder, TextEmbedder)
     assert embedder(encoder(["red heart", "book"]), torch.ones(2, dtype=torch.bool)).vector.shape == (2, 128)
-    assert embedder.blank(torch.zeros(2, 1, 8, 8)).shape == encoder(["red heart", "book"]).shape
+    assert embedder.null(torch.zeros(2, 1, 8, 8)).shape == encoder(["red heart", "book"]).shape
 
 
 def test_in_another_process_the_rows_are_the_same_and_transformers_is_not_imported() -> None:

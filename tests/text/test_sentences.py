@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.nets.condition import Vector
 from inkwash.text import TextEncoder, find
 from inkwash.text.sentences import PACKAGE, packaged
@@ -76,7 +76,7 @@ def test_package_folder_and_name_are_one_model(minilm: TextEncoder) -> None:
 
 
 def test_blank_texts_are_refused(minilm: TextEncoder) -> None:
-    with pytest.raises(AskedWrongly, match="Text 1 of 2 is blank"):
+    with pytest.raises(UsageError, match="Text 1 of 2 is blank"):
         minilm(["", "red"])
 
 
@@ -88,7 +88,7 @@ def test_nothing_is_packaged_by_other_names() -> None:
 
 @pytest.mark.parametrize("name", ["minlm", "no/such/folder", ""])
 def test_what_is_not_there(name: str) -> None:
-    with pytest.raises(AskedWrongly) as caught:
+    with pytest.raises(UsageError) as caught:
         find(name)
     told = str(caught.value)
     assert f"There is no text encoder {name}" in told
@@ -107,14 +107,12 @@ def test_not_on_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(
-        AskedWrongly, match=r"There is no text encoder some/model: .*could not be downloaded.*--encoder"
-    ):
+    with pytest.raises(UsageError, match=r"There is no text encoder some/model: .*could not be downloaded.*--encoder"):
         find("some/model")
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text("[]")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(AskedWrongly, match=r'the package sentence-transformers.*pip install "inkwash\[text\]"'):
+    with pytest.raises(UsageError, match=r'the package sentence-transformers.*pip install "inkwash\[text\]"'):
         find(str(tmp_path))

@@ -14,7 +14,7 @@ from torch import nn
 
 from inkwash.core import V
 from inkwash.denoise import Denoiser
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.settings import Training
 from inkwash.train import Checkpoint, State, load, save
 from inkwash.train.checkpoint import BEST, FORMAT, LAST, digest, facts, sweep
@@ -116,14 +116,14 @@ def test_of_another_format(apart: int, advice: str, tmp_path: Path) -> None:
     about = json.dumps({"format": FORMAT + apart, "version": "7.5.0"})
     safetensors.torch.save_file({"a.b": torch.zeros(1)}, tmp_path / LAST, metadata={"inkwash": about})
     said = rf"inkwash 7\.5\.0 in format {FORMAT + apart}; .* reads format {FORMAT}\. {advice}\."
-    with pytest.raises(AskedWrongly, match=said):
+    with pytest.raises(UsageError, match=said):
         load(tmp_path / LAST)
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(AskedWrongly, match="there is no checkpoint at"):
+    with pytest.raises(UsageError, match="there is no checkpoint at"):
         load(tmp_path / LAST)
-    with pytest.raises(AskedWrongly, match="there is no checkpoint at"):
+    with pytest.raises(UsageError, match="there is no checkpoint at"):
         load(tmp_path)
 
 

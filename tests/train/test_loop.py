@@ -10,15 +10,14 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from inkwash.core import Cosine, Seeded, V, linear, prior, trailing
-from inkwash.core import F as Edm
+from inkwash.core import EDM, Cosine, Seeded, V, linear, prior, trailing
 from inkwash.data import Batch, Batches, Images, digits, to_float
 from inkwash.denoise import Denoiser, clip
 from inkwash.errors import InkwashError
-from inkwash.nets import Cond, Conditioned, OneHot
-from inkwash.sample import Ddim, DPMpp2M, last, sample
+from inkwash.nets import Cond, ConditionedNet, OneHot
+from inkwash.sample import DDIM, DPMpp2M, last, sample
 from inkwash.settings import Training
-from inkwash.train import Chance, Objective, Plain, Saved, State, Step, Uniform, held_out_loss, load, train
+from inkwash.train import Objective, Plain, Saved, State, Step, StepRandomness, Uniform, held_out_loss, load, train
 from inkwash.train.checkpoint import BEST, LAST
 
 
@@ -78,7 +77,7 @@ def test_a_network_of_ones_own_trains_and_samples(tmp_path: Path) -> None:
     assert images[..., 0].mean() < images[..., 3:5].mean() - 0.3
 
 
-@pytest.mark.parametrize("prediction", [V(), Edm(0.5)])
+@pytest.mark.parametrize("prediction", [V(), EDM(0.5)])
 def test_and_on_a_discrete_schedule(prediction: Any, tmp_path: Path) -> None:
     seen = []
 
@@ -92,7 +91,7 @@ def test_and_on_a_discrete_schedule(prediction: Any, tmp_path: Path) -> None:
     noise = Seeded(0, range(3))
     plan = trailing(linear(10), 10)
     x = prior(noise, plan[0], torch.empty(3, 1, 8, 8))
-    assert last(sample(clip(denoiser), x, plan, Ddim(eta=0.5), noise)).isfinite().all()
+    assert last(sample(clip(denoiser), x, plan, DDIM(eta=0.5), noise)).isfinite().all()
     assert {seen_of[0:2] + seen_of[3:] for seen_of in seen} == {(torch.float32, torch.int64, None)}
     assert {seen_of[2] for seen_of in seen} == {(50,), (16,), (3,)}
 
@@ -159,13 +158,13 @@ def test_a_seed_is_a_training(tmp_path: Path) -> None:
 
 def test_every_step_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images, times and noise are a function of the seed and the step, and none comes twice."""
-    seen: list[tuple[Tensor, Chance]] = []
+    seen: list[tuple[Tensor, StepRandomness]] = []
     real = Objective.__call__
 
-    def spy(self: Objective, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Any = None) -> Tensor:
+    def spy(self: Objective, denoiser: nn.Module, x0: Tensor, randomness: StepRandomness, cond: Any = None) -> Tensor:
         if denoiser.training:
-            seen.append((x0, chance))
-        return real(self, denoiser, x0, chance, cond)
+            seen.append((x0, randomness))
+        return real(self, denoiser, x0, randomness, cond)
 
     monkeypatch.setattr(Objective, "__call__", spy)
     for seed in (0, 1):
@@ -173,7 +172,7 @@ def test_every_step_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(seen) == 6
     assert len({x0.numpy().tobytes() for x0, _ in seen}) == 6
     for name in ("uniform", "strata", "normal", "eps", "drop"):
-        assert len({getattr(chance, name).numpy().tobytes() for _, chance in seen}) == 6
+        assert len({getattr(randomness, name).numpy().tobytes() for _, randomness in seen}) == 6
 
 
 @pytest.mark.parametrize("parts", [2, 3, 16, 100])
@@ -257,7 +256,7 @@ def asked(split: str = "train") -> Callable[[Tensor, int], Tensor]:
 
 def conditional(folder: Path, settings: Training = SETTINGS) -> tuple[State, list[Step | Saved]]:
     torch.manual_seed(settings.seed)
-    state = State.fresh(Denoiser(Conditioned(Told(), OneHot(10)), V()), settings)
+    state = State.fresh(Denoiser(ConditionedNet(Told(), OneHot(10)), V()), settings)
     batches = Batches(digits("train"), settings.batch_size, settings.seed, asks=asked())
     held_out = replace(kept(), asked=asked("test")(torch.arange(50), 0))
     accelerator = Accelerator(cpu=True)
@@ -280,10 +279,10 @@ def test_conditions_go_with_their_images(parts: int, tmp_path: Path, monkeypatch
     seen: list[bool] = []
     real = Objective.__call__
 
-    def spy(self: Objective, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Any = None) -> Tensor:
+    def spy(self: Objective, denoiser: nn.Module, x0: Tensor, randomness: StepRandomness, cond: Any = None) -> Tensor:
         if denoiser.training:
             seen.extend(label_of[x.numpy().tobytes()] == label for x, label in zip(x0, cond.tolist(), strict=True))
-        return real(self, denoiser, x0, chance, cond)
+        return real(self, denoiser, x0, randomness, cond)
 
     monkeypatch.setattr(Objective, "__call__", spy)
     conditional(tmp_path, replace(SETTINGS, steps=4, accumulate=parts))
@@ -310,7 +309,7 @@ def test_the_held_out_loss_withholds_the_same_conditions_each_time(tmp_path: Pat
     loss = held_out_loss(state.ema.model, DROPPING, batch)
     assert loss == held_out_loss(state.ema.model, DROPPING, batch)
     with torch.no_grad():
-        whole = DROPPING(state.ema.model, batch.images, Chance.of(0, tuple(batch.images.shape)), labels)
+        whole = DROPPING(state.ema.model, batch.images, StepRandomness.of(0, tuple(batch.images.shape)), labels)
     assert loss == pytest.approx(whole.mean().item(), rel=1e-5)
     few = replace(kept(), asked=labels[:50])
     assert events[-1].held_out == held_out_loss(state.ema.model, DROPPING, few)

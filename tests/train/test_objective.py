@@ -8,24 +8,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inkwash.core import VE, X0, Cosine, Eps, F, Flow, Level, U, V, cosine, linear
+from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, cosine, linear
 from inkwash.denoise import Denoiser, Gaussian
-from inkwash.nets import Conditioned, OneHot, UNet
+from inkwash.nets import ConditionedNet, OneHot, UNet
 from inkwash.train.objective import (
     SNR,
-    Chance,
     LogitNormal,
     LogNormal,
     MinSNR,
     Objective,
     Plain,
+    StepRandomness,
     Stratified,
     Uniform,
     shifted,
 )
 
 MEAN, STD = 0.2, 0.5
-PREDICTIONS = [Eps(), X0(), V(), U(), F(STD)]
+PREDICTIONS = [Eps(), X0(), V(), FlowVelocity(), EDM(STD)]
 each = pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: type(p).__name__)
 SCHEDULES = {"linear": linear(1000), "cosine": cosine(1000), "Cosine": Cosine(), "Flow": Flow(), "VE": VE(0.02, 5.0)}
 spread_over = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
@@ -66,7 +66,7 @@ def row(prediction, alpha: float, sigma: float) -> tuple[float, float]:
             return 0.0, 1.0
         case X0():
             return 1.0, 0.0
-        case U():
+        case FlowVelocity():
             return -1.0, 1.0
         case V():
             length = math.hypot(alpha, sigma)
@@ -82,12 +82,12 @@ def test_a_perfect_networks_loss_is_what_cannot_be_known(prediction, schedule) -
 
     Image by image, over 40,000 pixels each, within 5 standard errors (there are 8 of 25 cases).
     """
-    chance = Chance.of(1, (8, 1, 200, 200))
+    randomness = StepRandomness.of(1, (8, 1, 200, 200))
     x0 = MEAN + STD * randn(8, 1, 200, 200, seed=7)
-    losses = Objective(schedule, prediction, Uniform(), Plain())(Oracle(prediction), x0, chance)
+    losses = Objective(schedule, prediction, Uniform(), Plain())(Oracle(prediction), x0, randomness)
     assert losses.shape == (8,)
     assert losses.dtype == torch.float32
-    for loss, (alpha, sigma) in zip(losses.tolist(), floats(schedule, chance.uniform), strict=True):
+    for loss, (alpha, sigma) in zip(losses.tolist(), floats(schedule, randomness.uniform), strict=True):
         a, b = row(prediction, alpha, sigma)
         unknown = (STD * sigma) ** 2 / ((STD * alpha) ** 2 + sigma**2)
         expected = (a - b * alpha / sigma) ** 2 * unknown
@@ -99,10 +99,10 @@ def test_a_perfect_networks_loss_is_what_cannot_be_known(prediction, schedule) -
 @pytest.mark.parametrize("norm", ["mse", "l1"])
 def test_a_silent_networks_loss_is_the_targets_size(prediction, schedule, norm) -> None:
     """F ~ N(a·m, a²s² + b²): its mean square, or the mean of its absolute value (the folded normal's)."""
-    chance = Chance.of(2, (8, 1, 200, 200))
+    randomness = StepRandomness.of(2, (8, 1, 200, 200))
     x0 = MEAN + STD * randn(8, 1, 200, 200, seed=8)
-    losses = Objective(schedule, prediction, Uniform(), Plain(), norm)(Silent(), x0, chance)
-    for loss, (alpha, sigma) in zip(losses.tolist(), floats(schedule, chance.uniform), strict=True):
+    losses = Objective(schedule, prediction, Uniform(), Plain(), norm)(Silent(), x0, randomness)
+    for loss, (alpha, sigma) in zip(losses.tolist(), floats(schedule, randomness.uniform), strict=True):
         a, b = row(prediction, alpha, sigma)
         m, s = a * MEAN, math.hypot(a * STD, b)
         if norm == "mse":
@@ -119,10 +119,10 @@ def test_a_silent_networks_loss_is_the_targets_size(prediction, schedule, norm) 
 @pytest.mark.parametrize("gamma", [1.0, 5.0])
 def test_min_snr_weighs_the_images_error_by_the_clipped_snr(prediction, schedule, gamma: float) -> None:
     """min(SNR, γ)·|x₀ − x̂₀|², whatever is predicted: the loss on F times one weight per image."""
-    chance, x0 = Chance.of(3, (16, 1, 4, 4)), randn(16, 1, 4, 4)
-    plain = Objective(schedule, prediction, Uniform(), Plain())(Silent(), x0, chance)
-    weighed = Objective(schedule, prediction, Uniform(), MinSNR(gamma))(Silent(), x0, chance)
-    for one, other, (alpha, sigma) in zip(plain, weighed, floats(schedule, chance.uniform), strict=True):
+    randomness, x0 = StepRandomness.of(3, (16, 1, 4, 4)), randn(16, 1, 4, 4)
+    plain = Objective(schedule, prediction, Uniform(), Plain())(Silent(), x0, randomness)
+    weighed = Objective(schedule, prediction, Uniform(), MinSNR(gamma))(Silent(), x0, randomness)
+    for one, other, (alpha, sigma) in zip(plain, weighed, floats(schedule, randomness.uniform), strict=True):
         a, b = row(prediction, alpha, sigma)
         on_f = (sigma / (alpha * b - sigma * a)) ** 2  # |x₀ − x̂₀|² = (σ/det)²·|F − F'|²
         snr = (alpha / sigma) ** 2
@@ -147,18 +147,18 @@ def test_min_snr_is_the_papers_for_eps_and_v(schedule) -> None:
 def test_the_loss_is_a_number_at_pure_noise_too(prediction, schedule) -> None:
     """Where SNR = 0, and eps says nothing of x₀; its weight tends to 1 there."""
     last = torch.tensor([1.0, 1 - 2**-24])
-    chance = Chance(last, last, torch.zeros(2), randn(2, 1, 4, 4), last)
+    randomness = StepRandomness(last, last, torch.zeros(2), randn(2, 1, 4, 4), last)
     for weight in (Plain(), MinSNR()):
-        losses = Objective(schedule, prediction, Uniform(), weight)(Silent(), randn(2, 1, 4, 4, seed=1), chance)
+        losses = Objective(schedule, prediction, Uniform(), weight)(Silent(), randn(2, 1, 4, 4, seed=1), randomness)
         assert losses.isfinite().all()
     level = Level(1.0, torch.zeros(1), torch.ones(1))
     assert MinSNR()(level, torch.zeros(1)).item() == 1
 
 
-def of_normal(normal: Tensor) -> Chance:
+def of_normal(normal: Tensor) -> StepRandomness:
     """A chance in which nothing else has a value."""
     nothing = torch.full_like(normal, math.nan)
-    return Chance(nothing, nothing, normal, nothing, nothing)
+    return StepRandomness(nothing, nothing, normal, nothing, nothing)
 
 
 @pytest.mark.parametrize("schedule", [linear(1000), VE(), Flow()])
@@ -192,8 +192,8 @@ def test_logit_normal_draws() -> None:
 def test_stratified_draws_one_time_in_each_part(schedule) -> None:
     """Of 100 equal parts of time, for a batch of 100, whatever the seed."""
     for seed in range(5):
-        t = Stratified()(schedule, Chance.of(seed, (100, 1, 1, 1))).t
-        position = ((t + 0.5) / 1000 if schedule.rows else t).double().sort().values
+        t = Stratified()(schedule, StepRandomness.of(seed, (100, 1, 1, 1))).t
+        position = ((t + 0.5) / 1000 if schedule.num_timesteps else t).double().sort().values
         apart = position * 100 - torch.arange(100)
         assert apart.min() > -0.1  # half a row, and the least noisy level there is
         assert apart.max() < 1.1
@@ -203,13 +203,13 @@ def test_stratified_draws_one_time_in_each_part(schedule) -> None:
 def test_uniform_draws_every_time_alike_and_each_by_itself(schedule) -> None:
     """Mean and variance of a uniform position within 4 standard errors, and no order in a batch."""
     n = 50_000
-    t = Uniform()(schedule, Chance.of(0, (n, 1, 1, 1))).t
-    position = ((t + 0.5) / 1000 if schedule.rows else t).double()
+    t = Uniform()(schedule, StepRandomness.of(0, (n, 1, 1, 1))).t
+    position = ((t + 0.5) / 1000 if schedule.num_timesteps else t).double()
     assert abs(position.mean() - 1 / 2) < 4 / math.sqrt(12 * n) + 1e-6
     assert abs(position.var() - 1 / 12) < 4 / math.sqrt(180 * n) + 1e-6
     one, other = position[1:] - 0.5, position[:-1] - 0.5
     assert abs((one * other).mean()) < 4 / 12 / math.sqrt(n)
-    occupied = (position * n).long().unique().numel() / n if schedule.rows is None else 1 - math.exp(-1)
+    occupied = (position * n).long().unique().numel() / n if schedule.num_timesteps is None else 1 - math.exp(-1)
     assert occupied == pytest.approx(1 - math.exp(-1), abs=0.01)  # strata would occupy all
 
 
@@ -221,32 +221,32 @@ def test_shifts_move_the_logit_of_time(shift: float) -> None:
     torch.testing.assert_close(torch.logit(shifted(u, shift))[inside], expected[inside], rtol=1e-9, atol=1e-6)
     assert shifted(torch.tensor(0.0), shift) == 0
     assert shifted(torch.tensor(1 - 2**-24), shift) < 1  # not pure noise
-    chance = Chance.of(0, (500, 1, 1, 1))
-    for draw, of in ((Uniform(shift), chance.uniform), (Stratified(shift), chance.strata)):
-        assert torch.equal(draw(Flow(), chance).t, Flow().draw(shifted(of, shift)))
+    randomness = StepRandomness.of(0, (500, 1, 1, 1))
+    for draw, of in ((Uniform(shift), randomness.uniform), (Stratified(shift), randomness.strata)):
+        assert torch.equal(draw(Flow(), randomness).t, Flow().draw(shifted(of, shift)))
 
 
 def test_no_shift_changes_no_bit() -> None:
-    chance = Chance.of(0, (500, 1, 1, 1))
-    assert torch.equal(shifted(chance.uniform, 1.0), chance.uniform)
+    randomness = StepRandomness.of(0, (500, 1, 1, 1))
+    assert torch.equal(shifted(randomness.uniform, 1.0), randomness.uniform)
 
 
 def test_draws_are_tensors_of_one_level_each() -> None:
     for schedule in SCHEDULES.values():
         for draw in (Uniform(), Stratified(), LogNormal(), LogitNormal()):
-            assert all(value.shape == (7,) for value in draw(schedule, Chance.of(0, (7, 1, 2, 2))))
+            assert all(value.shape == (7,) for value in draw(schedule, StepRandomness.of(0, (7, 1, 2, 2))))
 
 
 @pytest.mark.parametrize("B", [1, 2, 7, 128, 1000])
 @pytest.mark.parametrize("seed", [0, 1, 2**62])
 def test_chance_is_stratified_and_below_one(B: int, seed: int) -> None:
-    chance = Chance.of(seed, (B, 1, 2, 2))
-    for values in (chance.uniform, chance.strata, chance.drop):
+    randomness = StepRandomness.of(seed, (B, 1, 2, 2))
+    for values in (randomness.uniform, randomness.strata, randomness.drop):
         assert (values.dtype, values.shape) == (torch.float32, (B,))
         assert values.min() >= 0
         assert values.max() < 1
     # one in each part; their place within it is common to all
-    shift = chance.strata.double().sort().values * B - torch.arange(B)
+    shift = randomness.strata.double().sort().values * B - torch.arange(B)
     assert shift.min() > -1e-3
     assert shift.max() < 1 + 1e-3
     assert shift.max() - shift.min() < 1e-3
@@ -255,26 +255,33 @@ def test_chance_is_stratified_and_below_one(B: int, seed: int) -> None:
 def test_the_largest_shift_still_draws_below_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """(127 + (1 − 2⁻²⁴))/128 is 1 in float32, where continuous schedules have no signal left."""
     monkeypatch.setattr(torch, "rand", lambda *shape, **options: torch.tensor(1 - 2**-24))
-    assert Chance.of(0, (128, 1, 2, 2)).strata.max() < 1
+    assert StepRandomness.of(0, (128, 1, 2, 2)).strata.max() < 1
 
 
 def test_chance_is_a_function_of_the_seed() -> None:
-    one, same, other = (Chance.of(seed, (6, 1, 3, 3)) for seed in (5, 5, 6))
+    one, same, other = (StepRandomness.of(seed, (6, 1, 3, 3)) for seed in (5, 5, 6))
     for name in ("uniform", "strata", "normal", "eps", "drop"):
         assert torch.equal(getattr(one, name), getattr(same, name))
         assert not torch.equal(getattr(one, name), getattr(other, name))
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    Chance.of(0, (6, 1, 3, 3))
+    StepRandomness.of(0, (6, 1, 3, 3))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_chance_is_unit_normal_and_unordered() -> None:
-    chance = Chance.of(0, (1000, 1, 10, 10))
-    for values in (chance.normal, chance.eps.flatten()):
+    randomness = StepRandomness.of(0, (1000, 1, 10, 10))
+    for values in (randomness.normal, randomness.eps.flatten()):
         assert abs(values.mean()) < 4 / math.sqrt(values.numel())
         assert abs(values.std() - 1) < 4 / math.sqrt(2 * values.numel())
-    parts = [torch.arange(1000.0), chance.uniform, chance.strata, chance.normal, chance.eps[:, 0, 0, 0], chance.drop]
+    parts = [
+        torch.arange(1000.0),
+        randomness.uniform,
+        randomness.strata,
+        randomness.normal,
+        randomness.eps[:, 0, 0, 0],
+        randomness.drop,
+    ]
     assert (torch.corrcoef(torch.stack(parts)) - torch.eye(6)).abs().max() < 4 / math.sqrt(1000)
 
 
@@ -285,12 +292,12 @@ def test_any_split_of_a_batch_has_the_losses_of_the_whole(cuts: list[int]) -> No
     denoiser = Denoiser(UNet(channels=8, mults=(1, 2), blocks=1), V())
     nn.init.normal_(denoiser.net.last.weight, std=0.1)
     objective = Objective(linear(1000), V(), Uniform(), MinSNR())
-    chance, x0 = Chance.of(1, (12, 1, 8, 8)), randn(12, 1, 8, 8)
+    randomness, x0 = StepRandomness.of(1, (12, 1, 8, 8)), randn(12, 1, 8, 8)
     ends = [0, *cuts, 12]
     parts = [slice(a, b) for a, b in pairwise(ends)]
     with torch.no_grad():
-        whole = objective(denoiser, x0, chance)
-        apart = torch.cat([objective(denoiser, x0[part], chance.part(part)) for part in parts])
+        whole = objective(denoiser, x0, randomness)
+        apart = torch.cat([objective(denoiser, x0[part], randomness.part(part)) for part in parts])
     torch.testing.assert_close(apart, whole, rtol=1e-4, atol=1e-6)
 
 
@@ -305,16 +312,16 @@ def test_a_denoisers_own_network_is_compared_with_the_target(prediction) -> None
             return 0.3 * x
 
     cond = torch.ones(2, 4)
-    schedule, x0, chance = linear(1000), randn(2, 1, 3, 3), Chance.of(9, (2, 1, 3, 3))
-    losses = Objective(schedule, prediction, Uniform(), Plain())(Denoiser(Net(), prediction, STD), x0, chance, cond)
+    schedule, x0, randomness = linear(1000), randn(2, 1, 3, 3), StepRandomness.of(9, (2, 1, 3, 3))
+    losses = Objective(schedule, prediction, Uniform(), Plain())(Denoiser(Net(), prediction, STD), x0, randomness, cond)
     assert seen["cond"].value is cond
-    assert seen["cond"].kept.tolist() == [True, True]
+    assert seen["cond"].present.tolist() == [True, True]
     assert seen["t"].dtype == torch.int64
-    for i, (alpha, sigma) in enumerate(floats(schedule, chance.uniform)):
+    for i, (alpha, sigma) in enumerate(floats(schedule, randomness.uniform)):
         a, b = row(prediction, alpha, sigma)
-        x = (alpha * x0[i] + sigma * chance.eps[i]) / math.hypot(alpha * STD, sigma)
+        x = (alpha * x0[i] + sigma * randomness.eps[i]) / math.hypot(alpha * STD, sigma)
         torch.testing.assert_close(seen["x"][i], x, rtol=1e-5, atol=1e-6)
-        error = 0.3 * x - (a * x0[i] + b * chance.eps[i])
+        error = 0.3 * x - (a * x0[i] + b * randomness.eps[i])
         assert losses[i].item() == pytest.approx(error.square().mean().item(), rel=1e-4)
 
 
@@ -325,7 +332,7 @@ def test_the_loss_reaches_every_weight() -> None:
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)
     Objective(cosine(100), Eps(), Uniform(), MinSNR(), "l1")(
-        denoiser, randn(4, 1, 8, 8), Chance.of(0, (4, 1, 8, 8))
+        denoiser, randn(4, 1, 8, 8), StepRandomness.of(0, (4, 1, 8, 8))
     ).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in denoiser.parameters())
 
@@ -334,10 +341,10 @@ def test_the_loss_reaches_every_weight() -> None:
 @spread_over
 def test_snr_weighs_the_images_error_by_the_snr(prediction, schedule) -> None:
     """SNR·|x₀ − x̂₀|², whatever is predicted: MinSNR without its limit."""
-    chance, x0 = Chance.of(3, (16, 1, 4, 4)), randn(16, 1, 4, 4)
-    plain = Objective(schedule, prediction, Uniform(), Plain())(Silent(), x0, chance)
-    weighed = Objective(schedule, prediction, Uniform(), SNR())(Silent(), x0, chance)
-    for one, other, (alpha, sigma) in zip(plain, weighed, floats(schedule, chance.uniform), strict=True):
+    randomness, x0 = StepRandomness.of(3, (16, 1, 4, 4)), randn(16, 1, 4, 4)
+    plain = Objective(schedule, prediction, Uniform(), Plain())(Silent(), x0, randomness)
+    weighed = Objective(schedule, prediction, Uniform(), SNR())(Silent(), x0, randomness)
+    for one, other, (alpha, sigma) in zip(plain, weighed, floats(schedule, randomness.uniform), strict=True):
         a, b = row(prediction, alpha, sigma)
         on_f = (sigma / (alpha * b - sigma * a)) ** 2
         assert other.item() == pytest.approx((alpha / sigma) ** 2 * on_f * one.item(), rel=1e-4)
@@ -369,21 +376,23 @@ class Told(nn.Module):
         return torch.zeros_like(x)
 
 
-def told(drop: float, chance: Chance, cond: Tensor | None) -> Any:
+def told(drop: float, randomness: StepRandomness, cond: Tensor | None) -> Any:
     denoiser = Told()
-    Objective(Cosine(), V(), Uniform(), Plain(), drop=drop)(denoiser, torch.zeros_like(chance.eps), chance, cond)
+    Objective(Cosine(), V(), Uniform(), Plain(), drop=drop)(
+        denoiser, torch.zeros_like(randomness.eps), randomness, cond
+    )
     return denoiser.asked
 
 
 def test_a_share_of_the_conditions_is_withheld() -> None:
     """Each by itself, with probability `drop`, within 4 standard errors; the values are left as they are."""
     n, cond = 20_000, torch.arange(20_000)
-    chance = Chance.of(0, (n, 1, 1, 1))
+    randomness = StepRandomness.of(0, (n, 1, 1, 1))
     before = torch.zeros(n, dtype=torch.bool)
     for share in (0.1, 0.25, 0.9):
-        asked = told(share, chance, cond)
+        asked = told(share, randomness, cond)
         assert asked.value is cond
-        withheld = ~asked.kept
+        withheld = ~asked.present
         assert abs(withheld.double().mean() - share) < 4 * math.sqrt(share * (1 - share) / n)
         both = (withheld[1:] & withheld[:-1]).double().mean()
         assert abs(both - share**2) < 6 * math.sqrt(share**2 / n)  # no runs of them
@@ -392,34 +401,34 @@ def test_a_share_of_the_conditions_is_withheld() -> None:
 
 
 def test_none_and_all_are_exact() -> None:
-    chance = Chance.of(0, (1000, 1, 1, 1))
-    chance.drop[0], chance.drop[1] = 0.0, 1 - 2**-24
-    assert told(0.0, chance, torch.zeros(1000)).kept.all()
-    assert not told(1.0, chance, torch.zeros(1000)).kept.any()
-    assert told(0.5, chance, None) is None
+    randomness = StepRandomness.of(0, (1000, 1, 1, 1))
+    randomness.drop[0], randomness.drop[1] = 0.0, 1 - 2**-24
+    assert told(0.0, randomness, torch.zeros(1000)).present.all()
+    assert not told(1.0, randomness, torch.zeros(1000)).present.any()
+    assert told(0.5, randomness, None) is None
 
 
 def test_a_withheld_condition_is_none() -> None:
     """The loss of an image whose condition is withheld is that of one never told, and of no other."""
     torch.manual_seed(0)
-    net = Conditioned(UNet(channels=8, mults=(1, 2), blocks=1, vector=3), OneHot(3))
+    net = ConditionedNet(UNet(channels=8, mults=(1, 2), blocks=1, vector=3), OneHot(3))
     for parameter in net.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.2)
-    denoiser, chance, x0 = Denoiser(net, V()), Chance.of(1, (12, 1, 8, 8)), randn(12, 1, 8, 8)
+    denoiser, randomness, x0 = Denoiser(net, V()), StepRandomness.of(1, (12, 1, 8, 8)), randn(12, 1, 8, 8)
     cond = torch.arange(12) % 3
     objective = Objective(Cosine(), V(), Uniform(), Plain(), drop=0.5)
     with torch.no_grad():
-        mixed, never = objective(denoiser, x0, chance, cond), objective(denoiser, x0, chance)
-        always = Objective(Cosine(), V(), Uniform(), Plain())(denoiser, x0, chance, cond)
-    withheld = chance.drop < 0.5
+        mixed, never = objective(denoiser, x0, randomness, cond), objective(denoiser, x0, randomness)
+        always = Objective(Cosine(), V(), Uniform(), Plain())(denoiser, x0, randomness, cond)
+    withheld = randomness.drop < 0.5
     assert withheld.any()
     assert not withheld.all()
     torch.testing.assert_close(mixed, torch.where(withheld, never, always), rtol=1e-5, atol=1e-6)
     assert ((always - never).abs() > 1e-3).all()
     ends = [slice(0, 5), slice(5, 12)]
     with torch.no_grad():
-        apart = torch.cat([objective(denoiser, x0[part], chance.part(part), cond[part]) for part in ends])
+        apart = torch.cat([objective(denoiser, x0[part], randomness.part(part), cond[part]) for part in ends])
     torch.testing.assert_close(apart, mixed, rtol=1e-4, atol=1e-6)
 
 
@@ -429,9 +438,9 @@ def test_what_is_withheld_changed_nothing_drawn_before() -> None:
     shift, order = torch.rand((), generator=generator), torch.randperm(6, generator=generator)
     normal, eps = torch.randn(6, generator=generator), torch.randn(6, 1, 3, 3, generator=generator)
     uniform = torch.rand(6, generator=generator)
-    chance = Chance.of(11, (6, 1, 3, 3))
+    randomness = StepRandomness.of(11, (6, 1, 3, 3))
     for got, expected in zip(
-        (chance.strata, chance.normal, chance.eps, chance.uniform),
+        (randomness.strata, randomness.normal, randomness.eps, randomness.uniform),
         ((order + shift) / 6, normal, eps, uniform),
         strict=True,
     ):

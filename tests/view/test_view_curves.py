@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view import forward_figure, loss_figure, read_provenance, write
 from inkwash.view.curves import _running_mean
 from inkwash.view.grid import enlarge
@@ -75,7 +75,7 @@ def test_forward_figure_draws_every_curve():
     ],
 )
 def test_forward_figure_refuses_what_does_not_match(images, captions, curves):
-    with pytest.raises(AskedWrongly):
+    with pytest.raises(UsageError):
         forward_figure(images, captions, curves, "")
 
 
@@ -102,7 +102,7 @@ def test_loss_figure_shows_the_held_out_loss():
 
 @pytest.mark.parametrize("arguments", [([], []), ([1], [1, 2]), ([1], [1], ([1], []))])
 def test_loss_figure_refuses_what_does_not_match(arguments):
-    with pytest.raises(AskedWrongly):
+    with pytest.raises(UsageError):
         loss_figure(*arguments)
 
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view import grid, pick
 from inkwash.view.grid import BACKGROUND
 
@@ -87,13 +87,13 @@ def test_labels_know_greek():
     ],
 )
 def test_other_arrays_are_refused(images):
-    with pytest.raises(AskedWrongly, match="uint8"):
+    with pytest.raises(UsageError, match="uint8"):
         grid(images)
 
 
 @pytest.mark.parametrize("options", [{"columns": 0}, {"gap": -1}, {"scale": 0}, {"columns": 2, "labels": ["one"]}])
 def test_impossible_layouts_are_refused(options):
-    with pytest.raises(AskedWrongly):
+    with pytest.raises(UsageError):
         grid(numbered(4), **options)
 
 
@@ -110,5 +110,5 @@ def test_picked_moments_are_evenly_spread_from_first_to_last(n_moments, n_frames
 
 @pytest.mark.parametrize(("n_moments", "n_frames"), [(0, 10), (10, 1), (-1, 5)])
 def test_nothing_can_be_picked_from_nothing(n_moments, n_frames):
-    with pytest.raises(AskedWrongly):
+    with pytest.raises(UsageError):
         pick(n_moments, n_frames)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from inkwash.atomic import replacing
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 
@@ -31,12 +31,12 @@ def test_a_file_may_be_replaced_and_an_empty_folder_filled(tmp_path):
 @pytest.mark.parametrize("name", ["a.jpg", "a.pngg", "v1.2", "a.tar.gz"])
 def test_an_unknown_ending_names_the_possible_ones(tmp_path, name):
     for function in (check_out, needs_frames):
-        with pytest.raises(AskedWrongly, match=r"\.png .*\.gif, \.webp and \.mp4 .*\.npz .*folder of PNGs"):
+        with pytest.raises(UsageError, match=r"\.png .*\.gif, \.webp and \.mp4 .*\.npz .*folder of PNGs"):
             function(tmp_path / name)
 
 
 def test_an_ending_alone_is_no_name(tmp_path):
-    with pytest.raises(AskedWrongly, match=r"samples\.png"):
+    with pytest.raises(UsageError, match=r"samples\.png"):
         check_out(tmp_path / ".png")
 
 
@@ -47,14 +47,14 @@ def test_needs_frames():
 
 def test_a_folder_with_the_ending_of_a_file_is_refused(tmp_path):
     (tmp_path / "a.png").mkdir()
-    with pytest.raises(AskedWrongly, match="is a folder"):
+    with pytest.raises(UsageError, match="is a folder"):
         check_out(tmp_path / "a.png")
 
 
 def test_a_file_with_the_name_of_a_folder_is_refused(tmp_path):
     (tmp_path / "a").touch()
     for name in ("a", "a/"):
-        with pytest.raises(AskedWrongly, match="is a file"):
+        with pytest.raises(UsageError, match="is a file"):
             check_out(f"{tmp_path}/{name}")
 
 
@@ -64,25 +64,25 @@ def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     for path in (tmp_path / "full", ".", "", tmp_path / "here"):
-        with pytest.raises(AskedWrongly, match="empty or not there yet"):
+        with pytest.raises(UsageError, match="empty or not there yet"):
             check_out(path)
 
 
 def test_a_parent_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     for name in ("file/a.png", "file/b/a.png", "file/b/"):
-        with pytest.raises(AskedWrongly, match="is not a folder"):
+        with pytest.raises(UsageError, match="is not a folder"):
             check_out(f"{tmp_path}/{name}")
 
 
 def test_a_parent_that_may_not_be_written_in_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # as tests may run as root
-    with pytest.raises(AskedWrongly, match="may not write in"):
+    with pytest.raises(UsageError, match="may not write in"):
         check_out(tmp_path / "new" / "a.png")
 
 
 def test_a_name_that_the_system_refuses_is_refused(tmp_path):
-    with pytest.raises(AskedWrongly, match="too long"):
+    with pytest.raises(UsageError, match="too long"):
         check_out(tmp_path / f"{'a' * 300}.png")
 
 
@@ -127,7 +127,7 @@ def test_a_full_disk_is_said_in_a_sentence(tmp_path, monkeypatch, images, grey_f
     with pytest.raises(InkwashError, match=r"No space left on device\. Nothing was changed") as raised:
         write(tmp_path / f"a{ending}", images, {}, grey_frames)
     assert str(tmp_path / f"a{ending}") in str(raised.value)
-    assert not isinstance(raised.value, AskedWrongly)
+    assert not isinstance(raised.value, UsageError)
     assert list(tmp_path.iterdir()) == []
 
 

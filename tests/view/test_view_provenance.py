@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view import read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 
@@ -15,14 +15,14 @@ ENDINGS = [".png", ".gif", ".webp", ".mp4", ".npz"]
 
 @pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.jpg", "folder", "folder/a.npz"])
 def test_a_missing_file_is_named(tmp_path, name):
-    with pytest.raises(AskedWrongly, match=f"There is no .*{name}"):
+    with pytest.raises(UsageError, match=f"There is no .*{name}"):
         read_provenance(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.txt", "a"])
 def test_another_kind_is_refused_and_the_kinds_are_named(tmp_path, name):
     (tmp_path / name).write_text("{}")
-    with pytest.raises(AskedWrongly, match=r"\.png, \.gif, \.webp, \.mp4, \.npz and folders"):
+    with pytest.raises(UsageError, match=r"\.png, \.gif, \.webp, \.mp4, \.npz and folders"):
         read_provenance(tmp_path / name)
 
 
@@ -47,13 +47,13 @@ def plain(folder, ending: str) -> None:
 @pytest.mark.parametrize("ending", [*ENDINGS, ""])
 def test_files_of_other_programs_carry_none(tmp_path, ending):
     plain(tmp_path, ending)
-    with pytest.raises(AskedWrongly, match="carries no provenance"):
+    with pytest.raises(UsageError, match="carries no provenance"):
         read_provenance(tmp_path / f"a{ending}" if ending else tmp_path)
 
 
 def test_a_list_is_no_provenance(tmp_path):
     (tmp_path / "provenance.json").write_text("[1, 2]")
-    with pytest.raises(AskedWrongly, match="carries no provenance"):
+    with pytest.raises(UsageError, match="carries no provenance"):
         read_provenance(tmp_path)
 
 
@@ -61,7 +61,7 @@ def test_a_list_is_no_provenance(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"not at all", b"\x00" * 1000])
 def test_what_is_no_such_file_is_damaged(tmp_path, ending, content):
     (tmp_path / f"a{ending}").write_bytes(content)
-    with pytest.raises(AskedWrongly, match=r"damaged|no provenance"):
+    with pytest.raises(UsageError, match=r"damaged|no provenance"):
         read_provenance(tmp_path / f"a{ending}")
 
 
@@ -72,7 +72,7 @@ def test_a_file_that_breaks_off_is_damaged(tmp_path, ending, images, grey_frames
     whole = path.read_bytes()
     for part in (0.1, 0.5, 0.9):
         path.write_bytes(whole[: int(part * len(whole))])
-        with pytest.raises(AskedWrongly, match=r"damaged|its end is missing"):
+        with pytest.raises(UsageError, match=r"damaged|its end is missing"):
             read_provenance(path)
 
 
@@ -85,11 +85,11 @@ def test_flipped_bytes_are_never_more_than_a_sentence(tmp_path, ending, images, 
         damaged = whole.copy()
         damaged[rng.integers(0, min(len(whole), 600), 3)] = rng.integers(0, 256, 3)
         path.write_bytes(damaged.tobytes())
-        with contextlib.suppress(AskedWrongly):  # the one error that is allowed
+        with contextlib.suppress(UsageError):  # the one error that is allowed
             assert isinstance(read_provenance(path), dict)
 
 
 def test_nothing_pickled_is_ever_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", provenance=np.array({"a": 1}, dtype=object))
-    with pytest.raises(AskedWrongly, match="damaged"):
+    with pytest.raises(UsageError, match="damaged"):
         read_provenance(tmp_path / "a.npz")

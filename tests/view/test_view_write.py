@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view import grid, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 
@@ -192,30 +192,30 @@ def test_the_time_of_day_is_in_no_npz(tmp_path, images):
 
 @pytest.mark.parametrize("frames", [None, []])
 def test_an_animation_needs_frames(tmp_path, images, frames):
-    with pytest.raises(AskedWrongly, match="frame"):
+    with pytest.raises(UsageError, match="frame"):
         write(tmp_path / "a.gif", images, {}, frames)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_frames_have_one_size(tmp_path, images, grey_frames):
-    with pytest.raises(AskedWrongly, match="one size"):
+    with pytest.raises(UsageError, match="one size"):
         write(tmp_path / "a.webp", images, {}, [grey_frames[0], grey_frames[1][1:]])
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("fps", [0, -1, 51, float("nan")])
 def test_fps_has_a_range(tmp_path, images, grey_frames, fps):
-    with pytest.raises(AskedWrongly, match="frames per second"):
+    with pytest.raises(UsageError, match="frames per second"):
         write(tmp_path / "a.gif", images, {}, grey_frames, fps=fps)
 
 
 def test_no_form_of_animation_holds_a_giant(tmp_path, images):
-    with pytest.raises(AskedWrongly, match="16383"):
+    with pytest.raises(UsageError, match="16383"):
         write(tmp_path / "a.webp", images, {}, [np.zeros((1, 20000, 1), dtype=np.uint8)])
 
 
 def test_floats_are_refused(tmp_path, images):
-    with pytest.raises(AskedWrongly, match="uint8"):
+    with pytest.raises(UsageError, match="uint8"):
         write(tmp_path / "a.npz", images / 255, {})
 
 

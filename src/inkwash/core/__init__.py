@@ -1,19 +1,19 @@
 """The mathematics: levels, schedules, predictions, plans, kernels and noise. Imports torch alone."""
 
 from inkwash.core.kernel import diffuse, drift, forward, posterior
-from inkwash.core.level import CLEAN, Denoise, Level, Scalar, numbers
+from inkwash.core.level import CLEAN, Denoise, Level, Scalar, as_floats
 from inkwash.core.noise import Noise, Seeded, mix, prior
 from inkwash.core.plan import Plan, Spacing, churn, karras, leading, linspace, trailing, travel, truncate
 from inkwash.core.prediction import (
+    EDM,
     X0,
     Eps,
-    F,
+    FlowVelocity,
     Prediction,
-    U,
     V,
     determinant,
     eps_from,
-    spread,
+    marginal_std,
     target,
     x0_from,
 )
@@ -21,14 +21,15 @@ from inkwash.core.schedule import VE, Cosine, Discrete, Flow, Schedule, cosine, 
 
 __all__ = [
     "CLEAN",
+    "EDM",
     "VE",
     "X0",
     "Cosine",
     "Denoise",
     "Discrete",
     "Eps",
-    "F",
     "Flow",
+    "FlowVelocity",
     "Level",
     "Noise",
     "Plan",
@@ -37,8 +38,8 @@ __all__ = [
     "Schedule",
     "Seeded",
     "Spacing",
-    "U",
     "V",
+    "as_floats",
     "churn",
     "cosine",
     "determinant",
@@ -50,13 +51,12 @@ __all__ = [
     "leading",
     "linear",
     "linspace",
+    "marginal_std",
     "mix",
-    "numbers",
     "posterior",
     "prior",
     "scaled_linear",
     "sigmoid",
-    "spread",
     "target",
     "trailing",
     "travel",

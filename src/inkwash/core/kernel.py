@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from inkwash.core.level import Level, numbers
+from inkwash.core.level import Level, as_floats
 
 
 def diffuse(x0: Tensor, eps: Tensor, level: Level) -> Tensor:
@@ -15,21 +15,21 @@ def diffuse(x0: Tensor, eps: Tensor, level: Level) -> Tensor:
 
 def drift(s: Level, t: Level) -> float:
     """1 − ρ with ρ = SNR_t/SNR_s, for s cleaner than t: the share of σ_t² that is new since s. In [0, 1]."""
-    (_, _, logsnr_s), (_, _, logsnr_t) = numbers(s), numbers(t)
+    (_, _, logsnr_s), (_, _, logsnr_t) = as_floats(s), as_floats(t)
     return -math.expm1(logsnr_t - logsnr_s) if logsnr_t > -math.inf else 1.0
 
 
 def forward(x: Tensor, s: Level, t: Level, z: Tensor) -> Tensor:
     """One draw of q(x_t | x_s) for t noisier than s: (α_t/α_s)·x + σ_t·√(1 − ρ)·z. z is unit noise."""
-    (alpha_s, _, _), (alpha_t, sigma_t, _) = numbers(s), numbers(t)
+    (alpha_s, _, _), (alpha_t, sigma_t, _) = as_floats(s), as_floats(t)
     return (alpha_t / alpha_s) * x + sigma_t * math.sqrt(drift(s, t)) * z
 
 
 class Posterior(NamedTuple):
-    """x_s = keep·x_t + lift·x̂₀ + std·z."""
+    """x_s = x_coef·x_t + x0_coef·x̂₀ + std·z."""
 
-    keep: float
-    lift: float
+    x_coef: float
+    x0_coef: float
     std: float
 
 
@@ -41,8 +41,8 @@ def posterior(t: Level, s: Level, eta: float = 1.0, large: float = 0.0) -> Poste
     from β̃ to β = σ_t²·(1 − ρ) (Nichol & Dhariwal 2021, eq. 15) and leaves the mean alone: 1 is the
     "fixed large" variance of Ho et al. 2020, section 3.2.
     """
-    (alpha_t, sigma_t, logsnr_t), (alpha_s, sigma_s, logsnr_s) = numbers(t), numbers(s)
+    (alpha_t, sigma_t, logsnr_t), (alpha_s, sigma_s, logsnr_s) = as_floats(t), as_floats(s)
     new, old = drift(s, t), math.exp(logsnr_t - logsnr_s)
-    keep = sigma_s * math.sqrt((1 - eta**2) + eta**2 * old) / sigma_t  # 1 − η²·new would cancel
+    x_coef = sigma_s * math.sqrt((1 - eta**2) + eta**2 * old) / sigma_t  # 1 − η²·new would cancel
     std = eta * math.sqrt(new) * sigma_s ** (1 - large) * sigma_t**large
-    return Posterior(keep, alpha_s - keep * alpha_t, std)
+    return Posterior(x_coef, alpha_s - x_coef * alpha_t, std)

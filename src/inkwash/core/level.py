@@ -39,6 +39,6 @@ Denoise = Callable[[Tensor, Level], Tensor]
 """x̂₀ = E[x₀ | x] from (x, level): what a model, a constraint or guidance on it, and every oracle is."""
 
 
-def numbers(level: Level) -> tuple[float, float, float]:
+def as_floats(level: Level) -> tuple[float, float, float]:
     """(α, σ, log SNR) of a level of a plan, as floats."""
     return float(level.alpha), float(level.sigma), float(level.logsnr)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from inkwash.core.level import Level
-from inkwash.core.prediction import spread
+from inkwash.core.prediction import marginal_std
 
 Noise = Callable[[Tensor], Tensor]
 
@@ -32,7 +32,7 @@ class Seeded:
 
 def prior(noise: Noise, level: Level, like: Tensor) -> Tensor:
     """The first x of a plan: unit noise times √(α² + σ²), the spread there of data of spread 1."""
-    return float(spread(level)) * noise(like)
+    return float(marginal_std(level)) * noise(like)
 
 
 def stream(seed: int, i: int) -> int:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from inkwash.core.level import CLEAN, Level, numbers
+from inkwash.core.level import CLEAN, Level, as_floats
 from inkwash.core.schedule import Schedule
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 Plan = Sequence[Level]
 Spacing = Callable[[Schedule, int], Plan]
@@ -46,16 +46,16 @@ def karras(schedule: Schedule, steps: int, rho: float = 7.0, most: float = 80.0)
     """
     _check(schedule, steps)
     ends = [schedule.at(schedule.time(position)) for position in (Fraction(1), schedule.first)]
-    high, low = (math.exp(-numbers(level)[2] / 2) if numbers(level)[0] > 0 else math.inf for level in ends)
+    high, low = (math.exp(-as_floats(level)[2] / 2) if as_floats(level)[0] > 0 else math.inf for level in ends)
     high = min(high, most)
     roots = [high ** (1 / rho) + i / max(steps - 1, 1) * (low ** (1 / rho) - high ** (1 / rho)) for i in range(steps)]
-    return [*(schedule.find(-2 * rho * math.log(root)) for root in roots), CLEAN]
+    return [*(schedule.from_logsnr(-2 * rho * math.log(root)) for root in roots), CLEAN]
 
 
 def truncate(plan: Plan, share: float) -> Plan:
     """The last `share` of a plan's steps, in (0, 1]: for a start from a picture instead of noise."""
     if not 0 < share <= 1:
-        raise AskedWrongly(f"a share of a plan lies in (0, 1] (got {share}).")
+        raise UsageError(f"a share of a plan lies in (0, 1] (got {share}).")
     steps = max(1, round(share * (len(plan) - 1)))
     return plan[len(plan) - 1 - steps :]
 
@@ -69,10 +69,10 @@ def churn(plan: Plan, schedule: Schedule, amount: float, low: float = 0.0, high:
     gamma = min(amount / (len(plan) - 1), math.sqrt(2) - 1)
     churned: list[Level] = []
     for level in plan:
-        alpha, sigma, logsnr = numbers(level)
+        alpha, sigma, logsnr = as_floats(level)
         churned.append(level)
         if gamma > 0 and sigma > 0 and alpha > 0 and low <= sigma / alpha <= high:
-            churned.append(schedule.find(logsnr - 2 * math.log1p(gamma)))
+            churned.append(schedule.from_logsnr(logsnr - 2 * math.log1p(gamma)))
     return churned
 
 
@@ -82,11 +82,11 @@ def travel(plan: Plan, every: int, back: int, times: int = 1) -> Plan:
     The `back` steps just walked are undone by noising and walked anew, `times` times.
     """
     if not 1 <= back <= every or times < 0:
-        raise AskedWrongly(f"time travel needs 1 <= back <= every and times >= 0 (got {every=}, {back=}, {times=}).")
+        raise UsageError(f"time travel needs 1 <= back <= every and times >= 0 (got {every=}, {back=}, {times=}).")
     travelled = [plan[0]]
     for i, level in enumerate(plan[1:], start=1):
         travelled.append(level)
-        if i % every == 0 and numbers(level)[1] > 0:
+        if i % every == 0 and as_floats(level)[1] > 0:
             travelled += [*plan[i - back : i + 1]] * times
     return travelled
 
@@ -106,7 +106,7 @@ def _walk(schedule: Schedule, positions: list[Fraction]) -> Plan:
 
 
 def _check(schedule: Schedule, steps: int) -> None:
-    most = schedule.rows
+    most = schedule.num_timesteps
     if steps < 1 or (most is not None and steps > most):
         end = "" if most is None else f" and at most {most}, the rows of this schedule"
-        raise AskedWrongly(f"a plan needs at least 1 step{end} (got {steps}).")
+        raise UsageError(f"a plan needs at least 1 step{end} (got {steps}).")

@@ -40,23 +40,23 @@ class V:
         return -level.sigma / length, level.alpha / length
 
 
-class U:
+class FlowVelocity:
     """The flow velocity ε − x₀ (Lipman et al. 2023; Liu et al. 2023)."""
 
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
         return -1.0, 1.0
 
 
-class F:
+class EDM:
     """EDM's preconditioned output (Karras et al. 2022, eq. 7 and table 1), for data of spread σd."""
 
     def __init__(self, sigma_data: float = 0.5) -> None:
         self.sigma_data = sigma_data
 
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
-        spread = level.alpha * self.sigma_data
-        length = self.sigma_data * (level.sigma**2 + spread**2) ** 0.5
-        return level.sigma / length, -spread * self.sigma_data / length
+        marginal_std = level.alpha * self.sigma_data
+        length = self.sigma_data * (level.sigma**2 + marginal_std**2) ** 0.5
+        return level.sigma / length, -marginal_std * self.sigma_data / length
 
 
 def target(prediction: Prediction, x0: Tensor, eps: Tensor, level: Level) -> Tensor:
@@ -86,7 +86,7 @@ def eps_from(prediction: Prediction, output: Tensor, x: Tensor, level: Level) ->
     return (level.alpha / det) * output - (a / det) * x
 
 
-def spread(level: Level, sigma_data: float = 1.0) -> Scalar:
+def marginal_std(level: Level, sigma_data: float = 1.0) -> Scalar:
     """√(α²σd² + σ²), the standard deviation of x at this level for data of spread σd."""
     variance = (level.alpha * sigma_data) ** 2 + level.sigma**2
     return torch.sqrt(variance) if isinstance(variance, Tensor) else variance**0.5

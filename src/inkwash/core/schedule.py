@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inkwash.core.level import Level, Scalar
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 class Schedule(Protocol):
@@ -24,7 +24,7 @@ class Schedule(Protocol):
         """The position of the least noisy level that a network is asked about."""
 
     @property
-    def rows(self) -> int | None:
+    def num_timesteps(self) -> int | None:
         """T, the number of rows of a discrete schedule; None for a continuous one."""
 
     def time(self, position: Fraction) -> int | float:
@@ -36,7 +36,7 @@ class Schedule(Protocol):
     def at(self, t: Scalar) -> Level:
         """The level of time t: of floats for a number, of float32 tensors for a tensor of times."""
 
-    def find(self, logsnr: Scalar) -> Level:
+    def from_logsnr(self, logsnr: Scalar) -> Level:
         """The level of that log SNR, off the grid, with the t to tell the network."""
 
 
@@ -49,11 +49,11 @@ class Discrete:
     def __init__(self, betas: Tensor) -> None:
         betas = betas.to(torch.float64)
         if betas.ndim != 1 or len(betas) == 0:
-            raise AskedWrongly(f"betas must be a list of numbers (got the shape {tuple(betas.shape)}).")
+            raise UsageError(f"betas must be a list of numbers (got the shape {tuple(betas.shape)}).")
         good = (betas > 0) & (betas <= 1)
         good[:-1] &= betas[:-1] < 1
         if not bool(good.all()):
-            raise AskedWrongly(
+            raise UsageError(
                 f"betas must be a list of numbers between 0 and 1 (got {len(betas)} of them, from "
                 f"{betas.min():.3g} to {betas.max():.3g}); choose the schedule's ends so that none leaves it."
             )
@@ -64,43 +64,43 @@ class Discrete:
         self.betas = betas
 
     @property
-    def rows(self) -> int:
+    def num_timesteps(self) -> int:
         return len(self.betas)
 
     @property
     def first(self) -> Fraction:
-        return Fraction(1, self.rows)
+        return Fraction(1, self.num_timesteps)
 
     def time(self, position: Fraction) -> int:
-        return round(position * self.rows) - 1
+        return round(position * self.num_timesteps) - 1
 
     def draw(self, u: Tensor) -> Tensor:
-        return (u.double() * self.rows).long().clamp(max=self.rows - 1)
+        return (u.double() * self.num_timesteps).long().clamp(max=self.num_timesteps - 1)
 
     def at(self, t: Scalar) -> Level:
         if isinstance(t, Tensor):
             rows = t.cpu()
             alpha, sigma = (table[rows].to(t.device, torch.float32) for table in (self._alpha, self._sigma))
             return Level(t, alpha, sigma)
-        if t not in range(self.rows):
-            raise AskedWrongly(f"t = {t} is not a row of this schedule; give a whole number 0..{self.rows - 1}.")
+        if t not in range(self.num_timesteps):
+            raise UsageError(f"t = {t} is not a row of this schedule; give a whole number 0..{self.num_timesteps - 1}.")
         row = int(t)
         return Level(row, self._alpha[row].item(), self._sigma[row].item())
 
-    def find(self, logsnr: Scalar) -> Level:
+    def from_logsnr(self, logsnr: Scalar) -> Level:
         wanted = torch.as_tensor(logsnr, dtype=torch.float64).cpu()
         # rows run from high to low log SNR; searchsorted wants them rising
-        right = torch.searchsorted(-self._logsnr, -wanted.contiguous()).clamp(1, max(self.rows - 1, 1))
+        right = torch.searchsorted(-self._logsnr, -wanted.contiguous()).clamp(1, max(self.num_timesteps - 1, 1))
         left = right - 1
-        high, low = self._logsnr[left], self._logsnr[right.clamp(max=self.rows - 1)]
+        high, low = self._logsnr[left], self._logsnr[right.clamp(max=self.num_timesteps - 1)]
         between = ((high - wanted) / (high - low)).clamp(0, 1).nan_to_num(1)  # ∞/∞ on a last row without signal
-        return _preserving(logsnr, (left + between).clamp(max=self.rows - 1))
+        return _preserving(logsnr, (left + between).clamp(max=self.num_timesteps - 1))
 
 
 class _Continuous:
     """What continuous schedules share: t is the position itself, in [0, 1]."""
 
-    rows = None
+    num_timesteps = None
     first = Fraction(1, 1000)
 
     def time(self, position: Fraction) -> float:
@@ -118,7 +118,7 @@ class Cosine(_Continuous):
             return Level(t, torch.sin(math.pi / 2 * (1 - t)), torch.sin(math.pi / 2 * t))
         return Level(t, math.sin(math.pi / 2 * (1 - t)), math.sin(math.pi / 2 * t))
 
-    def find(self, logsnr: Scalar) -> Level:
+    def from_logsnr(self, logsnr: Scalar) -> Level:
         half = torch.as_tensor(logsnr, dtype=torch.float64) / 2
         return _preserving(logsnr, torch.atan(torch.exp(-half)) * (2 / math.pi))
 
@@ -129,7 +129,7 @@ class Flow(_Continuous):
     def at(self, t: Scalar) -> Level:
         return Level(t, 1 - t, t)
 
-    def find(self, logsnr: Scalar) -> Level:
+    def from_logsnr(self, logsnr: Scalar) -> Level:
         half = torch.as_tensor(logsnr, dtype=torch.float64) / 2
         t = torch.sigmoid(-half)
         return _like(logsnr, t, torch.sigmoid(half), t)
@@ -140,7 +140,7 @@ class VE(_Continuous):
 
     def __init__(self, low: float = 0.002, high: float = 80.0) -> None:
         if not 0 < low < high:
-            raise AskedWrongly(f"a VE schedule needs 0 < low < high (got low = {low}, high = {high}).")
+            raise UsageError(f"a VE schedule needs 0 < low < high (got low = {low}, high = {high}).")
         self.low, self.high = low, high
         self._span = math.log(high / low)
 
@@ -149,7 +149,7 @@ class VE(_Continuous):
             return Level(t, torch.ones_like(t), self.low * torch.exp(self._span * t))
         return Level(t, 1.0, self.low * math.exp(self._span * t))
 
-    def find(self, logsnr: Scalar) -> Level:
+    def from_logsnr(self, logsnr: Scalar) -> Level:
         sigma = torch.exp(-torch.as_tensor(logsnr, dtype=torch.float64) / 2)
         t = (torch.log(sigma / self.low) / self._span).clamp(0, 1)
         return _like(logsnr, t, torch.ones_like(sigma), sigma)
@@ -184,7 +184,7 @@ def _from_abar(curve: Tensor, most: float) -> Discrete:
 
 def _count(steps: int) -> int:
     if steps < 1:
-        raise AskedWrongly(f"a schedule needs at least 1 step (got {steps}).")
+        raise UsageError(f"a schedule needs at least 1 step (got {steps}).")
     return steps
 
 

@@ -1,6 +1,6 @@
 """Sets of images, and the batches cut from them."""
 
-from inkwash.data.batches import Asks, Batch, Batches
+from inkwash.data.batches import Batch, Batches, ConditionLookup
 from inkwash.data.cifar import cifar10
 from inkwash.data.digits import digits
 from inkwash.data.emoji import emoji
@@ -14,9 +14,9 @@ from inkwash.data.source import Images, Source, hold_out, to_float, to_uint8
 from inkwash.data.streamed import Streamed
 
 __all__ = [
-    "Asks",
     "Batch",
     "Batches",
+    "ConditionLookup",
     "Images",
     "Source",
     "Streamed",

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from inkwash.data.shuffle import generator, indices, members
 from inkwash.data.source import Images, Source, to_float
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
-Asks = Callable[[Tensor, int], Tensor]
+ConditionLookup = Callable[[Tensor, int], Tensor]
 
 _FLIP = 2  # see shuffle._ORDER
 _AHEAD = 2  # batches decoded before they are asked for
@@ -41,7 +41,7 @@ class Batches:
 
     Each process takes its contiguous slice of the global batch, so their number changes nothing else. With
     `flip`, each image is mirrored left to right with probability 1/2. `asks` tells what images show, from their
-    indices [b] and the step. Images in memory are held on `device`, as uint8. Raises AskedWrongly
+    indices [b] and the step. Images in memory are held on `device`, as uint8. Raises UsageError
     when batch_size is not a positive multiple of world, or rank not in 0..world-1.
     """
 
@@ -52,13 +52,13 @@ class Batches:
     device: str | torch.device = "cpu"
     rank: int = 0
     world: int = 1
-    asks: Asks | None = None
+    asks: ConditionLookup | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.world:
-            raise AskedWrongly(f"rank must lie in 0..world-1; got rank {self.rank} of world {self.world}.")
+            raise UsageError(f"rank must lie in 0..world-1; got rank {self.rank} of world {self.world}.")
         if self.batch_size < 1 or self.batch_size % self.world:
-            raise AskedWrongly(
+            raise UsageError(
                 f"A batch of {self.batch_size} does not divide among {self.world} process(es); "
                 f"give a positive multiple of {self.world}."
             )

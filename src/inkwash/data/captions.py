@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from inkwash.data.listing import some
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 NAMES = ("captions.jsonl", "metadata.jsonl", "metadata.csv")
 _FOLDERS = ("", "train", "test", "val")  # where one may lie
@@ -24,12 +24,12 @@ def beside(root: Path) -> tuple[Path, ...]:
 def caption_files(root: Path) -> tuple[Path, ...]:
     """The caption files of a folder of images: one in it, or one in each of train/, test/ and val/, or none.
 
-    Raises AskedWrongly when an image could be in two.
+    Raises UsageError when an image could be in two.
     """
     found = [[file for name in NAMES if _tells(file := root / folder / name)] for folder in _FOLDERS]
     files = tuple(file for some_files in found for file in some_files)
     if any(len(some_files) > 1 for some_files in found) or (found[0] and len(files) > 1):
-        raise AskedWrongly(
+        raise UsageError(
             f"{root} has {len(files)} caption files where one was expected, or one in each of train/ and test/: "
             f"{some([file.relative_to(root) for file in files], 4)}. Remove or rename what is not meant."
         )
@@ -54,7 +54,7 @@ def read_captions(file: Path) -> dict[Path, tuple[str, ...]]:
     A line has a "file_name", relative to the folder of the file, and a "text", one or a list of several; "file"
     and "image", "caption" and "captions" do as well. An image may have several lines.
 
-    Raises AskedWrongly, naming file and line, for what cannot be read so, an empty caption, or no captions.
+    Raises UsageError, naming file and line, for what cannot be read so, an empty caption, or no captions.
     """
     found: dict[Path, list[str]] = {}
     try:
@@ -62,25 +62,25 @@ def read_captions(file: Path) -> dict[Path, tuple[str, ...]]:
             image, texts = _wordings(row, f"{file}, line {line}")
             found.setdefault(Path(os.path.normpath(file.parent / image)), []).extend(texts)
     except OSError as error:
-        raise AskedWrongly(f"{file} cannot be read ({error.strerror}). Make it readable, or remove it.") from error
+        raise UsageError(f"{file} cannot be read ({error.strerror}). Make it readable, or remove it.") from error
     except UnicodeDecodeError as error:
-        raise AskedWrongly(f"{file} is not UTF-8 ({error.reason}). Save it as UTF-8.") from error
+        raise UsageError(f"{file} is not UTF-8 ({error.reason}). Save it as UTF-8.") from error
     if not found:
-        raise AskedWrongly(f"{file} holds no captions. Write one line for each image, or remove it.")
+        raise UsageError(f"{file} holds no captions. Write one line for each image, or remove it.")
     return {image: tuple(dict.fromkeys(texts)) for image, texts in found.items()}
 
 
 def captions_of(images: Sequence[Path], files: Sequence[Path], unreadable: str) -> dict[Path, tuple[str, ...]]:
     """Of each of the images its captions, as caption files tell them; with `unreadable` "skip" not of all.
 
-    Raises AskedWrongly when these name images that do not exist, when an image has no caption and is not to be
+    Raises UsageError when these name images that do not exist, when an image has no caption and is not to be
     skipped, when none has one, and as `read_captions` does.
     """
     read = {image: texts for file in files for image, texts in read_captions(file).items()}
     there = {Path(os.path.normpath(image)) for image in images}
     missing = [os.path.relpath(image, files[0].parent) for image in read if image not in there]
     if missing:
-        raise AskedWrongly(
+        raise UsageError(
             f"{some(files)}: {len(missing)} of the {len(read)} images named there do not exist in the folder: "
             f"{some(missing)}. Add them, or remove their lines; names are relative to the folder of the file that "
             "names them."
@@ -88,7 +88,7 @@ def captions_of(images: Sequence[Path], files: Sequence[Path], unreadable: str) 
     plain = {image: Path(os.path.normpath(image)) for image in images}
     without = [os.path.relpath(image, files[0].parent) for image in images if plain[image] not in read]
     if without and (unreadable == "refuse" or len(without) == len(images)):
-        raise AskedWrongly(
+        raise UsageError(
             f"{some(files)}: {len(without)} of the {len(images)} files beside have no caption there: "
             f"{some(without)}. Add captions, remove the files, or leave such files out with --unreadable skip."
         )
@@ -103,12 +103,12 @@ def _jsonl(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise AskedWrongly(
+                raise UsageError(
                     f'{file}, line {number} is no JSON ({error}); a line such as {{"file_name": "1.png", "text": "a '
                     'red boat"}} was expected. Correct it.'
                 ) from error
             if not isinstance(row, dict):
-                raise AskedWrongly(
+                raise UsageError(
                     f'{file}, line {number} is no JSON object; a line such as {{"file_name": "1.png", "text": "a red '
                     'boat"}} was expected. Correct it.'
                 )
@@ -122,19 +122,19 @@ def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             for row in rows:
                 yield rows.line_num, row
         except csv.Error as error:
-            raise AskedWrongly(f"{file}, line {rows.line_num} is no CSV ({error}). Correct it.") from error
+            raise UsageError(f"{file}, line {rows.line_num} is no CSV ({error}). Correct it.") from error
 
 
 def _wordings(row: Mapping[str, object], where: str) -> tuple[str, list[str]]:
     image, text = _value(row, _IMAGE, where), _value(row, _TEXT, where)
     if not isinstance(image, str) or not image.strip():
-        raise AskedWrongly(f"{where}: the name of an image file was expected; got {image!r}. Correct it.")
+        raise UsageError(f"{where}: the name of an image file was expected; got {image!r}. Correct it.")
     texts = [text] if isinstance(text, str) else text
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
-        raise AskedWrongly(f"{where}: a caption is a text or a list of texts; got {text!r}. Correct it.")
+        raise UsageError(f"{where}: a caption is a text or a list of texts; got {text!r}. Correct it.")
     stripped = [one.strip() for one in texts]
     if not stripped or not all(stripped):
-        raise AskedWrongly(f"{where}: the caption of {image} is empty. Write one, or remove the line and the image.")
+        raise UsageError(f"{where}: the caption of {image} is empty. Write one, or remove the line and the image.")
     return image, stripped
 
 
@@ -143,4 +143,4 @@ def _value(row: Mapping[str, object], keys: tuple[str, ...], where: str) -> obje
         if row.get(key) is not None:
             return row[key]
     known = ", ".join(str(key) for key in row) or "nothing"
-    raise AskedWrongly(f"{where} lacks {' or '.join(map(repr, keys))}; it has {known}. Add it, or rename a key.")
+    raise UsageError(f"{where} lacks {' or '.join(map(repr, keys))}; it has {known}. Add it, or rename a key.")

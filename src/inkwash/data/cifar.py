@@ -60,7 +60,7 @@ def cifar10(split: str, data_dir: str | Path | None = None) -> Images:
     Pixels that were JPEGs differ from the original's, so such a set is named "cifar10-jpeg". Its images come in the
     order of their numbers, the classes in turn; they are decoded once and kept in `cache_folder()`/cifar10.
 
-    Raises AskedWrongly for another split or a `data_dir` that is no folder; InkwashError when the files cannot
+    Raises UsageError for another split or a `data_dir` that is no folder; InkwashError when the files cannot
     be had, are damaged, or are not the original.
     """
     check_split(split)

@@ -16,7 +16,7 @@ def digits(split: str) -> Images:
     """Handwritten digits: uint8 [1500,1,8,8] for "train" and [297,1,8,8] for "test", labels 0..9.
 
     The originals hold 0..16 and are scaled to 0..255. They come ordered by writer, hence the shuffled split.
-    Raises AskedWrongly for another split.
+    Raises UsageError for another split.
     """
     check_split(split)
     from sklearn.datasets import load_digits  # slow to import

@@ -19,7 +19,7 @@ from inkwash.data.font import emoji_font, glyphs
 from inkwash.data.source import Images, check_split
 from inkwash.data.wordings import Wordings, base_of, in_test, sequences, toneless
 from inkwash.data.wordings import wordings as wordings_in
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.ImageFont import FreeTypeFont
@@ -45,7 +45,7 @@ def emoji(
     one image with the wordings of all: the flags of Norway and of Bouvet Island. An emoji's skin tones are one kind,
     for they make up half of the set. See `emoji_font` for `font` and `data_dir`, and `wordings` for the captions.
 
-    Raises AskedWrongly for another split or language, a size below 8, or what `emoji_font` does not take;
+    Raises UsageError for another split or language, a size below 8, or what `emoji_font` does not take;
     InkwashError when there is no font and none can be downloaded.
     """
     said, pixels, kinds = _chosen(split, size, font, language, data_dir)
@@ -73,7 +73,7 @@ def _chosen(
     """What the images of a split are called, the images uint8 [N,3,size,size], and their kinds [N]."""
     check_split(split)
     if size < 8:
-        raise AskedWrongly(f"size is the side of the emoji in pixels, 8 or more; got {size}.")
+        raise UsageError(f"size is the side of the emoji in pixels, 8 or more; got {size}.")
     called = wordings_in(language)
     groups, pixels = _cached(*emoji_font(font, data_dir), size)
     said = [_together([called[s] for s in group if s in called]) for group in groups]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inkwash.data.idx import unpack
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 _TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
 _PIECE = 1 << 14  # bytes; what has come of a piece when the connection breaks is lost
@@ -33,7 +33,7 @@ def find_or_fetch(
     `sha256` is that of the *unpacked* contents, since mirrors pack the same contents differently; or with
     `packed` that of the file as it comes, where no other is published.
 
-    Raises AskedWrongly when `data_dir` is no folder; InkwashError when no mirror delivers.
+    Raises UsageError when `data_dir` is no folder; InkwashError when no mirror delivers.
     """
     root = data_folder(data_dir)
     found = _present(root / folder_name, file_name)
@@ -52,11 +52,11 @@ def find_or_fetch(
 
 
 def data_folder(data_dir: str | Path | None) -> Path:
-    """`data_dir`, else $INKWASH_DATA, else the cache folder. Raises AskedWrongly when `data_dir` is no folder."""
+    """`data_dir`, else $INKWASH_DATA, else the cache folder. Raises UsageError when `data_dir` is no folder."""
     if data_dir is not None:
         root = Path(data_dir).expanduser()
         if not root.is_dir():
-            raise AskedWrongly(f"The data folder {root} is not a folder. Make it, or give one that exists.")
+            raise UsageError(f"The data folder {root} is not a folder. Make it, or give one that exists.")
         return root
     told = os.environ.get("INKWASH_DATA")
     return Path(told).expanduser() if told else cache_folder()

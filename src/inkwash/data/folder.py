@@ -16,7 +16,7 @@ from inkwash.data.listing import class_of, classes, files_below, some, split_fol
 from inkwash.data.picture import Header, UnreadableError, quiet_pillow, read_header
 from inkwash.data.source import Images, check_split, hold_out
 from inkwash.data.streamed import WORKERS, Streamed
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 T = TypeVar("T")
 Unreadable = Literal["refuse", "skip"]
@@ -50,7 +50,7 @@ def folder(
     that `hold_out` gives; both have the same classes, channels and size. Without `split`, the folder is one
     whole.
 
-    Raises AskedWrongly, saying what to change, for a folder or arguments that cannot be used.
+    Raises UsageError, saying what to change, for a folder or arguments that cannot be used.
     """
     root = Path(path).expanduser()
     _check(root, size, channels, unreadable, split)
@@ -60,7 +60,7 @@ def folder(
         if split and len(bases) == 2:
             chosen = [i for i, base in enumerate(base_of) if base == bases[split]]
             if not chosen:
-                raise AskedWrongly(f"{bases[split]} holds no images.")
+                raise UsageError(f"{bases[split]} holds no images.")
             source = source.part(torch.tensor(chosen), split)
         elif split:
             source = hold_out(source)[split == "test"]
@@ -72,15 +72,15 @@ def folder(
 
 def _check(root: Path, size: int | None, channels: int | None, unreadable: str, split: str | None) -> None:
     if not root.exists():
-        raise AskedWrongly(f"{root} does not exist; a folder of images was expected.")
+        raise UsageError(f"{root} does not exist; a folder of images was expected.")
     if not root.is_dir():
-        raise AskedWrongly(f"{root} is a file; a folder of images was expected. If it is an archive, unpack it.")
+        raise UsageError(f"{root} is a file; a folder of images was expected. If it is an archive, unpack it.")
     if size is not None and size < 1:
-        raise AskedWrongly(f"size is the side of the images in pixels, 1 or more; got {size}.")
+        raise UsageError(f"size is the side of the images in pixels, 1 or more; got {size}.")
     if channels not in (None, 1, 3):
-        raise AskedWrongly(f"channels is 1 for grey or 3 for colour; got {channels}.")
+        raise UsageError(f"channels is 1 for grey or 3 for colour; got {channels}.")
     if unreadable not in ("refuse", "skip"):
-        raise AskedWrongly(f"unreadable is 'refuse' or 'skip'; got {unreadable!r}.")
+        raise UsageError(f"unreadable is 'refuse' or 'skip'; got {unreadable!r}.")
     if split is not None:
         check_split(split)
 
@@ -125,7 +125,7 @@ def _common_size(root: Path, files: Sequence[Path], headers: Sequence[Header]) -
     height, width = headers[0].height, headers[0].width
     for file, other in zip(files, headers, strict=True):
         if (other.height, other.width) != (height, width):
-            raise AskedWrongly(
+            raise UsageError(
                 f"The images in {root} differ in size: {files[0].relative_to(root)} is {width}×{height} "
                 f"pixels, {file.relative_to(root)} is {other.width}×{other.height}. "
                 "Give the size to scale and cut them to, such as --size 32."
@@ -156,13 +156,13 @@ def _decoded(source: Streamed, unreadable: str, keep: bool) -> Images | Streamed
 
 
 def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None:
-    """Raise AskedWrongly for files that cannot be read, unless they are to be skipped and others remain."""
+    """Raise UsageError for files that cannot be read, unless they are to be skipped and others remain."""
     reasons = some([f"{file.relative_to(root)} ({reason})" for file, reason in bad.items()])
     if not good:
         told = f"; {len(bad)} file(s) there cannot be read: {reasons}" if bad else ""
-        raise AskedWrongly(f"{root} holds no images{told}. Give a folder of images.")
+        raise UsageError(f"{root} holds no images{told}. Give a folder of images.")
     if bad and unreadable == "refuse":
-        raise AskedWrongly(
+        raise UsageError(
             f"{len(bad)} of the {len(bad) + good} files in {root} cannot be read as images: {reasons}. "
             "Remove them, or leave them out with --unreadable skip."
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inkwash.data.fetch import find_or_fetch
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.Image import Image
@@ -30,13 +30,13 @@ def emoji_font(font: str | Path | None = None, data_dir: str | Path | None = Non
 
     Noto's is looked for in, or downloaded to, the folder "fonts" of the data folder: see `find_or_fetch`.
 
-    Raises AskedWrongly when Pillow cannot compose emoji here, or when `font` is no file, no font, or has no
+    Raises UsageError when Pillow cannot compose emoji here, or when `font` is no file, no font, or has no
     emoji in colour that Pillow draws; InkwashError when no font can be had.
     """
     from PIL import features
 
     if not features.check("raqm"):
-        raise AskedWrongly(
+        raise UsageError(
             "Pillow here has no Raqm, without which flags and people fall into pieces: it needs Pillow's own wheels "
             "(pip install --force-reinstall pillow) and the FriBiDi library (apt install libfribidi0, brew install "
             "fribidi, or fribidi.dll on Windows' PATH)."
@@ -44,12 +44,12 @@ def emoji_font(font: str | Path | None = None, data_dir: str | Path | None = Non
     if font is not None:
         path = Path(font).expanduser()
         if not path.is_file():
-            raise AskedWrongly(f"The font {path} is not a file; a font with emoji in colour was expected. {_ELSEWHERE}")
+            raise UsageError(f"The font {path} is not a file; a font with emoji in colour was expected. {_ELSEWHERE}")
         return path, opened(path)
     for path in installed():
         try:
             return path, opened(path)
-        except AskedWrongly:  # such as Noto as COLRv1, which Pillow does not draw
+        except UsageError:  # such as Noto as COLRv1, which Pillow does not draw
             continue
     path = find_or_fetch(_NOTO, "fonts", _NOTO_SHA256, _NOTO_MIRRORS, data_dir)
     return path, opened(path)
@@ -78,7 +78,7 @@ def installed() -> Iterator[Path]:
 def opened(path: Path) -> FreeTypeFont:
     """The font at the largest of the sizes that it has of `_SIZES`.
 
-    Raises AskedWrongly when it is no font, or has no emoji in colour that Pillow draws.
+    Raises UsageError when it is no font, or has no emoji in colour that Pillow draws.
     """
     from PIL import ImageFont
 
@@ -91,8 +91,8 @@ def opened(path: Path) -> FreeTypeFont:
             continue
         if _in_colour(glyphs(font, "😀")):
             return font
-        raise AskedWrongly(f"The font {path} has no emoji in colour that Pillow draws. Give another. {_ELSEWHERE}")
-    raise AskedWrongly(f"{path} is no font that Pillow reads ({reason}). Give another. {_ELSEWHERE}")
+        raise UsageError(f"The font {path} has no emoji in colour that Pillow draws. Give another. {_ELSEWHERE}")
+    raise UsageError(f"{path} is no font that Pillow reads ({reason}). Give another. {_ELSEWHERE}")
 
 
 def glyphs(font: FreeTypeFont, text: str) -> Image:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # what desktops leave behind
 
@@ -14,11 +14,11 @@ _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # wha
 def files_below(folder: Path) -> list[Path]:
     """All files at any depth, ordered by name; hidden ones and desktop junk left out.
 
-    Raises AskedWrongly when a folder may not be read.
+    Raises UsageError when a folder may not be read.
     """
 
     def refuse(error: OSError) -> None:
-        raise AskedWrongly(f"{error.filename} cannot be listed ({error.strerror}).") from error
+        raise UsageError(f"{error.filename} cannot be listed ({error.strerror}).") from error
 
     found = []
     for where, folders, names in os.walk(folder, onerror=refuse):
@@ -51,14 +51,14 @@ def class_of(file: Path, base: Path) -> str:
 def classes(names: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
     """The sorted class names of files with these `class_of`s; () where all lie outside folders.
 
-    Raises AskedWrongly when only some lie in a folder.
+    Raises UsageError when only some lie in a folder.
     """
     known = sorted(set(names))
     if known == [""]:
         return ()
     if "" in known:
         loose = files[list(names).index("")]
-        raise AskedWrongly(
+        raise UsageError(
             f"{loose} lies beside folders of images ({some(known[1:])}). Folders count as classes, so each "
             "image needs one: move those outside into a folder, or give the path of one folder of images."
         )

@@ -12,7 +12,7 @@ from inkwash.data.emoji import emoji
 from inkwash.data.folder import Unreadable, folder
 from inkwash.data.mnist import fashion_mnist, mnist
 from inkwash.data.source import Images, Source, check_split
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 _KNOWN: dict[str, Callable[[str, str | Path | None], Images]] = {
     "digits": lambda split, _: digits(split),
@@ -41,20 +41,20 @@ def load(
     this, `channels` and `unreadable`. `font` and `language` are for `emoji`. `data_dir` is where downloads lie: see
     `find_or_fetch`.
 
-    Raises AskedWrongly for a name that is neither known nor a folder, a known set's `size` below its own or
+    Raises UsageError for a name that is neither known nor a folder, a known set's `size` below its own or
     `channels` other than its own; and what those functions raise.
     """
     check_split(split)
     name = str(name_or_path)
     if name not in (*_KNOWN, _DRAWN):
         if not Path(name_or_path).expanduser().exists():
-            raise AskedWrongly(_unknown(name))
+            raise UsageError(_unknown(name))
         return folder(name_or_path, size, channels, unreadable, split=split)
     drawn = name == _DRAWN
     images = emoji(split, size or 32, font, language, data_dir) if drawn else _KNOWN[name](split, data_dir)
     if channels not in (None, images.shape[0]):
         several = "channel" if images.shape[0] == 1 else "channels"
-        raise AskedWrongly(f"{images.name} has {images.shape[0]} {several}; got channels={channels}. Leave it out.")
+        raise UsageError(f"{images.name} has {images.shape[0]} {several}; got channels={channels}. Leave it out.")
     return images if size is None or drawn else images.pad(size)
 
 

@@ -73,7 +73,7 @@ _FASHION = _Set(
 def mnist(split: str, data_dir: str | Path | None = None) -> Images:
     """Handwritten digits: uint8 [60000,1,28,28] for "train" and [10000,1,28,28] for "test", labels 0..9.
 
-    The files are found or downloaded as `find_or_fetch` says. Raises AskedWrongly for another split or a
+    The files are found or downloaded as `find_or_fetch` says. Raises UsageError for another split or a
     `data_dir` that is no folder; InkwashError when a file cannot be had, is damaged, or is not the original.
     """
     return _load(_MNIST, split, data_dir)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inkwash.core.noise import mix
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 _ORDER = 1  # what a number is drawn for is mixed in too, so that two uses of one seed are unrelated
 
@@ -32,11 +32,11 @@ def indices(seed: int, step: int, batch_size: int, n: int) -> Tensor:
     """Which of n images make up batch `step` (0, 1, ...): int64 [batch_size].
 
     Batches cut one endless tape of permutations: every epoch shows each image exactly once, also when
-    batch_size does not divide n or exceeds it. Raises AskedWrongly when n or batch_size is below 1, or step
+    batch_size does not divide n or exceeds it. Raises UsageError when n or batch_size is below 1, or step
     below 0.
     """
     if n < 1 or batch_size < 1 or step < 0:
-        raise AskedWrongly(
+        raise UsageError(
             f"A batch needs n >= 1, batch_size >= 1 and step >= 0; got n={n}, batch_size={batch_size}, step={step}."
         )
     start, end = step * batch_size, (step + 1) * batch_size

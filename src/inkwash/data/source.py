@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inkwash.data.shuffle import permutation
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 class Source(Protocol):
@@ -50,7 +50,7 @@ class Divisible(Source, Protocol):
 class Images:
     """Images in memory: pixels uint8 [N,C,H,W], not empty; labels int64 [N] in 0..len(classes)-1, or None.
 
-    Raises AskedWrongly when the tensors are not of these types or do not fit together, or when captions are
+    Raises UsageError when the tensors are not of these types or do not fit together, or when captions are
     given and an image has none or an empty one.
     """
 
@@ -67,25 +67,25 @@ class Images:
         check_split(self.split)
         pixels, labels = self.pixels, self.labels
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or 0 in pixels.shape:
-            raise AskedWrongly(
+            raise UsageError(
                 f"{self.name}: images must be a uint8 tensor [N,C,H,W] and not empty; "
                 f"got {pixels.dtype} {list(pixels.shape)}."
             )
         check_captions(self.name, self.captions, len(pixels))
         if self.kinds is not None and (self.kinds.dtype != torch.int64 or self.kinds.shape != pixels.shape[:1]):
-            raise AskedWrongly(
+            raise UsageError(
                 f"{self.name}: {len(pixels)} images need an int64 tensor [{len(pixels)}] of kinds, or None; "
                 f"got {self.kinds.dtype} {list(self.kinds.shape)}."
             )
         if labels is None:
             return
         if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
-            raise AskedWrongly(
+            raise UsageError(
                 f"{self.name}: {len(pixels)} images need an int64 tensor [{len(pixels)}] of labels; "
                 f"got {labels.dtype} {list(labels.shape)}."
             )
         if int(labels.min()) < 0 or int(labels.max()) >= len(self.classes):
-            raise AskedWrongly(
+            raise UsageError(
                 f"{self.name}: with {len(self.classes)} class names, labels must lie in "
                 f"0..{len(self.classes) - 1}; got {int(labels.min())}..{int(labels.max())}."
             )
@@ -124,11 +124,11 @@ class Images:
     def pad(self, size: int) -> Images:
         """Zeros (black) all round, to size × size pixels; an odd one goes to the bottom and the right.
 
-        Raises AskedWrongly when the images are larger than `size`.
+        Raises UsageError when the images are larger than `size`.
         """
         _, height, width = self.shape
         if size < max(height, width):
-            raise AskedWrongly(
+            raise UsageError(
                 f"{self.name} is {height}×{width} and cannot be padded to {size}×{size}; "
                 f"give a size of {max(height, width)} or more."
             )
@@ -159,12 +159,12 @@ def hold_out(source: D, fraction: float = 0.05, at_most: int = 1000, at_least: i
     """Divide a set without a test split into (train, held out): at random, yet a function of N and seed.
 
     round(fraction·N) images are held out, within at_least..at_most, and both parts keep the set's order.
-    Raises AskedWrongly when that would leave either part empty.
+    Raises UsageError when that would leave either part empty.
     """
     n = len(source)
     held = max(at_least, min(at_most, round(fraction * n)))
     if not 1 <= held < n:
-        raise AskedWrongly(
+        raise UsageError(
             f"Cannot hold out {held} of the {n} image(s) of {source.name} for testing: "
             "both parts need at least one. Add images, or change how many are held out."
         )
@@ -173,19 +173,19 @@ def hold_out(source: D, fraction: float = 0.05, at_most: int = 1000, at_least: i
 
 
 def check_split(split: str) -> None:
-    """Raises AskedWrongly unless `split` is "train" or "test"."""
+    """Raises UsageError unless `split` is "train" or "test"."""
     if split not in ("train", "test"):
-        raise AskedWrongly(f"A split is 'train' or 'test'; got {split!r}.")
+        raise UsageError(f"A split is 'train' or 'test'; got {split!r}.")
 
 
 def check_captions(name: str, captions: Sequence[Sequence[str]], images: int) -> None:
-    """Raises AskedWrongly when there are captions, and not one or more for each image, or one is empty."""
+    """Raises UsageError when there are captions, and not one or more for each image, or one is empty."""
     if captions and len(captions) != images:
-        raise AskedWrongly(
+        raise UsageError(
             f"{name}: {images} images need as many captions, or none; got {len(captions)}. Give each image its own."
         )
     for i, wordings in enumerate(captions):
         if not wordings or not all(wording.strip() for wording in wordings):
-            raise AskedWrongly(
+            raise UsageError(
                 f"{name}: each image needs one caption or more, none of them empty; image {i} has {tuple(wordings)}."
             )

@@ -27,7 +27,7 @@ WORKERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes outside Python'
 class Streamed:
     """Image files below `root`, of the given shape once decoded; made by `folder`.
 
-    Raises AskedWrongly when captions are given and an image has none or an empty one.
+    Raises UsageError when captions are given and an image has none or an empty one.
     """
 
     name: str

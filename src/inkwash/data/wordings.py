@@ -8,7 +8,7 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 LANGUAGES = ("en", "zh")
 _JOINER, _PICTURE = "\u200d", "\ufe0f"  # zero-width joiner; "draw in colour", which says nothing of its own
@@ -81,10 +81,10 @@ def wordings(language: str) -> dict[str, Wordings]:
     the emoji that have any. A flag is "flag france" and "france flag", and "flag of france" is kept back. 中文 has
     names alone; a flag is "旗 法国" and "法国旗", and "法国的旗" is kept back.
 
-    Raises AskedWrongly for another language.
+    Raises UsageError for another language.
     """
     if language not in LANGUAGES:
-        raise AskedWrongly(f"Captions of emoji are in {' or '.join(map(repr, LANGUAGES))}; got {language!r}.")
+        raise UsageError(f"Captions of emoji are in {' or '.join(map(repr, LANGUAGES))}; got {language!r}.")
     import emoji
 
     emoji.config.load_language(language)

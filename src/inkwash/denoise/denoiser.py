@@ -6,8 +6,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from inkwash.core import Level, Prediction, determinant, spread, x0_from
-from inkwash.errors import AskedWrongly
+from inkwash.core import Level, Prediction, determinant, marginal_std, x0_from
+from inkwash.errors import UsageError
 
 
 class Denoiser(nn.Module):
@@ -35,7 +35,7 @@ class Denoiser(nn.Module):
     def output(self, x: Tensor, level: Level, cond: Any = None) -> Tensor:
         """The network's raw F [B,C,H,W], float32. `level` of floats, or of tensors [B,1,1,1]."""
         t = level.t.flatten() if isinstance(level.t, Tensor) else torch.full((len(x),), level.t, device=x.device)
-        scaled = x / spread(level, self.sigma_data)
+        scaled = x / marginal_std(level, self.sigma_data)
         with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):
             return self.net(scaled, t, cond).to(x.dtype)  # type: ignore[no-any-return]
 
@@ -46,7 +46,7 @@ class Denoiser(nn.Module):
         if isinstance(level.sigma, float) and level.sigma == 0:
             raise ValueError("a denoiser was asked about a clean image (σ = 0); solvers never need that.")
         if isinstance(level.sigma, float) and determinant(self.prediction, level) == 0:
-            raise AskedWrongly(
+            raise UsageError(
                 f"{type(self.prediction).__name__} says nothing of the image at pure noise (α = 0), where this plan "
                 "begins; begin a little later (karras or leading spacing), or train with another prediction (v, x0)."
             )

@@ -9,15 +9,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from inkwash.core import Denoise, Level, numbers
+from inkwash.core import Denoise, Level, as_floats
 from inkwash.denoise.denoiser import Given
-from inkwash.errors import AskedWrongly
-from inkwash.nets import Asked, Conditioned
+from inkwash.errors import UsageError
+from inkwash.nets import Condition, ConditionedNet
 
 ALWAYS = (0.0, math.inf)
 
 
-def blend(
+def guide(
     guided: Denoise,
     base: Denoise,
     scale: float,
@@ -33,21 +33,21 @@ def blend(
     `scale` 1 is `guided` and 0 is `base`, to the last bit, at the cost of one. Guidance acts where σ/α lies in
     `interval`, (low, high]; elsewhere `guided` stands alone (Kynkäänniemi et al. 2024, eq. 5). `rescale` in [0, 1]
     brings the standard deviation of each image's x̂₀ so far back to that of `guided` (Lin et al. 2024, eqs. 14–16).
-    Raises AskedWrongly for numbers out of range.
+    Raises UsageError for numbers out of range.
     """
     low, high = interval
     if not (math.isfinite(scale) and 0 <= low < high and 0 <= rescale <= 1):
-        raise AskedWrongly(
+        raise UsageError(
             "guidance takes a finite scale, an interval of σ/α from 0 or more to more than that, and a rescale in "
             f"[0, 1] (got scale {scale}, interval {low} to {high}, rescale {rescale})."
         )
 
     def blended(x: Tensor, level: Level) -> Tensor:
-        if scale == 1 or not acts(level, interval):
+        if scale == 1 or not is_active(level, interval):
             return guided(x, level)
         if scale == 0:
             return base(x, level)
-        told, free = together(guided, base, x, level)
+        told, free = evaluate_both(guided, base, x, level)
         x0 = free + scale * (told - free)
         if rescale == 0:
             return x0
@@ -58,21 +58,21 @@ def blend(
     return blended
 
 
-def acts(level: Level, interval: tuple[float, float]) -> bool:
+def is_active(level: Level, interval: tuple[float, float]) -> bool:
     """Whether σ/α of a level lies in (low, high]; an interval without an end holds pure noise too."""
-    (low, high), (alpha, sigma, _) = interval, numbers(level)
+    (low, high), (alpha, sigma, _) = interval, as_floats(level)
     return low * alpha < sigma <= high * alpha or (alpha == 0 and high == math.inf)
 
 
-def together(a: Denoise, b: Denoise, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
+def evaluate_both(a: Denoise, b: Denoise, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
     """(a, b) of x at a level of floats: one batch where they are one conditioned model asked for two things."""
     if not (isinstance(a, Given) and isinstance(b, Given) and a.model is b.model):
         return a(x, level), b(x, level)
     net = a.model.net
-    if not isinstance(net, Conditioned):
+    if not isinstance(net, ConditionedNet):
         return a(x, level), b(x, level)
     first, second = net.asked(x, a.cond), net.asked(x, b.cond)
-    both = Asked(torch.cat([first.value, second.value]), torch.cat([first.kept, second.kept]))
+    both = Condition(torch.cat([first.value, second.value]), torch.cat([first.present, second.present]))
     x0: tuple[Tensor, Tensor] = a.model(torch.cat([x, x]), level, both).chunk(2)
     return x0
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from inkwash.core import Denoise, Level
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 def clip(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:
@@ -18,7 +18,7 @@ def dynamic_threshold(denoise: Denoise, quantile: float = 0.995) -> Denoise:
     Saharia et al. 2022, section 2.3.
     """
     if not 0 < quantile <= 1:
-        raise AskedWrongly(f"the quantile of dynamic thresholding lies in (0, 1] (got {quantile}).")
+        raise UsageError(f"the quantile of dynamic thresholding lies in (0, 1] (got {quantile}).")
 
     def limited(x: Tensor, level: Level) -> Tensor:
         x0 = denoise(x, level)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from inkwash.atomic import replacing
 from inkwash.data import Source, cache_folder, indices, to_float
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 WIDTH = 64  # features
 SIDE = 32  # px; larger images are averaged down to it first
@@ -96,10 +96,10 @@ def key(train: Source) -> str:
 def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = lambda step, steps: None) -> Classifier:
     """The classifier of a labelled training set: from the cache folder, else trained here, about a minute.
 
-    `tick(step, steps)` is called while it trains. Raises AskedWrongly for images without labels, or of one class.
+    `tick(step, steps)` is called while it trains. Raises UsageError for images without labels, or of one class.
     """
     if train.labels is None or len(train.classes) < 2:
-        raise AskedWrongly(
+        raise UsageError(
             f"{train.name} has {'no labels' if train.labels is None else 'one class only'}, so no classifier can be "
             "trained on it; take --features pixels."
         )

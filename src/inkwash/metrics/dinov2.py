@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.metrics.inception import rgb
 from inkwash.quiet import quiet_transformers
 
@@ -49,7 +49,7 @@ class DinoV2:
         return cls(network.to(device), _digest(network))
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Raises AskedWrongly unless `pixels` is uint8 [N,C,H,W] with C 1 or 3, and not empty."""
+        """Raises UsageError unless `pixels` is uint8 [N,C,H,W] with C 1 or 3, and not empty."""
         device = next(self.network.parameters()).device
         with torch.no_grad():
             tokens = [
@@ -65,13 +65,13 @@ def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") 
     Without one it is the folder $INKWASH_DINOV2, else "facebook/dinov2-base". A folder holds config.json and
     model.safetensors. What has a name is looked for in the cache of Hugging Face, and downloaded once.
 
-    Raises AskedWrongly when the package transformers is not installed, or when $INKWASH_DINOV2, or `model` where it is
+    Raises UsageError when the package transformers is not installed, or when $INKWASH_DINOV2, or `model` where it is
     a Path, is no folder; InkwashError when the weights cannot be had or are others.
     """
     told = os.environ.get(FOLDER) if model is None else None
     folder = Path(told or model or "").expanduser() if told or isinstance(model, Path) else None
     if folder is not None and not folder.is_dir():
-        raise AskedWrongly(
+        raise UsageError(
             f"{folder}{f' (of {FOLDER})' if told else ''} is not a folder. Give the folder that holds config.json "
             f"and model.safetensors of {MODEL}, or none to have them downloaded."
         )
@@ -80,7 +80,7 @@ def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") 
         try:
             stack.enter_context(quiet_transformers())
         except ImportError as error:
-            raise AskedWrongly(
+            raise UsageError(
                 "Features of DINOv2 need the package transformers, which is not installed here. "
                 'Run pip install "inkwash[dinov2]", or take --features classifier or pixels, which need none.'
             ) from error

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inkwash.core import Denoise, Level, Prediction, Schedule, Seeded, determinant, diffuse, mix, numbers
+from inkwash.core import Denoise, Level, Prediction, Schedule, Seeded, as_floats, determinant, diffuse, mix
 from inkwash.data import indices, to_float
 from inkwash.denoise import Dataset, Gaussian
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 BATCH = 64  # images that the network sees at once
 SURE = 3.0  # standard errors
@@ -44,7 +44,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Diagnosis:
     """Where a network falls short and where it remembers; levels by their t."""
 
     underfit: tuple[float, ...]
@@ -74,7 +74,7 @@ def loss_floor(
     out. `tick` is called with a number of images whenever the network has seen some; they add up to the images used
     of both sets, once for each row.
 
-    Raises AskedWrongly where the sets differ in shape, for fewer than two images, for fewer than one level, and for
+    Raises UsageError where the sets differ in shape, for fewer than two images, for fewer than one level, and for
     more levels than the schedule has.
     """
     _check(schedule, training, held_out, levels, images)
@@ -101,11 +101,11 @@ def loss_floor(
             x = diffuse(x0, noise(x0), level)
             with torch.no_grad():
                 found.append(Losses(*(_loss(each(x, level), x0, on_x0) for each in (network, ideal, pixelwise))))
-        rows.append(Row(t, numbers(level)[2], *found))
+        rows.append(Row(t, as_floats(level)[2], *found))
     return tuple(rows)
 
 
-def verdict(rows: Sequence[Row]) -> Verdict:
+def diagnose(rows: Sequence[Row]) -> Diagnosis:
     """Which levels underfit and which are memorised. All differences count from 3 standard errors on.
 
     Between the floor of the training set, which only memory reaches, and the floor of all images of the kind lies a
@@ -122,7 +122,7 @@ def verdict(rows: Sequence[Row]) -> Verdict:
       losses on the two sets do not differ significantly, and a level is memorised where it is above one half.
     """
     memory = tuple(_memory(row) for row in rows)
-    return Verdict(
+    return Diagnosis(
         underfit=tuple(row.t for row in rows if _underfit(row)),
         memorised=tuple(row.t for row, share in zip(rows, memory, strict=True) if share > 0.5),
         memory=memory,
@@ -154,13 +154,17 @@ def _loss(clean: Tensor, x0: Tensor, on_x0: float) -> Estimate:
 
 def _check(schedule: Schedule, training: Tensor, held_out: Tensor, levels: int, images: int) -> None:
     if training.shape[1:] != held_out.shape[1:]:
-        raise AskedWrongly(
+        raise UsageError(
             f"training images {tuple(training.shape[1:])} and held-out images {tuple(held_out.shape[1:])} must be of "
             "one shape; give two parts of one data set."
         )
     fewest = min(images, len(training), len(held_out))
     if fewest < 2:
-        raise AskedWrongly(f"a loss needs at least 2 images of each set for its standard error (got {fewest}).")
-    if levels < 1 or (schedule.rows is not None and levels > schedule.rows):
-        end = "" if schedule.rows is None else f" and at most {schedule.rows}, the rows of this schedule"
-        raise AskedWrongly(f"the floor needs at least 1 level{end} (got {levels}).")
+        raise UsageError(f"a loss needs at least 2 images of each set for its standard error (got {fewest}).")
+    if levels < 1 or (schedule.num_timesteps is not None and levels > schedule.num_timesteps):
+        end = (
+            ""
+            if schedule.num_timesteps is None
+            else f" and at most {schedule.num_timesteps}, the rows of this schedule"
+        )
+        raise UsageError(f"the floor needs at least 1 level{end} (got {levels}).")

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inkwash.data import find_or_fetch, to_float
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
 FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -193,7 +193,7 @@ class Inception:
         return cls(_network(contents, path).to(device), digest)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Raises AskedWrongly unless `pixels` is uint8 [N,C,H,W] with C 1 or 3, and not empty."""
+        """Raises UsageError unless `pixels` is uint8 [N,C,H,W] with C 1 or 3, and not empty."""
         device = self.network.fc.weight.device
         with torch.no_grad():
             parts = [self.network(prepared(part.to(device))) for part in torch.split(rgb(pixels), BATCH)]
@@ -203,20 +203,20 @@ class Inception:
 def inception(data_dir: str | Path | None = None, device: str | torch.device = "cpu") -> Inception:
     """With the published weights, 96 MB: found or downloaded as `find_or_fetch` says, in the folder "inception".
 
-    Raises AskedWrongly when `data_dir` is no folder; InkwashError when the file cannot be had or is another one.
+    Raises UsageError when `data_dir` is no folder; InkwashError when the file cannot be had or is another one.
     """
     try:
         return Inception.of(find_or_fetch(FILE, "inception", SHA256, [URL], data_dir), device, SHA256)
-    except AskedWrongly:
+    except UsageError:
         raise
     except InkwashError as error:
         raise InkwashError(f"{error} Or take --features classifier or pixels, which need no download.") from error
 
 
 def rgb(pixels: Tensor) -> Tensor:
-    """uint8 [N,C,H,W] -> uint8 [N,3,H,W]. Raises AskedWrongly unless C is 1 or 3 and nothing is empty."""
+    """uint8 [N,C,H,W] -> uint8 [N,3,H,W]. Raises UsageError unless C is 1 or 3 and nothing is empty."""
     if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
-        raise AskedWrongly(
+        raise UsageError(
             "Features are of images uint8 [N,C,H,W] with C 1 (grey) or 3 (RGB) and at least one pixel; "
             f"given was {pixels.dtype} {list(pixels.shape)}."
         )

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inkwash.core import Denoise, Noise, Plan, Schedule, diffuse, drift, numbers
+from inkwash.core import Denoise, Noise, Plan, Schedule, as_floats, diffuse, drift
 from inkwash.data import to_float, to_uint8
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 class Bound(NamedTuple):
@@ -46,14 +46,14 @@ def bound(denoise: Denoise, x0: Tensor, plan: Plan, noise: Noise, edges: int | N
     white data of spread 1, which is about the most that they can cost. The error of that choice is common to the
     images of a call. Image i depends on its own noise alone, and on no other image.
 
-    Raises AskedWrongly where x0 is not of 8 bits, where the plan goes back up in noise or does not end clean, where
+    Raises UsageError where x0 is not of 8 bits, where the plan goes back up in noise or does not end clean, where
     it has only pure noise, and for edges < 1.
     """
     with torch.no_grad():
         grey, dimension = _grey(x0), x0[0].numel()
         _check_plan(plan)
         levels = plan[:-1]
-        snr = [math.exp(numbers(level)[2]) for level in levels]
+        snr = [math.exp(as_floats(level)[2]) for level in levels]
         rise = [high * drift(s, t) for (t, s), high in zip(pairwise(levels), snr[1:], strict=True)]
 
         def miss(i: int) -> Tensor:
@@ -101,11 +101,11 @@ def flow(
     without that noise. Where that level's σ/α is wider than a bin, an image known by heart still costs about
     log₂(127.5·√(2π)·σ/α) bits: 1.7 for σ/α = 0.01.
 
-    Raises AskedWrongly for fewer than one step or probe, for x0 that is not of 8 bits with `dequantise`, and for a
+    Raises UsageError for fewer than one step or probe, for x0 that is not of 8 bits with `dequantise`, and for a
     schedule with no way between its ends, as where α = 0 is all it has.
     """
     if steps < 1 or probes < 1:
-        raise AskedWrongly(f"the flow's density needs at least 1 step and 1 probe (got {steps=}, {probes=}).")
+        raise UsageError(f"the flow's density needs at least 1 step and 1 probe (got {steps=}, {probes=}).")
     (low, high), y, dimension = _ends(schedule, most), x0.detach().double(), x0[0].numel()
     if dequantise:
         _grey(x0)
@@ -114,7 +114,7 @@ def flow(
 
     def slopes(y: Tensor, lam: float) -> tuple[Tensor, Tensor]:
         """dy/dλ [B,C,H,W] and −d log p/dλ [B]."""
-        level = schedule.find(-2 * lam)
+        level = schedule.from_logsnr(-2 * lam)
         with torch.enable_grad():
             x = (level.alpha * y).to(x0.dtype).requires_grad_()
             clean = denoise(x, level)
@@ -142,7 +142,7 @@ def _grey(x0: Tensor) -> Tensor:
     """The grey levels 0..255, float64."""
     pixels = to_uint8(x0)
     if bool(((to_float(pixels) - x0).abs() > 1e-3).any()):
-        raise AskedWrongly(
+        raise UsageError(
             f"bits per dimension are of 8-bit images in [-1, 1], and these pixels (from {x0.min():.3g} to "
             f"{x0.max():.3g}) are not all of the 256 grey levels; give to_float of uint8 pixels."
         )
@@ -163,7 +163,7 @@ def _log_bin(grey: Tensor, mean: Tensor, std: float) -> Tensor:
 def _edges(rise: list[float], snr: list[float], edges: int | None, seed: int) -> list[tuple[int, float]]:
     """(the edge, its weight) of those that stand for all."""
     if edges is not None and edges < 1:
-        raise AskedWrongly(f"the diffusion is estimated from at least 1 edge of the plan (got {edges}).")
+        raise UsageError(f"the diffusion is estimated from at least 1 edge of the plan (got {edges}).")
     if edges is None or edges >= len(rise):
         return [(i, 1.0) for i in range(len(rise))]
     cost = torch.tensor([up / (1 + below) for up, below in zip(rise, snr, strict=False)], dtype=torch.float64)
@@ -175,14 +175,14 @@ def _edges(rise: list[float], snr: list[float], edges: int | None, seed: int) ->
 
 
 def _check_plan(plan: Plan) -> None:
-    logsnr = [numbers(level)[2] for level in plan]
+    logsnr = [as_floats(level)[2] for level in plan]
     if len(plan) < 2 or logsnr[-1] != math.inf or not all(a < b for a, b in pairwise(logsnr)):
-        raise AskedWrongly(
+        raise UsageError(
             f"the bound needs a plan whose levels lose noise at every step and end clean (got {len(plan)} levels, of "
             "which some do not); give one without churn or time travel."
         )
     if logsnr[-2] == -math.inf:
-        raise AskedWrongly(
+        raise UsageError(
             "the bound needs a level with some of the image in it, and this plan steps from pure noise (α = 0) to a "
             "clean image; give it more steps."
         )
@@ -190,10 +190,10 @@ def _check_plan(plan: Plan) -> None:
 
 def _ends(schedule: Schedule, most: float) -> tuple[float, float]:
     """log(σ/α) of the least and of the most noisy level."""
-    first, last = (numbers(schedule.at(schedule.time(u)))[2] for u in (schedule.first, Fraction(1)))
+    first, last = (as_floats(schedule.at(schedule.time(u)))[2] for u in (schedule.first, Fraction(1)))
     low, high = -first / 2, min(-last / 2, math.log(most))
     if not low < high:
-        raise AskedWrongly(
+        raise UsageError(
             f"the flow runs from the schedule's least noise up to σ/α = {most:g} at most, and this schedule's least "
             f"is σ/α = {math.exp(low):.3g}; give a schedule of more levels, that begins nearly clean."
         )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inkwash.data import Source, to_float
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier
 from inkwash.metrics.distance import Cloud, frechet, kernel
 from inkwash.metrics.features import Features
@@ -44,7 +44,7 @@ NAMES = tuple(entry.name for entry in fields(Scores) if entry.name != "histogram
 
 @final
 @dataclass(frozen=True, eq=False)
-class Yardstick:
+class Reference:
     """Real images to score n others against.
 
     The images of one split are dealt out once and for all: 3·n of them stand in for generated ones, as the
@@ -128,10 +128,10 @@ def _spread(pixels: Tensor) -> float:
 
 
 def check_n(n: int, available: int, of: str) -> None:
-    """Raises AskedWrongly unless n images can be scored against `available` real ones."""
+    """Raises UsageError unless n images can be scored against `available` real ones."""
     least, most = NEIGHBOURS + 1, available // (DRAWS + 1)
     if not least <= n <= most:
-        raise AskedWrongly(
+        raise UsageError(
             f"scores need {least} images or more in each of {DRAWS} draws, and for the floor at most a quarter of "
             f"{of}, which is {most:,} (got -n {n:,})."
         )
@@ -159,4 +159,4 @@ def from_json(facts: dict[str, Any]) -> Scores:
     return Scores(**{**facts, "histogram": None if histogram is None else tuple(histogram)})
 
 
-Tick = Callable[[int, int], None]
+OnStep = Callable[[int, int], None]

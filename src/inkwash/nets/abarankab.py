@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets.blocks import attend
 from inkwash.nets.condition import Cond
 
@@ -33,7 +33,7 @@ class AbarankabUNet(nn.Module):
 
     The defaults are those of the original's CIFAR-10 script with its --use_labels. What each block there looks up
     for a class (an embedding), it multiplies here with a one-hot vector: the same numbers, and the zero vector, or
-    none, adds nothing. Modules are named as there; see `from_original`. Raises AskedWrongly for numbers that do not
+    none, adds nothing. Modules are named as there; see `from_original`. Raises UsageError for numbers that do not
     fit together, sides that do not divide, and a vector where num_classes is 0.
     """
 
@@ -56,16 +56,16 @@ class AbarankabUNet(nn.Module):
         super().__init__()
         for name, value, known in (("activation", activation, _ACTIVATIONS), ("norm", norm, _NORMS)):
             if value not in known:
-                raise AskedWrongly(f"there is no {name} {value!r}; choose one of {', '.join(known)}.")
+                raise UsageError(f"there is no {name} {value!r}; choose one of {', '.join(known)}.")
         step = math.lcm(2, num_groups) if norm == "gn" else 2
         if base_channels % step:
-            raise AskedWrongly(
+            raise UsageError(
                 f"base_channels must be a multiple of {step}, for the sinusoids of time"
                 f"{f' and {num_groups} groups' if norm == 'gn' else ''} (got {base_channels}); choose another number."
             )
         levels = len(channel_mults)
         if any(level >= levels for level in attention_resolutions):
-            raise AskedWrongly(
+            raise UsageError(
                 f"attention_resolutions {tuple(attention_resolutions)} asks for levels that are not there; "
                 f"channel_mults makes {levels} of them, counted 0 to {levels - 1}."
             )
@@ -110,12 +110,12 @@ class AbarankabUNet(nn.Module):
         pad, told = self.initial_pad, None if cond is None else cond.vector
         height, width = x.shape[2:]
         if (height + 2 * pad) % self.multiple or (width + 2 * pad) % self.multiple:
-            raise AskedWrongly(
+            raise UsageError(
                 f"images of {height}×{width}, padded by {pad}, do not halve evenly: their sides must be multiples of "
                 f"{self.multiple}. Choose another size, initial_pad or fewer channel_mults."
             )
         if told is not None and not self.num_classes:
-            raise AskedWrongly("this network was made with num_classes 0 and reads no class; leave the class out.")
+            raise UsageError("this network was made with num_classes 0 and reads no class; leave the class out.")
         time = self.time_mlp(t)  # [B,time_emb_dim]
         x = self.init_conv(F.pad(x, (pad,) * 4))
         skips = [x]
@@ -220,13 +220,13 @@ def from_original(state: Mapping[str, Tensor], average: bool = True) -> dict[str
     """The original's state_dict as one of AbarankabUNet: the tables of classes [K,o] become matrices [o,K].
 
     `state` is that of its network, or what its training saves, the whole diffusion: of this the averaged network is
-    taken, or without `average` the trained one. Raises AskedWrongly where there is no such network in it.
+    taken, or without `average` the trained one. Raises UsageError where there is no such network in it.
     """
     if "init_conv.weight" not in state:
         prefix = "ema_model." if average else "model."
         state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     if "init_conv.weight" not in state:
-        raise AskedWrongly(
+        raise UsageError(
             "these weights are not of abarankab's U-Net: there is no init_conv.weight among them; "
             "give the state_dict of its network, or of its GaussianDiffusion."
         )

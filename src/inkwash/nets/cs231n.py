@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets.condition import Cond
 from inkwash.nets.embed import sinusoids
 
@@ -19,7 +19,7 @@ class Cs231nUNet(nn.Module):
     the same network. Each level halves the sides, so H and W are multiples of `multiple` = 2^len(dim_mults). No
     cond, or one without a vector, is the zero vector, the course's "no text". The course drops texts inside its
     network in training; here that is the objective's, and only the blocks' dropout of 0.1 is the network's.
-    Raises AskedWrongly for sides that do not divide.
+    Raises UsageError for sides that do not divide.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Cs231nUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, cond: Cond | None = None) -> Tensor:
         if any(side % self.multiple for side in x.shape[2:]):
-            raise AskedWrongly(
+            raise UsageError(
                 f"the course's network halves images {len(self.downs)} times, so their sides must be multiples of "
                 f"{self.multiple} (got {x.shape[2]}×{x.shape[3]}); choose another size or fewer dim_mults."
             )

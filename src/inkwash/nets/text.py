@@ -24,7 +24,7 @@ class TextEmbedder(nn.Module):
     is the text without words, of which only the token is seen.
     """
 
-    beside = 0
+    concat = 0
 
     def __init__(
         self, buckets: int = BUCKETS, width: int = 128, layers: int = 2, heads: int = 4, words: int = WORDS
@@ -38,12 +38,12 @@ class TextEmbedder(nn.Module):
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def blank(self, x: Tensor) -> Tensor:
+    def null(self, x: Tensor) -> Tensor:
         return torch.zeros(len(x), self.words, IDS, dtype=torch.int64, device=x.device)
 
-    def forward(self, value: Tensor, kept: Tensor) -> Cond:
+    def forward(self, value: Tensor, present: Tensor) -> Cond:
         B, L, G = value.shape
-        ids = value * kept[:, None, None]
+        ids = value * present[:, None, None]
         counts = (ids > 0).sum(dim=2, keepdim=True)  # [B,L,1]
         sums = F.embedding_bag(ids.view(B * L, G), self.table, mode="sum", padding_idx=0)  # 0 where there is no id
         words = sums.view(B, L, -1) / counts.clamp(min=1).sqrt()

@@ -22,7 +22,7 @@ class UNet(nn.Module):
     that do not divide are padded with the edge's pixels and cropped again. `film` says how the embedding of
     time enters (see ResidualBlock). `time_scale`: see TimeEmbedding.
 
-    `vector`, `tokens` and `beside` are the widths of what it is told, 0 for nothing (see Cond): a vector is
+    `vector`, `tokens` and `concat` are the widths of what it is told, 0 for nothing (see Cond): a vector is
     embedded and joins the embedding of time; tokens are attended to wherever there is self-attention; an image
     beside x is read with it.
     """
@@ -41,14 +41,14 @@ class UNet(nn.Module):
         time_scale: float = 1.0,
         vector: int = 0,
         tokens: int = 0,
-        beside: int = 0,
+        concat: int = 0,
     ) -> None:
         super().__init__()
         embedding = 4 * channels
         self.patch, self.multiple = patch, patch * 2 ** (len(mults) - 1)
         self.embed = TimeEmbedding(channels, embedding, time_scale)
         self.told = _told(vector, embedding) if vector else None
-        self.first = nn.Conv2d((image_channels + beside) * patch**2, channels, 3, padding=1)
+        self.first = nn.Conv2d((image_channels + concat) * patch**2, channels, 3, padding=1)
 
         def stage(c: int, out: int, attend: bool) -> Stage:
             return Stage(
@@ -84,8 +84,8 @@ class UNet(nn.Module):
         embedding = self.embed(t)
         if self.told is not None and cond.vector is not None:
             embedding = embedding + self.told(cond.vector)
-        if cond.beside is not None:
-            x = torch.cat([x, cond.beside], dim=1)
+        if cond.concat is not None:
+            x = torch.cat([x, cond.concat], dim=1)
         h = self.first(F.pixel_unshuffle(self._padded(x), self.patch))
         skips = [h]
         for layer in self.downs:

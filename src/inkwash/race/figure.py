@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inkwash.race.course import Point, Racer
 from inkwash.race.race import Race, Standing
+from inkwash.race.racer import Point, Racer
 from inkwash.race.target import BETTER, TITLES
 from inkwash.report.svg import drawing, to_svg
 from inkwash.view.figure import COLOURS, GREY, INK, PLAIN, SMALL, drawn, new_axes, new_figure

@@ -12,17 +12,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inkwash.core import Level, determinant
 from inkwash.data import Source
-from inkwash.errors import AskedWrongly
-from inkwash.jobs import build, guide
-from inkwash.jobs.conditions import condition
-from inkwash.jobs.fit import check_same, stored
-from inkwash.jobs.model import Model
-from inkwash.metrics.score import Tick, summary
-from inkwash.race.course import Drawn, Point, Racer, Rules, go
+from inkwash.errors import UsageError
+from inkwash.metrics.score import OnStep, summary
+from inkwash.race.racer import DrawingProgress, Point, Racer, Rules, go
 from inkwash.race.target import BETTER, Target
+from inkwash.runs import build, guidance
+from inkwash.runs.conditions import condition
+from inkwash.runs.fit import check_same, stored
+from inkwash.runs.model import Model
 from inkwash.settings import Checked, Positive, Run, Sampler, Sampling, Scoring
-from inkwash.study.machine import describe
-from inkwash.study.subject import Measure, opened, ready, yardstick
+from inkwash.study.machine import machine_facts
+from inkwash.study.subject import Measure, opened, ready, reference
 from inkwash.train import Step
 from inkwash.view import check_out
 
@@ -70,7 +70,7 @@ class Race:
     terms: Terms
     folder: Path
 
-    def go(self, racer: Racer, stop: Callable[[], bool]) -> Generator[Step | Drawn | Point, None, None]:
+    def go(self, racer: Racer, stop: Callable[[], bool]) -> Generator[Step | DrawingProgress | Point, None, None]:
         """Takes one of the racers to the end of its race, or until `stop()`; see `course.go`."""
         return go(racer, self.rules, stop)
 
@@ -124,11 +124,11 @@ def begin(
     folder: Path,
     data_dir: Path | None = None,
     device: str = "auto",
-    tick: Tick = lambda step, steps: None,
+    tick: OnStep = lambda step, steps: None,
 ) -> Race:
     """Makes a race ready in `folder`, or one that was begun there; `tick` is called while features are trained.
 
-    Raises AskedWrongly, before anything is computed, for recipes of different images, terms without an end, an n
+    Raises UsageError, before anything is computed, for recipes of different images, terms without an end, an n
     that the data set does not allow, and a folder of something else.
     """
     _check(runs, terms)
@@ -143,7 +143,7 @@ def begin(
         _check_folder(racer)
     measure = ready(Measure(subjects[0], scoring), DEFAULT_N, tick)
     every = terms.every or (DEFAULT_EVERY if terms.minutes is None else 60 * terms.minutes / POINTS)
-    rules = Rules(replace(sampling, n=measure.n), yardstick(measure), every, terms.until, data_dir)
+    rules = Rules(replace(sampling, n=measure.n), reference(measure), every, terms.until, data_dir)
     about = _about(rules, terms, opened(subjects[0]).device)
     for racer in racers:
         _check_same(racer, about)
@@ -156,20 +156,20 @@ def begin(
 def _check(runs: Sequence[Run], terms: Terms) -> None:
     names = [run.recipe for run in runs]
     if not names:
-        raise AskedWrongly("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")
+        raise UsageError("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")
     if len(set(names)) < len(names):
-        raise AskedWrongly(f"each recipe races once; got {', '.join(names)}.")
+        raise UsageError(f"each recipe races once; got {', '.join(names)}.")
     if terms.until is None and terms.minutes is None:
-        raise AskedWrongly("a race needs an end: --minutes 10, or --until frechet=0.8, or whichever is first of both.")
+        raise UsageError("a race needs an end: --minutes 10, or --until frechet=0.8, or whichever is first of both.")
     if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise AskedWrongly("a race is run by one process, for its seconds to be comparable; start it without torchrun.")
+        raise UsageError("a race is run by one process, for its seconds to be comparable; start it without torchrun.")
 
 
 def _check_images(subjects: Sequence[Untrained]) -> None:
     prints = {subject.images("train").fingerprint for subject in subjects}
     if len(prints) > 1:
         told = ", ".join(f"{each.name} on {each.run.data.source} {_size(each)}" for each in subjects)
-        raise AskedWrongly(f"one race is for recipes of the same images at the same size; got {told}.")
+        raise UsageError(f"one race is for recipes of the same images at the same size; got {told}.")
 
 
 def _size(subject: Untrained) -> str:
@@ -178,13 +178,13 @@ def _size(subject: Untrained) -> str:
 
 
 def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
-    """The recipe with what its network is. Raises AskedWrongly for a sampler that it cannot have."""
+    """The recipe with what its network is. Raises UsageError for a sampler that it cannot have."""
     model = opened(subject)
     build.solver(sampling)
-    guide.scale(model, sampling)
+    guidance.scale(model, sampling)
     start = build.plan(sampling, model.schedule)[0]
     if determinant(model.denoiser.prediction, start) == 0:
-        raise AskedWrongly(
+        raise UsageError(
             f"{subject.name} predicts {subject.run.process.prediction}, which says nothing of the image at pure noise, "
             f"where {build.spacing(sampling)} spacing begins on its schedule; take --spacing leading."
         )
@@ -202,14 +202,14 @@ def operations(model: Model, level: Level) -> int:
 
 def _check_folder(racer: Racer) -> None:
     if racer.folder.exists() and not racer.folder.is_dir():
-        raise AskedWrongly(f"{racer.folder} is a file, and the race would train there; choose another --out.")
+        raise UsageError(f"{racer.folder} is a file, and the race would train there; choose another --out.")
     before, points = stored(racer.folder), racer.points()
     if before is not None and racer.about() is None:
-        raise AskedWrongly(f"{racer.folder} is a run that no race has begun; choose another --out.")
+        raise UsageError(f"{racer.folder} is a run that no race has begun; choose another --out.")
     if before is not None:
         check_same(racer.folder, before, racer.run, "choose another --out")
     if points and points[-1].step > (racer.trained() or {"step": -1})["step"]:
-        raise AskedWrongly(
+        raise UsageError(
             f"{racer.path} tells of {points[-1].step} steps that the run beside it no longer has; "
             "move both away, or choose another --out."
         )
@@ -217,7 +217,7 @@ def _check_folder(racer: Racer) -> None:
 
 def _about(rules: Rules, terms: Terms, device: torch.device) -> dict[str, Any]:
     """What the points of a race depend on: they are comparable where all this is the same."""
-    machine = describe()
+    machine = machine_facts()
     return {
         "n": rules.sampling.n,
         "sampler": " ".join(f"{name}={value}" for name, value in asdict(rules.sampling).items() if name != "n"),
@@ -234,4 +234,4 @@ def _check_same(racer: Racer, about: dict[str, Any]) -> None:
     for name, now in about.items():
         if before.get(name) != now:
             then = f"{name}: {before.get(name)} then, {now} now"
-            raise AskedWrongly(f"the race in {racer.folder.parent} was begun otherwise ({then}); choose another --out.")
+            raise UsageError(f"the race in {racer.folder.parent} was begun otherwise ({then}); choose another --out.")

@@ -10,11 +10,11 @@ from pathlib import Path
 from inkwash import __version__
 from inkwash.atomic import replacing
 from inkwash.metrics.score import DRAWS, NAMES
-from inkwash.race.course import EVALUATIONS
 from inkwash.race.figure import race_figure
 from inkwash.race.race import PICTURE, Race, Standing
+from inkwash.race.racer import EVALUATIONS
 from inkwash.race.target import BETTER, TITLES
-from inkwash.study.machine import describe
+from inkwash.study.machine import machine_facts
 from inkwash.view import write
 
 MINUS = "\N{MINUS SIGN}"
@@ -36,7 +36,7 @@ def write_results(race: Race) -> list[Path]:
 def as_markdown(race: Race) -> list[str]:
     """The lines of the report: a title, the table, the picture, and what the numbers mean."""
     ruler = race.rules.ruler
-    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
+    machine = ", ".join(f"{name} {value}" for name, value in machine_facts().items())
     return [
         f"# A race on {ruler.source.name}: {', '.join(each.racer.name for each in race.standings())}",
         "",

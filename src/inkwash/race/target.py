@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.report import labels
 
 RACED = ("frechet", "kernel", "precision", "recall", "coverage")
@@ -23,7 +23,7 @@ class Target:
 
     @classmethod
     def read(cls, words: str) -> "Target":
-        """The target that "frechet=0.8" means. Raises AskedWrongly where it means none that can be reached."""
+        """The target that "frechet=0.8" means. Raises UsageError where it means none that can be reached."""
         score, equals, number = words.partition("=")
         score = score.strip().lower()
         try:
@@ -31,14 +31,14 @@ class Target:
         except ValueError:
             value = math.nan
         if not equals or not math.isfinite(value):
-            raise AskedWrongly(f"--until takes a score and a number, as in --until frechet=0.8 (got {words!r}).")
+            raise UsageError(f"--until takes a score and a number, as in --until frechet=0.8 (got {words!r}).")
         if score not in BETTER:
             near = get_close_matches(score, BETTER, n=1)
             guess = f" Did you mean {near[0]}?" if near else ""
-            raise AskedWrongly(f"there is no score {score!r} to race for.{guess} They are {', '.join(BETTER)}.")
+            raise UsageError(f"there is no score {score!r} to race for.{guess} They are {', '.join(BETTER)}.")
         if value <= 0 or (BETTER[score] == "↑" and value > 1):
             most = " and at most 1" if BETTER[score] == "↑" else ""
-            raise AskedWrongly(f"--until {score} is above 0{most} (got {value:g}).")
+            raise UsageError(f"--until {score} is above 0{most} (got {value:g}).")
         return cls(score, value)
 
     def reached(self, scores: Scored) -> bool:

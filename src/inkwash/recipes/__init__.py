@@ -5,7 +5,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.recipes.cifar import abarankab_cifar10, cifar10
 from inkwash.recipes.cs231n import cs231n_emoji
 from inkwash.recipes.digits import digits
@@ -28,26 +28,26 @@ def names() -> dict[str, Callable[[], Run]]:
 
 
 def find(name: str) -> Run:
-    """The recipe of that name. Raises AskedWrongly, with the nearest name, where there is none."""
+    """The recipe of that name. Raises UsageError, with the nearest name, where there is none."""
     known = names()
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise AskedWrongly(f"there is no recipe {name!r}.{hint} The recipes are {', '.join(known)}.")
+        raise UsageError(f"there is no recipe {name!r}.{hint} The recipes are {', '.join(known)}.")
     return known[name]()
 
 
 def find_or_folder(name: str) -> Run:
     """The recipe of that name, or where there is none the recipe `folder` for the folder of that name.
 
-    Raises AskedWrongly where there is neither.
+    Raises UsageError where there is neither.
     """
     if name not in names() and Path(name).is_dir():
         return replace(folder(), data=Data(source=str(Path(name).resolve())))
     try:
         return find(name)
-    except AskedWrongly as error:
-        raise AskedWrongly(f"{error} Nor is there a folder {name}.") from None
+    except UsageError as error:
+        raise UsageError(f"{error} Nor is there a folder {name}.") from None
 
 
 def summary(recipe: Callable[[], Run]) -> str:

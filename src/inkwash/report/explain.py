@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from inkwash.metrics.score import DRAWS
-from inkwash.report.on_draws import steps
-from inkwash.report.on_eta import eta
-from inkwash.report.on_models import prediction, solver
-from inkwash.report.on_others import other, spacing
-from inkwash.report.on_scale import scale
+from inkwash.report.sections.eta import eta
+from inkwash.report.sections.models import prediction, solver
+from inkwash.report.sections.others import other, spacing
+from inkwash.report.sections.scale import scale
+from inkwash.report.sections.steps import steps
 from inkwash.report.words import AXES, Section, Story, Text, label, several
 from inkwash.study.compare import SURE
 from inkwash.study.table import Table

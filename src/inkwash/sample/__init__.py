@@ -1,9 +1,10 @@
 """Sampling: the loop and the solvers, one per file."""
 
-from inkwash.sample.ddim import Ddim, ddpm
+from inkwash.sample.ddim import DDIM, DDPM
 from inkwash.sample.dpmpp import DPMpp2M
 from inkwash.sample.encode import encode
 from inkwash.sample.heun import Heun
-from inkwash.sample.loop import Moment, Solver, last, sample
+from inkwash.sample.loop import Snapshot, last, sample
+from inkwash.sample.solver import Solver
 
-__all__ = ["DPMpp2M", "Ddim", "Heun", "Moment", "Solver", "ddpm", "encode", "last", "sample"]
+__all__ = ["DDIM", "DDPM", "DPMpp2M", "Heun", "Snapshot", "Solver", "encode", "last", "sample"]

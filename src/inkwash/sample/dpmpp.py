@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from inkwash.core import Denoise, Level, Noise, numbers
-from inkwash.sample.ddim import Ddim
+from inkwash.core import Denoise, Level, Noise, as_floats
+from inkwash.sample.ddim import DDIM
+from inkwash.sample.solver import Solver
 
 
 class _Last(NamedTuple):
@@ -15,23 +16,30 @@ class _Last(NamedTuple):
     stride: float
 
 
-_FLOW = Ddim()
+_FLOW = DDIM()
 
 
 @dataclass(frozen=True)
-class DPMpp2M:
+class DPMpp2M(Solver):
     """Lu et al. 2022b, algorithm 2, in λ = log(α/σ): a step of `ddim` towards x̂₀ extrapolated to the step's middle.
 
-    `Ddim(η)` tells how much noise a step adds: η = 0 makes it deterministic, η = 1 the same paper's
+    `DDIM(η)` tells how much noise a step adds: η = 0 makes it deterministic, η = 1 the same paper's
     SDE-DPM-Solver++(2M). The first step, and one after pure noise, is that of `ddim`.
     """
 
-    ddim: Ddim = _FLOW
+    order: ClassVar[int] = 2
+    has_eta: ClassVar[bool] = True
+
+    ddim: DDIM = _FLOW
+
+    @property
+    def eta(self) -> float:
+        return self.ddim.eta
 
     def step(
         self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: _Last | None, noise: Noise
     ) -> tuple[Tensor, _Last]:
-        stride = (numbers(s)[2] - numbers(t)[2]) / 2
+        stride = (as_floats(s)[2] - as_floats(t)[2]) / 2
         x0 = denoise(x, t)
         ahead = x0
         if memory is not None and math.isfinite(memory.stride):

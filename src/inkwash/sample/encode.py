@@ -5,25 +5,25 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from inkwash.core import Denoise, Plan, numbers
-from inkwash.errors import AskedWrongly
-from inkwash.sample.loop import Moment
+from inkwash.core import Denoise, Plan, as_floats
+from inkwash.errors import UsageError
+from inkwash.sample.loop import Snapshot
 
 
-def encode(denoise: Denoise, x0: Tensor, plan: Plan) -> Iterator[Moment]:
+def encode(denoise: Denoise, x0: Tensor, plan: Plan) -> Iterator[Snapshot]:
     """Walks images up a sampling plan and yields every moment; the last x is at plan[0].
 
     Heun's method on x/α as a function of σ/α (Song et al. 2021b, section 4.3 encodes so), second order.
     At σ = 0 the slope is 0 for data that has a density, so nothing is evaluated there. Sampling the same
     plan with Heun undoes it up to the solvers' errors.
     """
-    if numbers(plan[0])[0] == 0:
-        raise AskedWrongly("an image cannot be encoded into pure noise (α = 0); use karras spacing.")
+    if as_floats(plan[0])[0] == 0:
+        raise UsageError("an image cannot be encoded into pure noise (α = 0); use karras spacing.")
     slope: Tensor | None = None
     x, noise_t = x0, 0.0  # x/α and σ/α
-    yield Moment(0, plan[-1], x0)
+    yield Snapshot(0, plan[-1], x0)
     for step, level in enumerate(reversed(plan[:-1]), start=1):
-        alpha, sigma, _ = numbers(level)
+        alpha, sigma, _ = as_floats(level)
         noise_s = sigma / alpha
         with torch.no_grad():
             old = torch.zeros_like(x) if slope is None else slope
@@ -32,4 +32,4 @@ def encode(denoise: Denoise, x0: Tensor, plan: Plan) -> Iterator[Moment]:
             x = x + (noise_s - noise_t) * (old + there) / 2
             slope = (x - denoise(alpha * x, level)) / noise_s
         noise_t = noise_s
-        yield Moment(step, level, alpha * x)
+        yield Snapshot(step, level, alpha * x)

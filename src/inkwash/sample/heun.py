@@ -1,24 +1,31 @@
 """Heun's method on the probability-flow ODE, second order."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from inkwash.core import Denoise, Level, Noise, numbers
-from inkwash.errors import AskedWrongly
+from inkwash.core import Denoise, Level, Noise, as_floats
+from inkwash.errors import UsageError
+from inkwash.sample.solver import Solver
 
 
 @dataclass(frozen=True)
-class Heun:
+class Heun(Solver):
     """Karras et al. 2022, algorithm 1, on x/α as a function of σ/α. Two evaluations a step.
 
     With a churned plan it is their algorithm 2.
     """
 
+    order: ClassVar[int] = 2
+    has_variance: ClassVar[bool] = False
+    starts_at_pure_noise: ClassVar[bool] = False
+    default_spacing: ClassVar[str] = "karras"
+
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:
-        (alpha_t, sigma_t, _), (alpha_s, sigma_s, _) = numbers(t), numbers(s)
+        (alpha_t, sigma_t, _), (alpha_s, sigma_s, _) = as_floats(t), as_floats(s)
         if alpha_t == 0:
-            raise AskedWrongly(
+            raise UsageError(
                 "Heun cannot begin at pure noise (α = 0), where σ/α is infinite; "
                 "use karras spacing, which begins just below, or another solver (ddim, dpmpp2m)."
             )
@@ -28,3 +35,6 @@ class Heun:
         guess = x + (noise_s - noise_t) * slope
         slope_there = (guess - denoise(alpha_s * guess, s)) / noise_s
         return alpha_s * (x + (noise_s - noise_t) * (slope + slope_there) / 2), None
+
+    def evaluated_at(self, t: Level, s: Level) -> tuple[Level, ...]:
+        return t, s

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from inkwash.core import Plan, determinant
-from inkwash.denoise.guidance import acts
-from inkwash.errors import AskedWrongly
-from inkwash.jobs import build, guide
+from inkwash.denoise.guidance import is_active
+from inkwash.errors import UsageError
+from inkwash.runs import build, guidance
 from inkwash.sample import Solver
 from inkwash.settings import Sampling, Sweep
 from inkwash.study.subject import Subject, opened
@@ -29,8 +29,8 @@ class Cell:
         levels = [*plan[:-1], *(plan[1:-1] if self.sampling.solver == "heun" else ())]
         if self.sampling.scale in (None, 0, 1):
             return len(levels)
-        interval = guide.interval(model, self.sampling)
-        return sum(1 + acts(level, interval) for level in levels)
+        interval = guidance.interval(model, self.sampling)
+        return sum(1 + is_active(level, interval) for level in levels)
 
     @property
     def walk(self) -> tuple[Solver, Plan]:
@@ -41,7 +41,7 @@ class Cell:
 def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: int) -> list[Cell]:
     """All cells of the sweeps, without repetition, in the order of the flags.
 
-    Raises AskedWrongly for an axis that a subject or a sampler does not have, before anything is computed.
+    Raises UsageError for an axis that a subject or a sampler does not have, before anything is computed.
     """
     found: dict[Cell, None] = {}
     for sweep in sweeps:
@@ -63,20 +63,20 @@ def _canonical(subject: Subject, sampling: Sampling) -> Sampling:
     quiet = sampling.solver == "heun" or eta == 0
     variance = "small" if quiet else sampling.variance
     model = opened(subject)
-    strength = guide.scale(model, sampling) if model.condition is not None or sampling.scale is not None else None
+    strength = guidance.scale(model, sampling) if model.condition is not None or sampling.scale is not None else None
     return replace(sampling, eta=eta, variance=variance, spacing=build.spacing(sampling), scale=strength)
 
 
 def _check(subjects: Sequence[Subject], sweep: Sweep) -> None:
     if sweep.eta and not any(solver in WITH_ETA for solver in sweep.solver):
         have = "have" if len(sweep.solver) > 1 else "has"
-        raise AskedWrongly(f"{' and '.join(sweep.solver)} {have} no η; leave out --eta, or add ddim to --solver.")
+        raise UsageError(f"{' and '.join(sweep.solver)} {have} no η; leave out --eta, or add ddim to --solver.")
     if "large" in sweep.variance and set(sweep.solver) == {"heun"}:
-        raise AskedWrongly("heun adds no noise; leave out --variance, or add ddpm to --solver.")
+        raise UsageError("heun adds no noise; leave out --variance, or add ddpm to --solver.")
     for name in sweep.prediction:
         there = sorted({opened(subject).run.process.prediction for subject in subjects})
         if name not in there:
-            raise AskedWrongly(
+            raise UsageError(
                 f"none of the runs predicts {name} (they predict {', '.join(there)}): what a network predicts is "
                 f"fixed when it is trained. Train one with --prediction {name}, and name its folder too."
             )
@@ -90,7 +90,7 @@ def _chosen(subjects: Sequence[Subject], sweep: Sweep) -> list[Subject]:
 def _checked(cell: Cell) -> Cell:
     model, (_, plan) = opened(cell.subject), cell.walk
     if determinant(model.denoiser.prediction, plan[0]) == 0:
-        raise AskedWrongly(
+        raise UsageError(
             f"{cell.subject.name} predicts {model.run.process.prediction}, which says nothing of the image at pure "
             f"noise, where {cell.sampling.spacing} spacing begins on its schedule; take --spacing karras or leading."
         )

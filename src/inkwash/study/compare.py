@@ -73,13 +73,13 @@ def enough(family: Family, least: float, name: str = "frechet") -> int:
     return len(rows) - 1
 
 
-def verdict(a: Row, b: Row, name: str = "frechet") -> int:
+def significant_sign(a: Row, b: Row, name: str = "frechet") -> int:
     """1 where a is surely better than b, −1 where it is surely worse, 0 where three draws cannot tell."""
     found = gain(a, b, name)
     return int(math.copysign(1, found.mean)) if found.sure else 0
 
 
-def leader(rows: Sequence[Row]) -> tuple[Row, bool]:
+def best_row(rows: Sequence[Row]) -> tuple[Row, bool]:
     """The row of the least Fréchet distance, and whether it is surely better than every other."""
     best = min(rows, key=lambda row: row.scores["frechet"][0])
     return best, all(gain(best, row).sure for row in rows if row is not best)

@@ -16,16 +16,16 @@ from inkwash.atomic import replacing
 from inkwash.core import Seeded, trailing
 from inkwash.data import Source, to_float
 from inkwash.denoise import clip
-from inkwash.errors import AskedWrongly
-from inkwash.jobs.draw import LANES, channels_first, channels_last, smooth
-from inkwash.metrics.floor import Row, Verdict, loss_floor, verdict
+from inkwash.errors import UsageError
+from inkwash.metrics.floor import Diagnosis, Row, diagnose, loss_floor
 from inkwash.metrics.likelihood import bound, flow
 from inkwash.metrics.neighbours import copied, neighbours
 from inkwash.metrics.score import DRAWS
-from inkwash.study.machine import describe
+from inkwash.runs.draw import CPU_BATCH, channels_first, channels_last, smooth
+from inkwash.study.machine import machine_facts
 from inkwash.study.subject import Subject, Trained, opened
 from inkwash.study.table import Table
-from inkwash.study.work import units
+from inkwash.study.units import units
 from inkwash.view import grid, levels_figure, write
 
 LEVELS, IMAGES = 12, 256  # of the losses by level
@@ -51,7 +51,7 @@ class Evaluation:
     copies: float  # share of the images that are copies of training images, in [0, 1]
     copies_held_out: float  # the same of held-out images, which are none
     losses: tuple[Row, ...]
-    judged: Verdict
+    judged: Diagnosis
     bits: Bits | None
     paths: tuple[Path, ...]
 
@@ -65,18 +65,18 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     """Looks for copies, compares losses with their floor, measures likelihoods, and writes it all into `out`.
 
     `done` has one row. `likelihood` is a number of held-out images, or 0. `tick` is called with evaluations made.
-    Raises AskedWrongly for a likelihood of a model that was never without its condition.
+    Raises UsageError for a likelihood of a model that was never without its condition.
     """
     subject = done.rows[0].cell.subject
     model = opened(subject)
-    if likelihood and model.always_told:
-        raise AskedWrongly(f"{model.folder} never saw an image without its condition; leave out --likelihood.")
+    if likelihood and model.condition_never_dropped:
+        raise UsageError(f"{model.folder} never saw an image without its condition; leave out --likelihood.")
     train, test = subject.images("train"), subject.images("test")
     some, held_out = _some(train, AT_MOST), _some(test, 2000)
     images = _images(done)
     near = neighbours(images, some)
     losses: tuple[Row, ...] = ()
-    if not model.always_told:
+    if not model.condition_never_dropped:
         losses = loss_floor(
             model.denoiser, model.denoiser.prediction, model.schedule, some.to(model.device),
             held_out.to(model.device), LEVELS, IMAGES, tick=tick,
@@ -91,7 +91,7 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     if losses:
         write(losses_path, levels_figure(*_curves(losses))[None], about)
     found = Evaluation(
-        done, copied(near), copied(neighbours(held_out, some)), losses, verdict(losses), bits,
+        done, copied(near), copied(neighbours(held_out, some)), losses, diagnose(losses), bits,
         (scores_path, neighbours_path, *([losses_path] if losses else [])),
     )  # fmt: skip
     with replacing(scores_path) as temporary:
@@ -104,7 +104,7 @@ def as_json(found: Evaluation) -> dict[str, Any]:
     row = found.table.rows[0]
     return {
         **found.table.facts,
-        "machine": describe(),
+        "machine": machine_facts(),
         "sampling": asdict(row.cell.sampling),
         "evaluations": row.evaluations,
         "scores": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in row.scores.items()},
@@ -198,11 +198,11 @@ def _some(source: Source, most: int) -> Tensor:
 def _bits(subject: Subject, pixels: Tensor, tick: Callable[[int], object]) -> Bits:
     # in float32: gradients of bfloat16 are too coarse for a trace
     model = subject.model(torch.float32) if isinstance(subject, Trained) else subject.model()
-    rows = model.schedule.rows
+    rows = model.schedule.num_timesteps
     plan = trailing(model.schedule, 1000 if rows is None else rows)
     upper, exact = [], []
-    for first in range(0, len(pixels), LANES):
-        x0 = to_float(pixels[first : first + LANES]).to(model.device)
+    for first in range(0, len(pixels), CPU_BATCH):
+        x0 = to_float(pixels[first : first + CPU_BATCH]).to(model.device)
         chosen = range(first, first + len(x0))
         upper.append(bound(clip(model.denoiser), x0, plan, Seeded(0, chosen), EDGES, seed=first).total.cpu())
         tick(len(x0) * (EDGES + 1))

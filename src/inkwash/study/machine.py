@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 
-def describe() -> dict[str, str]:
+def machine_facts() -> dict[str, str]:
     """Processor, cores, memory, graphics, and the versions that numbers depend on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = {

@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inkwash.atomic import TEMPORARY
-from inkwash.errors import AskedWrongly
-from inkwash.metrics.score import Tick
+from inkwash.errors import UsageError
+from inkwash.metrics.score import OnStep
 from inkwash.settings import Scoring, Sweep
 from inkwash.study.cells import Cell, cells
-from inkwash.study.crew import Tick as Done
-from inkwash.study.crew import do
 from inkwash.study.subject import Measure, Subject, opened, ready
 from inkwash.study.table import Table, table
-from inkwash.study.work import Unit, units
+from inkwash.study.units import Unit, units
+from inkwash.study.workers import OnEvaluations, do
 
 CELLS = "cells"  # the folder of finished units, in a study's folder
 
@@ -32,7 +31,7 @@ class Session:
         """Network evaluations, over all images, that are still to be made."""
         return sum(unit.cost for unit in self.units if not unit.drawn_path.is_file())
 
-    def finish(self, jobs: int | None = None, tick: Done = lambda evaluations: None) -> Table:
+    def finish(self, jobs: int | None = None, tick: OnEvaluations = lambda evaluations: None) -> Table:
         """Does what is left, with `jobs` processes (see `crew.do`), and makes the table."""
         do(self.units, jobs, tick)
         for left in self.folder.glob(f"{TEMPORARY}*"):  # of a process that was killed while it wrote; nobody writes now
@@ -46,22 +45,22 @@ def begin(
     scoring: Scoring,
     folder: Path,
     default_n: int,
-    tick: Tick = lambda step, steps: None,
+    tick: OnStep = lambda step, steps: None,
 ) -> Session:
     """Makes a study ready in `folder`; `tick` is called while the features are trained, if they must be.
 
-    Raises AskedWrongly, before anything is computed, for subjects of different images, an axis that they do not
+    Raises UsageError, before anything is computed, for subjects of different images, an axis that they do not
     have, or an n that the data set does not allow.
     """
     if not subjects:
-        raise AskedWrongly("a study needs a run: inkwash study RUN, or --preset quick.")
+        raise UsageError("a study needs a run: inkwash study RUN, or --preset quick.")
     names = [subject.name for subject in subjects]
     if len(set(names)) < len(names):
-        raise AskedWrongly(f"the runs need names of their own in the table, and these are {', '.join(names)}.")
+        raise UsageError(f"the runs need names of their own in the table, and these are {', '.join(names)}.")
     prints = {subject.images("train").fingerprint for subject in subjects}
     if len(prints) > 1:
         told = ", ".join(f"{subject.name} on {opened(subject).run.data.source}" for subject in subjects)
-        raise AskedWrongly(f"one study compares runs of the same images at the same size; got {told}.")
+        raise UsageError(f"one study compares runs of the same images at the same size; got {told}.")
     found = cells(subjects, sweeps, 1, scoring.seed)  # first of all, as it costs nothing
     measure = ready(Measure(subjects[0], scoring), default_n, tick)
     found = [replace(cell, sampling=replace(cell.sampling, n=measure.n)) for cell in found]

@@ -11,25 +11,25 @@ import torch
 from torch import Tensor, nn
 
 from inkwash import core, settings
-from inkwash.data import Asks, Images, Source, permutation, to_uint8
+from inkwash.data import ConditionLookup, Images, Source, permutation, to_uint8
 from inkwash.denoise import Denoiser, Gaussian
-from inkwash.jobs import build
-from inkwash.jobs.conditions import Condition
-from inkwash.jobs.model import Model, images, open_model
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.features import Features, Pixels
-from inkwash.metrics.score import DRAWS, Tick, Yardstick, check_n
+from inkwash.metrics.score import DRAWS, OnStep, Reference, check_n
+from inkwash.runs import build
+from inkwash.runs.conditions import ConditionKind
+from inkwash.runs.model import Model, images, open_model
 
 _ORDER = 7  # another order than training's
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Order:
+class ConditionOrder:
     """Image i of a study is asked to show what training image order[i mod N] does: conditions as they come in data."""
 
     source: Source
-    condition: Condition
+    condition: ConditionKind
 
     def __call__(self, indices: Sequence[int]) -> Tensor:
         """What the embedder takes, for images of these indices."""
@@ -46,7 +46,7 @@ class Order:
         return self.source.fingerprint
 
     @cached_property
-    def _asks(self) -> Asks:
+    def _asks(self) -> ConditionLookup:
         return self.condition.shown(self.source)
 
     def _chosen(self, images: Sequence[int]) -> Tensor:
@@ -61,7 +61,7 @@ class Subject(Protocol):
     def name(self) -> str: ...
     def model(self) -> Model: ...
     def images(self, split: str) -> Source: ...
-    def shown(self) -> Order | None: ...  # what its images are asked to show; None where nothing can be asked
+    def shown(self) -> ConditionOrder | None: ...  # what its images are asked to show; None where nothing can be asked
     def __hash__(self) -> int: ...
 
 
@@ -81,9 +81,9 @@ class Trained:
     def model(self, precision: torch.dtype | None = None) -> Model:
         return open_model(self.folder, self.checkpoint, self.device, precision)
 
-    def shown(self) -> Order | None:
+    def shown(self) -> ConditionOrder | None:
         told = opened(self).condition
-        return None if told is None else Order(self.images("train"), told)
+        return None if told is None else ConditionOrder(self.images("train"), told)
 
     def images(self, split: str) -> Source:
         return images(opened(self), split, self.data_dir)
@@ -128,7 +128,7 @@ class _KnowsAll(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, cond: None) -> Tensor:
         level = self.schedule.at(t[0].item())
-        x = x * core.spread(level)
+        x = x * core.marginal_std(level)
         x0 = Gaussian(_mean(), _std())(x, level)
         a, b = self.prediction.row(level)  # F = a·x̂₀ + b·ε̂, with ε̂ = (x − α·x̂₀)/σ
         return a * x0 + b * (x - level.alpha * x0) / level.sigma
@@ -143,7 +143,7 @@ def _std() -> Tensor:
 
 
 @cache
-def shown(subject: Subject) -> Order | None:
+def shown(subject: Subject) -> ConditionOrder | None:
     """What the subject's images are asked to show, read once in each process."""
     return subject.shown()
 
@@ -168,17 +168,17 @@ class Measure:
         return self.scoring.n
 
 
-_yardsticks: dict[Measure, Yardstick] = {}
+_references: dict[Measure, Reference] = {}
 
 
-def yardstick(measure: Measure, tick: Tick = lambda step, steps: None) -> Yardstick:
+def reference(measure: Measure, tick: OnStep = lambda step, steps: None) -> Reference:
     """The yardstick of a measure whose n is settled, made once in each process; `tick` if that takes a training."""
-    if measure not in _yardsticks:
-        _yardsticks[measure] = _yardstick(measure, tick)
-    return _yardsticks[measure]
+    if measure not in _references:
+        _references[measure] = _reference(measure, tick)
+    return _references[measure]
 
 
-def _yardstick(measure: Measure, tick: Tick) -> Yardstick:
+def _reference(measure: Measure, tick: OnStep) -> Reference:
     subject, scoring = measure.subject, measure.scoring
     train = subject.images("train")
     source = train if scoring.split == "train" else subject.images(scoring.split)
@@ -187,7 +187,7 @@ def _yardstick(measure: Measure, tick: Tick) -> Yardstick:
     if wanted == "classifier" or (train.labels is not None and len(train.classes) > 1):
         reader = classifier(train, subject.images("test"), tick)
     features = _FEATURES[wanted](measure) if wanted in _FEATURES else reader or Pixels()
-    return Yardstick(source, measure.n, features, reader)
+    return Reference(source, measure.n, features, reader)
 
 
 def _inception(measure: Measure) -> Features:
@@ -207,14 +207,14 @@ _FEATURES: dict[str, Callable[[Measure], Features]] = {
 }  # fmt: skip
 
 
-def ready(measure: Measure, default_n: int, tick: Tick) -> Measure:
+def ready(measure: Measure, default_n: int, tick: OnStep) -> Measure:
     """The measure with its n settled and its features at hand: what may take a minute is done here.
 
-    Raises AskedWrongly where the data set is too small or has no labels for what is asked.
+    Raises UsageError where the data set is too small or has no labels for what is asked.
     """
     available = len(measure.subject.images(measure.scoring.split))
     n = measure.scoring.n or min(default_n, available // (DRAWS + 1))
     check_n(n, available, f"{measure.subject.name}'s {measure.scoring.split} images")
     settled = Measure(measure.subject, replace(measure.scoring, n=n))
-    yardstick(settled, tick)
+    reference(settled, tick)
     return settled

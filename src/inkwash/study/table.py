@@ -13,8 +13,8 @@ from inkwash.errors import InkwashError
 from inkwash.metrics.score import DRAWS, NAMES, Scores, summary
 from inkwash.study import theory
 from inkwash.study.cells import Cell
-from inkwash.study.subject import Measure, Subject, opened, yardstick
-from inkwash.study.work import units
+from inkwash.study.subject import Measure, Subject, opened, reference
+from inkwash.study.units import units
 
 PICTURES = 10  # images of each cell that the report shows
 AXES = ("prediction", "run", "solver", "steps", "scale", "eta", "spacing", "variance", "limit")
@@ -26,7 +26,7 @@ class Row:
 
     cell: Cell
     prediction: str  # what the network predicts
-    theory: theory.Prediction
+    theory: theory.Forecast
     draws: tuple[Scores, ...]
     evaluations: int  # of the network, for one image
     seconds: float  # for all images of all draws, on one core of the machine
@@ -95,7 +95,7 @@ class Table:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """All that the scores depend on besides the cells, for whoever doubts them."""
-        ruler = yardstick(self.measure)
+        ruler = reference(self.measure)
         reader = ruler.reader
         return {
             "inkwash": __version__,
@@ -119,7 +119,7 @@ class Table:
 
 def table(cells: list[Cell], measure: Measure, folder: Path) -> Table:
     """The table of cells whose units are all done in `folder`."""
-    ruler = yardstick(measure)
+    ruler = reference(measure)
     stds = theory.stds(ruler.some(theory.IMAGES))
     rows = []
     for cell in cells:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from inkwash.core import Plan, forward, numbers, spread
+from inkwash.core import Plan, as_floats, forward, marginal_std
 from inkwash.data import to_float
 from inkwash.denoise import Gaussian
 from inkwash.sample import Solver
@@ -22,7 +22,7 @@ IMAGES = 2000  # the principal directions of so many images stand for those of t
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Forecast:
     """How Gaussian data with the principal directions of the real data would come out."""
 
     spread: float  # total standard deviation as a multiple of the data's: 1 is right
@@ -40,13 +40,13 @@ def stds(pixels: Tensor) -> Tensor:
     return found[: min(len(x) - 1, x.shape[1])]
 
 
-def predict(solver: Solver, plan: Plan, data: Tensor) -> Prediction:
+def predict(solver: Solver, plan: Plan, data: Tensor) -> Forecast:
     """What a solver makes of Gaussian data of standard deviations `data` [K], with its exact denoiser."""
     out = spreads(solver, plan, data)
     total, variances = float(data.square().sum().sqrt()), out.square()
     # the trace of the sample covariance of n Gaussian images has variance 2·Σλ²/(n − 1); this is half its root's
     wobble = float((variances.square().sum() / 2).sqrt() / variances.sum().sqrt()) / total
-    return Prediction(float(variances.sum().sqrt()) / total, float((out - data).square().sum()), wobble)
+    return Forecast(float(variances.sum().sqrt()) / total, float((out - data).square().sum()), wobble)
 
 
 def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
@@ -56,11 +56,11 @@ def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
     memory is tensors like x and numbers, in tuples, lists or dictionaries.
     """
     denoise = Gaussian(0.0, data)
-    x, memory = torch.ones_like(data)[None] * float(spread(plan[0])), None  # a row for each independent noise
+    x, memory = torch.ones_like(data)[None] * float(marginal_std(plan[0])), None  # a row for each independent noise
     for t, s in pairwise(plan):
-        if numbers(s)[1] == 0:
+        if as_floats(s)[1] == 0:
             x, memory = denoise(x, t), None
-        elif numbers(s)[2] <= numbers(t)[2]:
+        elif as_floats(s)[2] <= as_floats(t)[2]:
             x = _a_row_more(x)
             x, memory = forward(x, t, s, _newest(x)), None
         else:

@@ -33,7 +33,7 @@ class Clip:
     digest: str
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Raises AskedWrongly where a text is blank."""
+        """Raises UsageError where a text is blank."""
         texts, rows = checked(texts), [torch.zeros(0, self.width)]
         device = next(self.network.parameters()).device
         for i in range(0, len(texts), BATCH):
@@ -49,7 +49,7 @@ class Clip:
 def opened(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
     """The encoder `name` out of a folder with config.json, the weights and the tokenizer's files, or of a hub id.
 
-    Raises AskedWrongly when it is not there or transformers is not installed; InkwashError when files are no good.
+    Raises UsageError when it is not there or transformers is not installed; InkwashError when files are no good.
     """
     with hub.quiet(name):
         from transformers import CLIPTextModelWithProjection, CLIPTokenizer

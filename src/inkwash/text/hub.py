@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.quiet import quiet_transformers
 
 T = TypeVar("T")
@@ -20,14 +20,14 @@ _OTHERWISE = (
 )
 
 
-def not_found(name: str, reason: str) -> AskedWrongly:
-    return AskedWrongly(f"There is no text encoder {name}: {reason}. {_OTHERWISE}")
+def not_found(name: str, reason: str) -> UsageError:
+    return UsageError(f"There is no text encoder {name}: {reason}. {_OTHERWISE}")
 
 
 def kind(name: str, where: str) -> str:
     """The model_type that config.json of a folder or hub id `where` states; "" where it has no config.json.
 
-    Raises AskedWrongly when there is no such model, or transformers is not installed.
+    Raises UsageError when there is no such model, or transformers is not installed.
     """
     with quiet(name):
         from transformers import PretrainedConfig
@@ -47,7 +47,7 @@ def kind(name: str, where: str) -> str:
 def got(name: str, where: str, load: Callable[[bool], T]) -> T:
     """`load`(True), from the folder or the cache; where that finds nothing, `load`(False), from the network.
 
-    Raises AskedWrongly when what is named on the hub cannot be had; InkwashError when files of a folder are no good.
+    Raises UsageError when what is named on the hub cannot be had; InkwashError when files of a folder are no good.
     """
     folder = Path(where).is_dir()
     try:
@@ -73,14 +73,14 @@ def got(name: str, where: str, load: Callable[[bool], T]) -> T:
 def quiet(name: str) -> Iterator[None]:
     """What transformers and sentence-transformers log, warn of and show is none of the user's business.
 
-    Raises AskedWrongly when the body imports one of them, or transformers itself, and it is not installed.
+    Raises UsageError when the body imports one of them, or transformers itself, and it is not installed.
     """
     try:
         with quiet_transformers():
             yield
     except ImportError as error:
         package = (error.name or "transformers").split(".")[0].replace("_", "-")
-        raise AskedWrongly(
+        raise UsageError(
             f"The text encoder {name} needs the package {package}, which is not installed here. "
             'Run pip install "inkwash[text]", or take --encoder joint, which needs nothing.'
         ) from error

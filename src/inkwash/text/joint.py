@@ -12,7 +12,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.nets.condition import Embedder
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
 from inkwash.text.encoder import JOINT, checked
@@ -34,12 +34,12 @@ class Joint:
     digest: str = hashlib.sha256(f"joint {VERSION} {WORDS} {IDS} {BUCKETS}".encode()).hexdigest()
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Raises AskedWrongly where a text is blank or has no words."""
+        """Raises UsageError where a text is blank or has no words."""
         rows = torch.zeros(len(texts), WORDS, IDS, dtype=torch.int64)
         for row, text in zip(rows, checked(texts), strict=True):
             found = words(text)
             if not found:
-                raise AskedWrongly(f"There is no word in {text!r}. Say in words what the image shows.")
+                raise UsageError(f"There is no word in {text!r}. Say in words what the image shows.")
             for place, word in zip(row, found, strict=False):
                 ids = _ids(word)
                 place[: len(ids)] = torch.tensor(ids)

@@ -35,7 +35,7 @@ class Sentences:
     digest: str
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Raises AskedWrongly where a text is blank."""
+        """Raises UsageError where a text is blank."""
         texts = checked(texts)
         if not texts:
             return torch.zeros(0, self.width)
@@ -48,7 +48,7 @@ class Sentences:
 def opened(name: str, where: str, device: str | torch.device = "cpu") -> Sentences:
     """The encoder `name` out of a folder that holds modules.json and all that it names, or of a hub id.
 
-    Raises AskedWrongly when it is not there, or transformers or sentence-transformers is not installed; InkwashError
+    Raises UsageError when it is not there, or transformers or sentence-transformers is not installed; InkwashError
     when files are no good.
     """
     with hub.quiet(name):

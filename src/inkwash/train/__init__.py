@@ -5,13 +5,13 @@ from inkwash.train.ema import Ema
 from inkwash.train.loop import Progress, Saved, Step, held_out_loss, train
 from inkwash.train.objective import (
     SNR,
-    Chance,
     Draw,
     LogitNormal,
     LogNormal,
     MinSNR,
     Objective,
     Plain,
+    StepRandomness,
     Stratified,
     Uniform,
     Weight,
@@ -19,6 +19,25 @@ from inkwash.train.objective import (
 from inkwash.train.state import State
 
 __all__ = [
-    "SNR", "Chance", "Checkpoint", "Draw", "Ema", "LogNormal", "LogitNormal", "MinSNR", "Objective", "Plain",
-    "Progress", "Saved", "State", "Step", "Stratified", "Uniform", "Weight", "held_out_loss", "load", "save", "train",
+    "SNR",
+    "Checkpoint",
+    "Draw",
+    "Ema",
+    "LogNormal",
+    "LogitNormal",
+    "MinSNR",
+    "Objective",
+    "Plain",
+    "Progress",
+    "Saved",
+    "State",
+    "Step",
+    "StepRandomness",
+    "Stratified",
+    "Uniform",
+    "Weight",
+    "held_out_loss",
+    "load",
+    "save",
+    "train",
 ]  # fmt: skip

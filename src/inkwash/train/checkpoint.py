@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inkwash import __version__
 from inkwash.atomic import TEMPORARY, replacing
-from inkwash.errors import AskedWrongly, InkwashError
+from inkwash.errors import InkwashError, UsageError
 
 FORMAT = 2  # 2: norms have groups of 16 channels
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -56,7 +56,7 @@ def facts(path: Path) -> dict[str, Any]:
 def load(path: Path) -> Checkpoint:
     """Reads a checkpoint.
 
-    Raises AskedWrongly where there is none or a newer inkwash wrote it, InkwashError where it is damaged.
+    Raises UsageError where there is none or a newer inkwash wrote it, InkwashError where it is damaged.
     """
     return _opened(path, tensors=True)
 
@@ -69,7 +69,7 @@ def digest(path: Path) -> str:
 
 def _opened(path: Path, tensors: bool) -> Checkpoint:
     if not path.is_file():
-        raise AskedWrongly(f"there is no checkpoint at {path}; give the folder that `inkwash train` wrote with --out.")
+        raise UsageError(f"there is no checkpoint at {path}; give the folder that `inkwash train` wrote with --out.")
     parts: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
@@ -83,7 +83,7 @@ def _opened(path: Path, tensors: bool) -> Checkpoint:
         advice = f"{other.name} beside it can take its place" if other.is_file() else "train again"
         raise InkwashError(f"{path} is damaged or no checkpoint of inkwash ({error}); {advice}.") from error
     if found != FORMAT:
-        raise AskedWrongly(
+        raise UsageError(
             f"{path} was written by inkwash {about['version']} in format {found}; this inkwash {__version__} reads "
             f"format {FORMAT}. {'Upgrade inkwash' if found > FORMAT else 'Its networks were others; train again'}."
         )

@@ -17,7 +17,7 @@ from inkwash.data import Batch, Batches
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
 from inkwash.train.checkpoint import BEST, LAST, save
-from inkwash.train.objective import Chance, Objective
+from inkwash.train.objective import Objective, StepRandomness
 from inkwash.train.rates import rate
 from inkwash.train.state import State
 
@@ -115,7 +115,7 @@ def _update(
         group["lr"] = rate(settings, state.step, state.steps)
     torch.manual_seed(mix(settings.seed, state.step, rank))  # dropout's
     shape = (settings.batch_size, *batch.images.shape[1:])
-    chance = Chance.of(mix(settings.seed, state.step), shape, accelerator.device).part(
+    randomness = StepRandomness.of(mix(settings.seed, state.step), shape, accelerator.device).part(
         slice(rank * own, (rank + 1) * own)
     )
     total = torch.zeros((), device=accelerator.device)
@@ -124,7 +124,7 @@ def _update(
         which = slice(int(part[0]), int(part[-1]) + 1)
         with nullcontext() if i == len(parts) - 1 else accelerator.no_sync(model):
             asked = None if batch.asked is None else batch.asked[which]
-            loss = objective(model, batch.images[which], chance.part(which), asked).sum() / own
+            loss = objective(model, batch.images[which], randomness.part(which), asked).sum() / own
             accelerator.backward(loss)
         total += loss.detach()
     nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip or math.inf)
@@ -137,10 +137,10 @@ def held_out_loss(denoiser: nn.Module, objective: Objective, held_out: Batch) ->
     """The mean loss on a batch of any size, with the same levels, noise and dropped conditions at every call."""
     images, asked = held_out.images, held_out.asked
     with torch.no_grad():
-        chance = Chance.of(0, tuple(images.shape), images.device)
+        randomness = StepRandomness.of(0, tuple(images.shape), images.device)
         parts = [slice(i, i + 128) for i in range(0, len(images), 128)]
         losses = [
-            objective(denoiser, images[part], chance.part(part), None if asked is None else asked[part])
+            objective(denoiser, images[part], randomness.part(part), None if asked is None else asked[part])
             for part in parts
         ]
     return torch.cat(losses).mean().item()

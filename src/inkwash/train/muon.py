@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.settings import Training
-from inkwash.train.shard import part_of, together
+from inkwash.train.shard import full_tensor, part_of
 
 MOMENTUM = 0.95
 _ROUNDS = 5
@@ -57,7 +57,7 @@ class Optimizer(torch.optim.AdamW):
         if not state:
             state["exp_avg"] = torch.zeros_like(weight)
         momentum = state["exp_avg"].lerp_(gradient, 1 - MOMENTUM)
-        ahead = together(gradient.lerp(momentum, MOMENTUM))  # Nesterov's
+        ahead = full_tensor(gradient.lerp(momentum, MOMENTUM))  # Nesterov's
         matrix = ahead.flatten(1)
         update = orthogonal(matrix, self.precision).view(ahead.shape).to(weight.dtype)
         weight.mul_(1 - lr * decay).add_(part_of(update, weight), alpha=-lr * 0.2 * math.sqrt(max(matrix.shape)))

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.core import Level, Prediction, Schedule, determinant, diffuse, target
-from inkwash.nets import Asked
+from inkwash.nets import Condition
 
 
 @dataclass(frozen=True)
-class Chance:
+class StepRandomness:
     """All that is random about one step, for a batch of B images."""
 
     uniform: Tensor  # [B] in [0, 1), independent
@@ -21,7 +21,7 @@ class Chance:
     drop: Tensor  # [B] in [0, 1), whether to drop the condition
 
     @classmethod
-    def of(cls, seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> "Chance":
+    def of(cls, seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> "StepRandomness":
         """Drawn for a batch of `shape`; every process draws the whole batch's and keeps its own part."""
         generator = torch.Generator(device).manual_seed(seed)
         B = shape[0]
@@ -33,15 +33,15 @@ class Chance:
         strata = ((order + shift) / B).clamp(max=1 - 2**-24)  # in float32 the last may round to 1: pure noise
         return cls(uniform, strata, normal, eps, drop)
 
-    def part(self, which: slice) -> "Chance":
+    def part(self, which: slice) -> "StepRandomness":
         """The images `which` of the batch."""
-        return Chance(*(getattr(self, entry.name)[which] for entry in fields(self)))
+        return StepRandomness(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
 class Draw(Protocol):
     """How the noise level of each training image is drawn."""
 
-    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
+    def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
         """A level of tensors [B]."""
 
 
@@ -58,8 +58,8 @@ class Uniform:
 
     shift: float = 1.0
 
-    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
-        return schedule.at(schedule.draw(shifted(chance.uniform, self.shift)))
+    def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
+        return schedule.at(schedule.draw(shifted(randomness.uniform, self.shift)))
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Stratified:
 
     shift: float = 1.0
 
-    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
-        return schedule.at(schedule.draw(shifted(chance.strata, self.shift)))
+    def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
+        return schedule.at(schedule.draw(shifted(randomness.strata, self.shift)))
 
 
 def shifted(position: Tensor, shift: float) -> Tensor:
@@ -90,8 +90,8 @@ class LogNormal:
     mean: float = -1.2
     std: float = 1.2
 
-    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
-        return schedule.find(-2 * (self.mean + self.std * chance.normal))
+    def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
+        return schedule.from_logsnr(-2 * (self.mean + self.std * randomness.normal))
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class LogitNormal:
     mean: float = 0.0
     std: float = 1.0
 
-    def __call__(self, schedule: Schedule, chance: Chance) -> Level:
-        return schedule.at(schedule.draw(torch.sigmoid(self.mean + self.std * chance.normal)))
+    def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
+        return schedule.at(schedule.draw(torch.sigmoid(self.mean + self.std * randomness.normal)))
 
 
 class Plain:
@@ -148,17 +148,19 @@ class Objective:
     norm: Literal["mse", "l1"] = "mse"
     drop: float = 0.0
 
-    def __call__(self, denoiser: nn.Module, x0: Tensor, chance: Chance, cond: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, denoiser: nn.Module, x0: Tensor, randomness: StepRandomness, cond: Tensor | None = None
+    ) -> Tensor:
         """The loss of each image, [B], float32, from x0 [B,C,H,W] in [−1, 1].
 
         `cond` [B,…] is what the images show, as the network's embedder takes it; None where it has none.
         `denoiser` is a Denoiser of this prediction, or one wrapped for several processes.
         """
-        drawn = self.draw(self.schedule, chance)
+        drawn = self.draw(self.schedule, randomness)
         level = Level(*(torch.as_tensor(value).view(-1, *[1] * (x0.ndim - 1)) for value in drawn))
-        asked = None if cond is None else Asked(cond, chance.drop >= self.drop)
-        output = denoiser(diffuse(x0, chance.eps, level), level, asked, raw=True)
-        error = output - target(self.prediction, x0, chance.eps, level)
+        asked = None if cond is None else Condition(cond, randomness.drop >= self.drop)
+        output = denoiser(diffuse(x0, randomness.eps, level), level, asked, raw=True)
+        error = output - target(self.prediction, x0, randomness.eps, level)
         on_x0 = torch.as_tensor(determinant(self.prediction, level) / level.sigma) ** 2
         loss = error.square() if self.norm == "mse" else error.abs()
         per_image: Tensor = (self.weight(level, on_x0) * loss).flatten(1).mean(1)

@@ -45,7 +45,7 @@ def part_of(tensor: Tensor, like: Tensor | None) -> Tensor:
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
-def together(tensor: Tensor) -> Tensor:
+def full_tensor(tensor: Tensor) -> Tensor:
     """A whole tensor from its parts, which all processes must call for together; one that is whole as it is."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
@@ -57,7 +57,7 @@ def whole(tensors: dict[str, Tensor], kept: bool) -> dict[str, Tensor]:
     """
     found = {}
     for name, tensor in tensors.items():
-        full = together(tensor)
+        full = full_tensor(tensor)
         if kept:
             found[name] = full if full is tensor else full.cpu()
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view import provenance
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.frames import pick
@@ -30,17 +30,17 @@ def write_animation(path: Path, frames: list[Pixels], fps: float, text: str) -> 
         text: the provenance, encoded.
 
     Raises:
-        AskedWrongly: for no frames, frames of unlike size or more than 16383 px a side, or fps out of range.
+        UsageError: for no frames, frames of unlike size or more than 16383 px a side, or fps out of range.
         OSError: when it cannot be written.
     """
     check_frames(frames)
     if max(frames[0].shape) > LARGEST:
-        raise AskedWrongly(
+        raise UsageError(
             f"An animation is at most {LARGEST} px wide and high; given were frames of {frames[0].shape[1]} "
             f"by {frames[0].shape[0]} px. Show fewer images, or write a .png."
         )
     if not 1 <= fps <= 50:
-        raise AskedWrongly(f"An animation runs at 1 to 50 frames per second; given were {fps}.")
+        raise UsageError(f"An animation runs at 1 to 50 frames per second; given were {fps}.")
     WRITERS[path.suffix.lower()](path, frames, fps, text)
 
 

@@ -6,7 +6,7 @@ from itertools import cycle
 import numpy as np
 import numpy.typing as npt
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view.figure import COLOURS, GREY, LARGE, PLAIN, add_legend, add_text, drawn, new_axes, new_figure
 from inkwash.view.grid import enlarge
 from inkwash.view.pixels import Pixels, check_images
@@ -37,11 +37,11 @@ def forward_figure(
         uint8 [H',W',3], 150 dpi. `write("name.png", figure[None], provenance)` makes it a file.
 
     Raises:
-        AskedWrongly: for no levels or curves, levels of unlike shape, captions that are not one per level,
+        UsageError: for no levels or curves, levels of unlike shape, captions that are not one per level,
             or a curve that has not as many values as t's.
     """
     if not images_by_level or len(captions) != len(images_by_level) or not curves:
-        raise AskedWrongly(
+        raise UsageError(
             f"A figure of the forward process takes levels, one caption for each, and curves; given were "
             f"{len(images_by_level)} levels, {len(captions)} captions and {len(curves)} curves."
         )
@@ -49,7 +49,7 @@ def forward_figure(
         check_images(images)
     shapes = {images.shape for images in images_by_level}
     if len(shapes) > 1:
-        raise AskedWrongly(f"The images of all levels have one shape; given were {sorted(shapes)}.")
+        raise UsageError(f"The images of all levels have one shape; given were {sorted(shapes)}.")
 
     n, height, width, channels = images_by_level[0].shape
     levels = len(captions)
@@ -90,11 +90,11 @@ def forward_figure(
 def panels_figure(panels: Mapping[str, Mapping[str, Curve]], x: str, title: str) -> Pixels:
     """Draw several sets of curves side by side: by the title of each panel its curves, over `x`, by name.
 
-    A name has one colour in all panels. uint8 [H',W',3], 150 dpi. Raises AskedWrongly for no panels, or a curve that
+    A name has one colour in all panels. uint8 [H',W',3], 150 dpi. Raises UsageError for no panels, or a curve that
     has not as many values as x's.
     """
     if not panels:
-        raise AskedWrongly("A figure of panels takes one or more; none were given.")
+        raise UsageError("A figure of panels takes one or more; none were given.")
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
     plot = (SPAN - (len(panels) - 1) * MARGIN) // len(panels)  # px, the width of axes
     figure = new_figure(SPAN + 2 * MARGIN, PLOT + 300)
@@ -124,12 +124,12 @@ def loss_figure(images_seen: Sequence[float], loss: Sequence[float], held_out: C
         uint8 [H,W,3], 150 dpi.
 
     Raises:
-        AskedWrongly: for no losses, or not as many as images_seen.
+        UsageError: for no losses, or not as many as images_seen.
     """
     from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullLocator
 
     if len(loss) == 0:
-        raise AskedWrongly("A figure of the loss takes at least one; none was given.")
+        raise UsageError("A figure of the loss takes at least one; none was given.")
     x, y = _finite("loss", images_seen, loss)
     figure = new_figure(SPAN + 2 * MARGIN, 800)
     axes = new_axes(figure, MARGIN + 30, 110, SPAN, 610)
@@ -188,7 +188,7 @@ def levels_figure(noise: Sequence[float], losses: Mapping[str, tuple[Sequence[fl
 
 def _finite(name: str, x: Sequence[float], y: Sequence[float]) -> tuple[Numbers, Numbers]:
     if len(x) != len(y):
-        raise AskedWrongly(f"The curve {name!r} has {len(x)} x and {len(y)} y; it takes as many of both.")
+        raise UsageError(f"The curve {name!r} has {len(x)} x and {len(y)} y; it takes as many of both.")
     points: Numbers = np.array([x, y], dtype=np.float64)
     points = points[:, np.isfinite(points).all(axis=0)]
     return points[0], points[1]

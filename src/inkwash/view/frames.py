@@ -1,6 +1,6 @@
 """Which moments of a long walk an animation shows."""
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 
 def pick(n_moments: int, n_frames: int = 100) -> list[int]:
@@ -14,10 +14,10 @@ def pick(n_moments: int, n_frames: int = 100) -> list[int]:
         Their indices, rising, none twice, min(n_moments, n_frames) of them.
 
     Raises:
-        AskedWrongly: for a number out of range.
+        UsageError: for a number out of range.
     """
     if n_moments < 1 or n_frames < 2:
-        raise AskedWrongly(
+        raise UsageError(
             f"Frames are picked from at least 1 moment, and at least 2 of them, the first and the last; "
             f"given were n_moments={n_moments}, n_frames={n_frames}."
         )

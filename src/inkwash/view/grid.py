@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view.pixels import Pixels, check_images
 
 BACKGROUND = 230  # a light neutral grey: black, white and coloured pictures all stand out from it
@@ -35,14 +35,14 @@ def grid(
         The sheet, uint8 [H',W',C].
 
     Raises:
-        AskedWrongly: for images of another kind, a number out of range, or labels that are not one per row.
+        UsageError: for images of another kind, a number out of range, or labels that are not one per row.
     """
     check_images(images)
     n, height, width, channels = images.shape
     if columns is None:
         columns = math.ceil(math.sqrt(n * height / width))
     if columns < 1 or gap < 0 or (scale is not None and scale < 1):
-        raise AskedWrongly(
+        raise UsageError(
             f"A grid has at least 1 column, a gap of at least 0 and a scale of at least 1; "
             f"given were columns={columns}, gap={gap}, scale={scale}."
         )
@@ -64,7 +64,7 @@ def grid(
         return sheet
 
     if len(labels) != rows:
-        raise AskedWrongly(f"A grid takes one label per row; it has {rows} rows and {len(labels)} labels.")
+        raise UsageError(f"A grid takes one label per row; it has {rows} rows and {len(labels)} labels.")
     from inkwash.view.label import margin  # here, as it imports Pillow
 
     texts = margin(labels, height, gap, BACKGROUND)  # [H',Wl]

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 
 PathLike = str | os.PathLike[str]
 
@@ -20,7 +20,7 @@ def form(path: PathLike) -> str:
     """Say which form a name asks for: one of ENDINGS, in lower case, or FOLDER.
 
     Raises:
-        AskedWrongly: for any other ending; the sentence names the possible ones.
+        UsageError: for any other ending; the sentence names the possible ones.
     """
     name = os.fspath(path)
     if name.endswith(("/", os.sep)):
@@ -28,14 +28,14 @@ def form(path: PathLike) -> str:
     last = Path(name).name.lower()
     ending = last if last in ENDINGS else Path(last).suffix  # ".png" alone is no name for a folder
     if ending == last != "":
-        raise AskedWrongly(f"{name} has an ending and no name before it. Write, for example, samples{ending}.")
+        raise UsageError(f"{name} has an ending and no name before it. Write, for example, samples{ending}.")
     if ending not in (*ENDINGS, FOLDER):
-        raise AskedWrongly(f"{name} ends in {ending}, which cannot be written. {POSSIBLE}.")
+        raise UsageError(f"{name} ends in {ending}, which cannot be written. {POSSIBLE}.")
     return ending
 
 
 def needs_frames(path: PathLike) -> bool:
-    """Say whether `path` asks for an animation, which needs frames. Raises AskedWrongly as `form` does."""
+    """Say whether `path` asks for an animation, which needs frames. Raises UsageError as `form` does."""
     return form(path) in ANIMATIONS
 
 
@@ -43,7 +43,7 @@ def check_out(path: PathLike) -> None:
     """Refuse, before anything is computed, a path that could not be written in the end. Changes nothing.
 
     Raises:
-        AskedWrongly: for an unknown ending; for a file's name that is a folder, or a folder's that is a file;
+        UsageError: for an unknown ending; for a file's name that is a folder, or a folder's that is a file;
             for a folder that is not empty; for a parent that is no folder or may not be written in.
     """
     name, ending = os.fspath(path), form(path)
@@ -53,24 +53,24 @@ def check_out(path: PathLike) -> None:
     except (FileNotFoundError, NotADirectoryError):
         pass  # the ordinary case; what is wrong with a parent is said below
     except OSError as error:
-        raise AskedWrongly(f"{name} cannot be written: {error.strerror}.") from error
+        raise UsageError(f"{name} cannot be written: {error.strerror}.") from error
     else:
         _check_existing(name, target, ending)
 
     parent = next(above for above in target.parents if os.path.lexists(above))
     if not parent.is_dir():
-        raise AskedWrongly(f"{name} cannot be written: {parent} is not a folder.")
+        raise UsageError(f"{name} cannot be written: {parent} is not a folder.")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise AskedWrongly(f"{name} cannot be written: you may not write in {parent}.")
+        raise UsageError(f"{name} cannot be written: you may not write in {parent}.")
 
 
 def _check_existing(name: str, target: Path, ending: str) -> None:
     if ending != FOLDER and target.is_dir():
-        raise AskedWrongly(
+        raise UsageError(
             f"{name} is a folder, and its ending asks for a file. Choose another name, "
             f"or put a slash after it to write a folder of PNGs."
         )
     if ending == FOLDER and not target.is_dir():
-        raise AskedWrongly(f"{name} is a file, and its name asks for a folder of PNGs. Add an ending. {POSSIBLE}.")
+        raise UsageError(f"{name} is a file, and its name asks for a folder of PNGs. Add an ending. {POSSIBLE}.")
     if ending == FOLDER and (target == Path.cwd() or any(target.iterdir())):
-        raise AskedWrongly(f"The folder {name} is in use. Name one that is empty or not there yet.")
+        raise UsageError(f"The folder {name} is in use. Name one that is empty or not there yet.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.out import PathLike
 
@@ -42,25 +42,25 @@ def read(path: PathLike) -> Provenance:
     """Find the provenance of a file, or of a folder of PNGs, that inkwash has written.
 
     Raises:
-        AskedWrongly: when `path` is missing, damaged or of another kind, or carries no provenance.
+        UsageError: when `path` is missing, damaged or of another kind, or carries no provenance.
     """
     file = Path(path)
     if not file.exists():
-        raise AskedWrongly(f"There is no {path}.")
+        raise UsageError(f"There is no {path}.")
     reader = _read_folder if file.is_dir() else READERS.get(file.suffix.lower())
     if reader is None:
-        raise AskedWrongly(f"{path} is of no kind that carries provenance. Those are {', '.join(READERS)} and folders.")
+        raise UsageError(f"{path} is of no kind that carries provenance. Those are {', '.join(READERS)} and folders.")
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow's, about damage
             text = reader(file)
     except Exception as error:  # what decoders raise at damaged bytes has no end: SyntaxError, struct.error, ...
-        raise AskedWrongly(f"{path} is damaged, or not what its ending says: {error}.") from error
+        raise UsageError(f"{path} is damaged, or not what its ending says: {error}.") from error
     try:
         found = json.loads(text or "null")
     except ValueError:  # another program's comment
         found = None
     if not isinstance(found, dict):
-        raise AskedWrongly(
+        raise UsageError(
             f"{path} carries no provenance: inkwash did not write it, another program has saved it since, "
             f"or its end is missing."
         )

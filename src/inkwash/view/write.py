@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from inkwash.atomic import replacing
-from inkwash.errors import AskedWrongly
+from inkwash.errors import UsageError
 from inkwash.view import provenance as prov
 from inkwash.view.animation import write_animation
 from inkwash.view.grid import grid
@@ -47,7 +47,7 @@ def write(
         fps: frames per second of an animation, 1 to 50.
 
     Raises:
-        AskedWrongly: for a path that `check_out` refuses, or images or frames of another kind.
+        UsageError: for a path that `check_out` refuses, or images or frames of another kind.
         InkwashError: when the system refuses, as when the disk is full; nothing was changed then.
         TypeError: for a provenance that JSON cannot hold.
     """
@@ -55,7 +55,7 @@ def write(
     check_images(images)
     ending, target, text = form(path), Path(path), prov.encode(provenance)
     if ending in ANIMATIONS and frames is None:
-        raise AskedWrongly(f"{path} is an animation and needs frames; none were given. Write a .png or .npz instead.")
+        raise UsageError(f"{path} is an animation and needs frames; none were given. Write a .png or .npz instead.")
     sheet = grid(images, columns, labels=labels, smooth=smooth) if ending == ".png" else None
     with replacing(target) as temporary:
         if sheet is not None:

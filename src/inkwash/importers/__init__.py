@@ -1,0 +1,1 @@
+"""Checkpoints that other programs wrote, read and kept as runs: one file for each kind."""

@@ -1,0 +1,188 @@
+"""One recipe in a race: trained for a while, drawn from, scored, and trained on, until it is there.
+
+Its run is an ordinary one, which goes on from its checkpoints. The clock is the run's own, which stands still from
+one checkpoint to where training goes on from it: neither drawing nor scoring is in it.
+"""
+
+import json
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inkwash import __version__
+from inkwash.atomic import replacing
+from inkwash.errors import InkwashError, UsageError
+from inkwash.metrics.score import DRAWS, Reference, Scores, as_json, from_json, summary
+from inkwash.race.target import Target
+from inkwash.runs.draw import channels_first, draw
+from inkwash.runs.fit import fit
+from inkwash.runs.model import open_model
+from inkwash.settings import Run, Sampling
+from inkwash.study.subject import ConditionOrder
+from inkwash.train import Step
+from inkwash.train.checkpoint import LAST, facts
+
+EVALUATIONS = 3  # of the network for an image that is trained on: one forward, and a gradient, which costs two
+CHUNK = 64  # images between two looks at whether to stop
+
+
+@dataclass(frozen=True)
+class Point:
+    """What images scored after so much training, in three draws."""
+
+    step: int
+    seconds: float  # of training
+    images: int  # trained on so far
+    draws: tuple[Scores, ...]
+
+    @cached_property
+    def scores(self) -> dict[str, tuple[float, float]]:
+        """Name -> (mean, standard deviation over the draws)."""
+        return summary(list(self.draws))
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations that training made, over all images."""
+        return EVALUATIONS * self.images
+
+
+@dataclass(frozen=True)
+class DrawingProgress:
+    """How far the drawing for the next point is."""
+
+    images: int
+    of: int
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What is alike for all recipes of a race."""
+
+    sampling: Sampling  # of one draw of three
+    ruler: Reference
+    every: float  # seconds of training between two points
+    target: Target | None
+    data_dir: Path | None
+
+
+@dataclass(frozen=True)
+class Racer:
+    """A recipe as the race trains it. What was scored is kept beside the folder of its run."""
+
+    run: Run
+    folder: Path
+    parameters: int
+    operations: int  # floating-point ones, of one evaluation for one image
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def path(self) -> Path:
+        """The file of the points."""
+        return self.folder.with_name(f"{self.name}.json")
+
+    def about(self) -> dict[str, Any] | None:
+        """What the points that are kept depend on; None where there are none of a race."""
+        return None if (held := self._held()) is None else dict(held["about"])
+
+    def points(self) -> list[Point]:
+        """What was scored so far, in the order of training."""
+        held = self._held() or {"points": []}
+        return [Point(**{**each, "draws": tuple(map(from_json, each["draws"]))}) for each in held["points"]]
+
+    def keep(self, about: dict[str, Any], points: list[Point]) -> None:
+        """Keeps the points, all at once."""
+        held = [{**asdict(each), "draws": list(map(as_json, each.draws))} for each in points]
+        with replacing(self.path) as temporary:
+            text = json.dumps({"inkwash": __version__, "about": about, "points": held}, indent=1)
+            temporary.write_text(text, encoding="utf-8")
+
+    def trained(self) -> dict[str, Any] | None:
+        """The facts of the last checkpoint; None where training has not begun."""
+        return facts(self.folder / LAST) if (self.folder / LAST).exists() else None
+
+    def over(self, target: Target | None) -> bool:
+        """Whether there is nothing left to do: the target is reached, or the training at its end and scored."""
+        points, now = self.points(), self.trained()
+        if not points or now is None:
+            return False
+        if target is not None and any(target.reached(point.scores) for point in points):
+            return True
+        return bool(points[-1].step == now["step"] >= now["steps"])
+
+    def _held(self) -> dict[str, Any] | None:
+        if not self.path.exists():
+            return None
+        try:
+            held = json.loads(self.path.read_text(encoding="utf-8"))
+            if not isinstance(held["about"], dict) or not isinstance(held["points"], list):
+                raise TypeError("no points")
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(
+                f"{self.path} is in the way: a race keeps its points there, and these are none; "
+                "move it away, or choose another --out."
+            ) from None
+        return dict(held)
+
+
+def go(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Step | DrawingProgress | Point, None, None]:
+    """Takes a recipe to the end of its race, or until `stop()`; what there is already is not done again.
+
+    Yields how training and drawing go, and each point once it is kept. Raises InkwashError where the loss is no
+    longer a number.
+    """
+    about = racer.about() or {}
+    while not (stop() or racer.over(rules.target)):
+        points = racer.points()
+        yield from _train(racer, rules, (points[-1].seconds if points else 0.0) + rules.every, stop)
+        if stop():
+            return
+        point = yield from _score(racer, rules, stop)
+        if point is None:
+            return
+        racer.keep(about, [*points, point])
+        yield point
+
+
+def _train(racer: Racer, rules: Rules, until: float, stop: Callable[[], bool]) -> Generator[Step, None, None]:
+    """Trains until the run's clock shows so many seconds, or the run is at its end, and leaves a checkpoint."""
+    now = racer.trained()
+    if now is not None and (now["seconds"] >= until or now["step"] >= now["steps"]):
+        return  # it was interrupted before it was scored
+    there = False
+    try:
+        job = fit(racer.run, racer.folder, rules.data_dir, now is not None, lambda: there or stop())
+        with closing(job.progress):
+            for event in job.progress:
+                if isinstance(event, Step):
+                    there = event.seconds >= until  # known at every tenth step, and then one more is made
+                    yield event
+    except InkwashError as error:
+        raise type(error)(f"{racer.name}: {error}") from error
+
+
+def _score(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[DrawingProgress, None, Point | None]:
+    """Draws three times n images from the last checkpoint and scores them; None where it was stopped on the way."""
+    model = open_model(racer.folder, device=racer.run.training.device)
+    n = rules.sampling.n
+    asked = None if model.condition is None else ConditionOrder(rules.ruler.source, model.condition)
+    images: list[Tensor] = []
+    for first in range(0, DRAWS * n, CHUNK):
+        if stop():
+            return None
+        few = replace(rules.sampling, n=min(CHUNK, DRAWS * n - first))
+        images.append(channels_first(draw(model, few, first=first, asked=asked).images))
+        yield DrawingProgress(first + few.n, DRAWS * n)
+    parts = enumerate(torch.split(torch.cat(images), n))
+    scores = tuple(
+        rules.ruler.score(each, None if asked is None else asked.labels(range(i * n, (i + 1) * n))) for i, each in parts
+    )
+    return Point(model.facts["step"], model.facts["seconds"], model.facts["images_seen"], scores)

@@ -1,0 +1,215 @@
+"""Artifacts and their provenance: writing what was drawn, and drawing again what was written."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from inkwash import __version__
+from inkwash.distributed import ALONE, Processes
+from inkwash.errors import InkwashError, UsageError
+from inkwash.runs import build
+from inkwash.runs import forward as forward_job
+from inkwash.runs.draw import Drawing, draw, smooth
+from inkwash.runs.model import Model, open_model
+from inkwash.settings import Sampling
+from inkwash.train.checkpoint import LAST, digest
+from inkwash.view import check_out, needs_frames, read_provenance, write
+from inkwash.view.ffmpeg import ffmpeg
+from inkwash.view.grid import BACKGROUND
+from inkwash.view.out import FOLDER, PathLike, form
+
+Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows how far a drawing is
+
+FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
+
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def write_samples(
+    model: Model,
+    sampling: Sampling,
+    outs: Sequence[PathLike],
+    batch_size: int,
+    tick: Callable[[int], None] = lambda images: None,
+    columns: int | None = None,
+    among: Processes = ALONE,
+) -> int:
+    """Draws once and writes every form asked for; the evaluations of the network per image.
+
+    Of several processes, which must call it together, each draws its share, and the main one writes the same bytes that
+    one alone would. Raises what `draw` does.
+    """
+    for out in outs if among.is_main else ():
+        check_out(out)
+    frames = FRAMES if any(needs_frames(out) for out in outs) else 0
+    drawn = draw(model, sampling, batch_size, frames=frames, shown=SHOWN, tick=tick, among=among)
+    for out in outs if among.is_main else ():
+        write_drawn(out, drawn, model, sampling, batch_size, columns)
+    return drawn.evaluations
+
+
+def write_drawn(
+    out: PathLike, drawn: Drawing, model: Model, sampling: Sampling, batch_size: int, columns: int | None = None
+) -> None:
+    """Writes the first sampling.n of the images drawn, or their frames, in the form that `out` asks for.
+
+    `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class.
+    """
+    guide = None if sampling.guide is None else Path(sampling.guide).absolute()
+    sampling = replace(sampling, guide=None if guide is None else str(guide))
+    about = {
+        "inkwash": __version__,
+        "command": "sample",
+        "run": str(model.folder.absolute()),
+        "recipe": model.run.recipe,
+        "checkpoint": model.digest,
+        "which": model.which,
+        "precision": str(model.denoiser.precision).removeprefix("torch."),
+        "device": model.device.type,
+        "batch_size": batch_size,
+        "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
+        **({} if columns is None else {"columns": columns}),
+        **({} if guide is None else {"guide": digest(guide / LAST)}),
+    }
+    frames = drawn.frames if needs_frames(out) else None
+    images, labels = drawn.images[: sampling.n], None
+    if sampling.label == "all" and form(out) == ".png":
+        labels = model.facts["classes"][: sampling.n]
+        images, columns = by_class(images, len(labels))
+    write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
+
+
+def by_class(images: Any, classes: int) -> tuple[Any, int]:
+    """Images that show each class in turn, uint8 [N,H,W,C], row by row for a sheet of a row a class; its columns.
+
+    Where the last column is not full, its places stay empty.
+    """
+    columns = math.ceil(len(images) / classes)
+    places = np.full((columns * classes, *images.shape[1:]), BACKGROUND, np.uint8)
+    places[: len(images)] = images
+    return places.reshape(columns, classes, *images.shape[1:]).swapaxes(0, 1).reshape(places.shape), columns
+
+
+def write_schedules(timesteps: int, out: Path) -> None:
+    """Draws the discrete schedules side by side into a PNG."""
+    _check_png(out)
+    figure, facts = forward_job.draw_schedules(timesteps)
+    write(out, figure[None], {"inkwash": __version__, "command": "schedules", "schedules": facts})
+
+
+def _check_png(out: Path) -> None:
+    if needs_frames(out) or out.suffix.lower() != ".png":
+        raise UsageError(f"the forward process is drawn as a PNG; give --out a name ending in .png (got {out}).")
+    check_out(out)
+
+
+def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None) -> None:
+    """Draws the forward process into a PNG."""
+    _check_png(out)
+    write_figure(out, *forward_job.draw_forward(wanted, data_dir), data_dir)
+
+
+def write_figure(out: Path, figure: Any, facts: dict[str, Any], data_dir: Path | None) -> None:
+    """Writes what `draw_forward` drew, uint8 [H,W,3], with what it depends on."""
+    place = None if data_dir is None else str(data_dir.absolute())
+    write(out, figure[None], {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": facts})
+
+
+def replay(
+    file: Path,
+    out: PathLike,
+    run: Path | None = None,
+    walk: Walk = lambda sampling: nullcontext(lambda images: None),
+) -> None:
+    """Draws an artifact again from its provenance into `out`, of the same form, and compares the pixels.
+
+    Raises UsageError where the run or its checkpoint is no longer there, InkwashError where the pixels differ.
+    """
+    about = read_provenance(file)
+    check_out(out)
+    made = FOLDER if file.is_dir() else form(file)
+    if form(out) != made:
+        raise UsageError(f"{file} is drawn again as {made or 'a folder'}, to compare pixels; give such an --out.")
+    if Path(out).resolve() == file.resolve():
+        raise UsageError(f"{out} is the file to compare with; give another --out.")
+    if about.get("command") not in ("sample", "forward", "schedules"):
+        raise UsageError(f"{file} does not say how it was made; it was not written by sample or forward.")
+    if "index" in about:
+        raise UsageError(f"{file} is one image of a folder that is drawn as a whole: replay {file.parent}.")
+    if about["command"] == "schedules":
+        with _reading(file):
+            timesteps = int(about["schedules"]["timesteps"])
+        write_schedules(timesteps, Path(out))
+    elif about["command"] == "forward":
+        with _reading(file):
+            wanted, place = forward_job.again(about["forward"]), about["data_dir"]
+        write_forward(wanted, Path(out), None if place is None else Path(place))
+    else:
+        _replay_samples(file, out, about, run, walk)
+    if not _same(file, Path(out)):
+        raise InkwashError(
+            f"{out} was drawn again, but differs from {file}. It was made by inkwash {about.get('inkwash')} (this is "
+            f"{__version__}), perhaps on another kind of processor."
+        )
+
+
+def _replay_samples(
+    file: Path,
+    out: PathLike,
+    about: dict[str, Any],
+    run: Path | None,
+    walk: Walk,
+) -> None:
+    with _reading(file):
+        folder, which, sha256 = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
+        sampling, precision = Sampling(**about["sampling"]), _PRECISIONS[about["precision"]]
+        device, batch_size = str(about["device"]), int(about["batch_size"])
+        columns = None if about.get("columns") is None else int(about["columns"])
+    if not folder.is_dir():
+        raise UsageError(f"the run {folder} that made {file} is not there; say where it is with --run.")
+    model = open_model(folder, which, device if device in build.devices() else "auto", precision)
+    if model.digest != sha256:
+        raise UsageError(
+            f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "
+            f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
+        )
+    if sampling.guide is not None and not (Path(sampling.guide) / LAST).is_file():
+        raise UsageError(f"the run {sampling.guide} that guided {file} is not there; put it back.")
+    if sampling.guide is not None and digest(Path(sampling.guide) / LAST) != about["guide"]:
+        raise UsageError(f"{file} was guided by another checkpoint of {sampling.guide} than it holds now.")
+    with walk(sampling) as tick:
+        write_samples(model, sampling, [out], batch_size, tick, columns)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Inside, what is missing or unknown is the fault of the file's provenance."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{file} has notes that inkwash {__version__} cannot follow ({error}).") from error
+
+
+def _same(a: Path, b: Path) -> bool:
+    if a.is_dir():
+        names = sorted(path.name for path in a.glob("*.png"))
+        return names == sorted(path.name for path in b.glob("*.png")) and all(_same(a / n, b / n) for n in names)
+    if a.suffix.lower() == ".npz":
+        with np.load(a, allow_pickle=False) as first, np.load(b, allow_pickle=False) as second:
+            return bool(np.array_equal(first["images"], second["images"]))
+    if a.suffix.lower() == ".mp4":  # the decoded frames: the file also holds where the run lay
+        first_sum, second_sum = (ffmpeg(["-i", str(path.absolute()), "-f", "md5", "-"]) for path in (a, b))
+        return first_sum == second_sum
+    from PIL import Image, ImageSequence
+
+    with Image.open(a) as first_image, Image.open(b) as second_image:
+        if getattr(first_image, "n_frames", 1) != getattr(second_image, "n_frames", 1):
+            return False
+        pairs = zip(ImageSequence.Iterator(first_image), ImageSequence.Iterator(second_image), strict=True)
+        return all(np.array_equal(np.asarray(x.convert("RGB")), np.asarray(y.convert("RGB"))) for x, y in pairs)

@@ -1,0 +1,119 @@
+"""Drawing images from a trained run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inkwash.core import Seeded, as_floats, marginal_std, prior
+from inkwash.data import to_uint8
+from inkwash.distributed import ALONE, Processes
+from inkwash.errors import UsageError
+from inkwash.runs import build
+from inkwash.runs.conditions import ConditionOf
+from inkwash.runs.guidance import counting, guided
+from inkwash.runs.model import Model, computed_by
+from inkwash.sample import Snapshot, sample
+from inkwash.settings import Sampling
+from inkwash.view import grid, pick
+
+# The same image may differ in its last bits when the kernels for another batch size compute it. So all batches
+# of a drawing are of one size, the last one too, and on a CPU that is always this.
+CPU_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """images uint8 [N,H,W,C]; frames, if asked for, are whole sheets uint8 [H',W',C] of the first images."""
+
+    images: Any
+    frames: list[Any]
+    evaluations: int  # of the network, for one image
+
+
+def draw(
+    model: Model,
+    sampling: Sampling,
+    batch_size: int = 64,
+    first: int = 0,
+    frames: int = 0,
+    shown: int = 64,
+    tick: Callable[[int], None] = lambda images: None,
+    asked: ConditionOf | None = None,
+    among: Processes = ALONE,
+) -> Drawing:
+    """Draws sampling.n images, i = `first` and on; image i depends on the model, `sampling` less n, and i alone.
+
+    `asked` tells what images of some indices are to show; None takes what `sampling` asks for.
+
+    `batch_size` is for the memory of a GPU, where other batches may change the last bit of a pixel.
+    `frames` > 1 asks for about so many sheets of the first `shown` images along the way. `tick` is called
+    after each step with the share of images·steps done, in images. `among` share the batches: the main process gets
+    all images, the others their own, and `tick` counts as if all were as far as this one. Raises UsageError for a
+    plan or solver that the model cannot have, and InkwashError where another of the processes ends.
+    """
+    if batch_size < 1:
+        raise UsageError(f"--batch-size must be at least 1 (got {batch_size}).")
+    model = computed_by(model, sampling.engine)
+    solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
+    towards, networks = guided(model, sampling, asked)
+    moments = pick(len(plan), frames) if frames > 1 else []
+    size = CPU_BATCH if model.device.type == "cpu" else batch_size
+    starts = range(first - first % size, first + sampling.n, size)  # each image keeps its place in its batch
+    mine, last = among.share(starts), first + sampling.n
+    own = min(last, mine[-1] + size) - max(first, mine[0]) if mine else 0
+    tick = _for_all(tick, own, sampling.n)
+    none = torch.empty(0, *model.shape, dtype=torch.uint8)
+    images, films = [none], [[none] for _ in moments]
+    with counting(networks) as seen:
+        for start in mine:
+            wanted = slice(max(0, first - start), min(size, last - start))
+            real, lanes = wanted.stop - wanted.start, range(start, start + size)
+            noise, denoise = Seeded(sampling.seed, lanes), build.limit(sampling, towards(lanes))
+            x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
+            for snapshot in sample(denoise, x, plan, solver, noise):
+                if snapshot.step in moments and start < first + shown:
+                    film = _visible(snapshot)[wanted][: first + shown - max(start, first)]
+                    films[moments.index(snapshot.step)].append(film)
+                if snapshot.step:
+                    tick(real)
+            images.append(to_uint8(snapshot.x[wanted]).cpu())
+    drawn, rolls = among.gathered(torch.cat(images)), [among.gathered(torch.cat(film)) for film in films]
+    scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses: small sheets keep animations light
+    sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
+    return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size))
+
+
+def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:
+    """A tick for `own` of n images that counts for all n, in proportion."""
+    done = 0
+
+    def ticked(images: int) -> None:
+        nonlocal done
+        before, done = done, done + images
+        tick(done * n // own - before * n // own)
+
+    return ticked
+
+
+def smooth(shape: build.Shape) -> bool:
+    """Whether pictures are so small that they are better looked at smoothly enlarged."""
+    return max(shape[1:]) < 16
+
+
+def _visible(snapshot: Snapshot) -> Tensor:
+    """x on its way, as uint8: divided by its spread, so that noise of any size can be looked at."""
+    scale = float(marginal_std(snapshot.level)) if as_floats(snapshot.level)[1] > 0 else 1.0
+    return to_uint8(snapshot.x / scale).cpu()
+
+
+def channels_last(images: Tensor) -> Any:
+    """[N,C,H,W] of torch -> [N,H,W,C] of numpy, as pictures are written and kept."""
+    return images.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def channels_first(images: Any) -> Tensor:
+    """[N,H,W,C] of numpy -> [N,C,H,W] of torch, as networks and scores take them."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)

@@ -1,0 +1,172 @@
+"""From what a user asks for to the denoiser that draws it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from inkwash.core import Denoise
+from inkwash.denoise import classifier_guidance, guide
+from inkwash.denoise.guidance import ALWAYS
+from inkwash.errors import UsageError
+from inkwash.metrics.classifier import Classifier, classifier
+from inkwash.metrics.score import OnStep
+from inkwash.runs.conditions import ConditionOf, which
+from inkwash.runs.model import Model, images, open_model
+from inkwash.settings import Sampling
+
+DenoiserOf = Callable[[Sequence[int]], Denoise]  # the denoiser of the images i, …
+
+
+class Guided(NamedTuple):
+    """How images are denoised, and by which networks."""
+
+    towards: DenoiserOf
+    networks: tuple[nn.Module, ...]
+
+
+def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -> Guided:
+    """How images of some indices are denoised. `asked` tells what they show, else what `sampling` asks for.
+
+    Raises UsageError for what the model cannot be asked.
+    """
+    if sampling.guidance == "classifier":
+        return _by_classifier(model, sampling)
+    weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
+    wanted = asked or _wanted(model, sampling)
+    told = model.run.conditioning
+    strength, where = scale(model, sampling), interval(model, sampling)
+    weakly = sampling.guide is not None and sampling.scale is None  # 1 when it is said is what was wanted
+    how = sampling.interval is not None or sampling.rescale or weakly
+    if strength == 1 and how:
+        raise UsageError(
+            "--interval, --rescale and --guide change how guidance acts, and nothing guides at scale 1; leave them "
+            "out, or give another --scale."
+        )
+    anything = asked is None and sampling.text is None and told.condition == "text"
+    if anything and model.condition_never_dropped:
+        raise UsageError(f'{model.folder} draws only what it is told; say what, with --text "a red fox".')
+    if anything and (how or sampling.scale is not None) and sampling.guide is None:
+        raise UsageError('--scale guides to a text, and there is none; add --text "a red fox", or leave it out.')
+
+    def towards(indices: Sequence[int]) -> Denoise:
+        rows = wanted(indices)
+        value = None if rows is None else rows.to(model.device)
+        if weaker is None and value is None:
+            return model.denoiser.given(None)
+        base = model.denoiser.given(None) if weaker is None else weaker.denoiser.given(value)
+        return guide(model.denoiser.given(value), base, strength, where, sampling.rescale)
+
+    return Guided(towards, (model.denoiser,) if weaker is None else (model.denoiser, weaker.denoiser))
+
+
+def scale(model: Model, sampling: Sampling) -> float:
+    """The guidance scale asked for, or the run's own; 1, which is none, where nothing guides.
+
+    Raises UsageError for a scale that the run cannot have.
+    """
+    told = model.run.conditioning
+    conditional = model.condition is not None
+    if sampling.scale is None and sampling.guide is None:
+        return told.scale if conditional and not model.condition_never_dropped else 1.0
+    strength = told.scale if sampling.scale is None else sampling.scale
+    if sampling.guide is None and not conditional:
+        raise UsageError(
+            f"{model.folder} was trained without a condition, so it has no guidance scale; leave out --scale, guide it "
+            "away from a weaker run with --guide, or to a class with --label and --guidance classifier."
+        )
+    if sampling.guide is None and strength != 1 and model.condition_never_dropped:
+        raise UsageError(
+            f"{model.folder} was always told its condition, so guidance has nothing to compare with; leave out "
+            "--scale, or train with --condition-dropout 0.1."
+        )
+    return strength
+
+
+def interval(model: Model, sampling: Sampling) -> tuple[float, float]:
+    """The interval of σ/α where guidance acts: what is asked for, else the run's own, else everywhere."""
+    return sampling.interval or model.run.conditioning.interval or ALWAYS
+
+
+def _wanted(model: Model, sampling: Sampling) -> ConditionOf:
+    if model.condition is not None:
+        return model.condition.wanted(sampling)
+    if sampling.label is not None or sampling.text is not None:
+        flag = "--label" if sampling.text is None else "--text"
+        also = "; or steer it by a classifier: --guidance classifier" if sampling.text is None else ""
+        raise UsageError(
+            f"{model.folder} was trained without a condition, so {flag} asks in vain; train one with --condition "
+            f"{'class' if sampling.text is None else 'text'}{also}."
+        )
+    return lambda indices: None
+
+
+def _weaker(model: Model, folder: str) -> Model:
+    """The run to guide away from. Raises UsageError where its images' shape, its time or its conditions differ."""
+    weaker = open_model(Path(folder), device=model.device.type)
+
+    def facts(of: Model) -> tuple[Any, ...]:
+        process, told = of.run.process, of.run.conditioning
+        time = (process.schedule, process.timesteps, process.beta_low, process.beta_high)
+        return of.shape, time, told.condition, told.encoder, of.facts["classes"]
+
+    if facts(weaker) != facts(model):
+        raise UsageError(
+            f"{folder} cannot guide {model.folder}: its images, schedule, classes or captions are others; take a run "
+            "of the same recipe, trained for fewer steps or with a smaller network."
+        )
+    return weaker
+
+
+def judge(model: Model, tick: OnStep = lambda step, steps: None) -> Classifier:
+    """The classifier of a run's images, which may have to be trained first."""
+    train, test = (images(model, split) for split in ("train", "test"))
+    if train.labels is None or len(train.classes) < 2:
+        raise UsageError(f"the images of {model.folder} have no classes; leave out --guidance classifier.")
+    return classifier(train, test, tick)
+
+
+def _by_classifier(model: Model, sampling: Sampling) -> Guided:
+    """The unconditional model, steered by a classifier of its images."""
+    if sampling.label is None or sampling.text is not None:
+        raise UsageError("--guidance classifier steers to a class; ask for it with --label, and leave out --text.")
+    if sampling.guide is not None or sampling.interval is not None or sampling.rescale:
+        raise UsageError("--guidance classifier takes neither --guide nor --interval nor --rescale; leave these out.")
+    if model.condition_never_dropped:
+        raise UsageError(f"{model.folder} cannot draw without its condition; leave out --guidance classifier.")
+    reader = judge(model)
+    label = None if sampling.label == "all" else which(sampling.label, reader.classes)
+    strength = 1.0 if sampling.scale is None else sampling.scale
+
+    def towards(indices: Sequence[int]) -> Denoise:
+        labels = torch.tensor([i % len(reader.classes) if label is None else label for i in indices])
+        return classifier_guidance(model.denoiser.given(None), lambda x0: reader.log_p(x0, labels).to(x0), strength)
+
+    return Guided(towards, (model.denoiser,))
+
+
+@dataclass
+class EvaluationCount:
+    """How many images a network was shown."""
+
+    images: int = 0
+
+
+@contextmanager
+def counting(networks: Sequence[nn.Module]) -> Iterator[EvaluationCount]:
+    """Counts, inside, the images that denoisers are asked about."""
+    seen = EvaluationCount()
+
+    def count(_: nn.Module, args: tuple[Any, ...]) -> None:
+        seen.images += len(args[0])
+
+    hooks = [network.register_forward_pre_hook(count) for network in networks]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,67 @@
+"""What a run is: read from its checkpoint alone."""
+
+import math
+from datetime import timedelta
+from pathlib import Path
+
+from inkwash import __version__
+from inkwash.errors import UsageError
+from inkwash.runs.fit import described
+from inkwash.settings import Run
+from inkwash.train.checkpoint import BEST, LAST, digest, facts, load
+from inkwash.view import check_out, loss_figure, write
+
+
+def run_facts(folder: Path) -> list[tuple[str, str]]:
+    """Lines of (what, value) about a run. Raises UsageError or InkwashError where there is none."""
+    saved = load(folder / LAST)
+    about, run = saved.facts, described(folder / LAST, saved.facts)
+    parameters = sum(tensor.numel() for tensor in saved.parts["ema"].values())
+    channels, height, width = about["shape"]
+    losses, held_out = about["history"], about["held_out"]
+    best = min(held_out, key=lambda pair: pair[1], default=(0, math.nan))
+    kept = facts(folder / BEST)["step"] if (folder / BEST).is_file() else None
+    return [
+        ("recipe", run.recipe),
+        ("data", f"{run.data.source}, {about['images']:,} images of {height}×{width}, {channels} channel(s)"),
+        (
+            "network",
+            f"{type(run.network).__name__}, {parameters:,} parameters ({parameters * 4 / 2**20:.1f} MiB)",
+        ),
+        ("condition", _condition(run, len(about["classes"]))),
+        ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
+        ("trained", f"{about['step']:,} of {about['steps']:,} steps, {about['images_seen']:,} images seen"),
+        ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
+        ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),
+        (
+            "held out",
+            f"{held_out[-1][1]:.4f} now, {best[1]:.4f} at best (step {best[0]:,})" if held_out else "none yet",
+        ),
+        ("checkpoints", f"last (step {about['step']:,})" + ("" if kept is None else f", best (step {kept:,})")),
+        ("sha256", digest(folder / LAST)),
+        ("made by", f"inkwash {about['version']}"),
+    ]
+
+
+def _condition(run: Run, classes: int) -> str:
+    told = run.conditioning
+    if told.condition == "none":
+        return "none"
+    what = f"one of {classes} classes" if told.condition == "class" else f"text, read by {told.encoder}"
+    where = "" if told.interval is None else " where σ/α lies between {:g} and {:g}".format(*told.interval)
+    return f"{what}; withheld from {told.condition_dropout:.0%} of the images, guidance scale {told.scale:g}{where}"
+
+
+def draw_losses(folder: Path, out: Path) -> None:
+    """Draws the losses of a run against images seen, as a PNG. Raises UsageError where there are none yet."""
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"the losses are drawn as a PNG; give --out a name ending in .png (got {out}).")
+    check_out(out)
+    about = facts(folder / LAST)
+    batch = about["run"]["training"]["batch_size"]
+
+    def curve(pairs: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
+        return [step * batch for step, _ in pairs], [loss for _, loss in pairs]
+
+    figure = loss_figure(*curve(about["history"]), curve(about["held_out"][1:] or about["held_out"]))
+    write(out, figure[None], {"inkwash": __version__, "command": "info", "checkpoint": digest(folder / LAST)})

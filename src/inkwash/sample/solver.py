@@ -1,0 +1,33 @@
+"""What a solver is: one step, and the facts about it that others read instead of its name."""
+
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor
+
+from inkwash.core import Denoise, Level, Noise
+
+
+class Solver(Protocol):
+    """Takes x along one edge of a plan, from level t to a cleaner level s that is not yet clean.
+
+    The loop uses `step` alone, so any object with a `step` is a solver. A class that inherits from this one also
+    gets the facts below, each true of a deterministic first-order solver, and states its own where it differs.
+    """
+
+    order: ClassVar[int] = 1  # without added noise, halving the steps' length divides the error by 2^order
+    has_eta: ClassVar[bool] = False  # whether the user chooses η
+    has_variance: ClassVar[bool] = True  # whether the user chooses the variance of the added noise
+    starts_at_pure_noise: ClassVar[bool] = True  # whether a plan may begin at α = 0
+    default_spacing: ClassVar[str] = "trailing"
+
+    @property
+    def eta(self) -> float:
+        """How much noise a step adds, from 0 (none) to 1 (as much as DDPM)."""
+        return 0.0
+
+    def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: Any, noise: Noise) -> tuple[Tensor, Any]:
+        """(x at s, what to remember for the next edge). `memory` is None on the first edge."""
+
+    def evaluated_at(self, t: Level, s: Level) -> tuple[Level, ...]:
+        """The levels at which a step from t to s asks the network."""
+        return (t,)

@@ -1,0 +1,173 @@
+"""What images show and what is asked for, as rows for an embedder."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+import torch
+
+from inkwash import recipes
+from inkwash.data import Images, digits
+from inkwash.errors import UsageError
+from inkwash.runs.conditions import ByClass, ByText, condition, which
+from inkwash.settings import Conditioning, Run, Sampling
+from inkwash.text import Joint
+
+CLASSES = ("T-shirt", "Trouser", "Sneaker", "Ankle boot")
+
+
+def pictures(captions: tuple[tuple[str, ...], ...] = (), n: int = 4, labelled: bool = False) -> Images:
+    labels, classes = (torch.arange(n) % 4, CLASSES) if labelled else (None, ())
+    return Images("pictures", "train", torch.zeros(n, 1, 2, 2, dtype=torch.uint8), labels, classes, captions=captions)
+
+
+# ---- classes by name and number
+
+
+def test_every_class_has_a_name_in_any_case_and_a_number() -> None:
+    for i, name in enumerate(CLASSES):
+        for label in (name, name.lower(), name.upper(), name.swapcase(), str(i), f"0{i}"):
+            assert which(label, CLASSES) == i
+
+
+def test_a_name_comes_before_a_number() -> None:
+    """Where classes are called by numbers that are not their places."""
+    names = ("2", "10", "0")
+    assert [which(name, names) for name in names] == [0, 1, 2]
+    assert which("1", names) == 1  # no name, so a place
+
+
+def test_two_classes_that_differ_by_case() -> None:
+    assert [which(name, ("A", "a")) for name in ("A", "a")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("label", "near"),
+    [("sneeker", "Sneaker"), ("TROUSERS", "Trouser"), ("ankle-boot", "Ankle boot"), ("4", None), ("-1", None),
+     ("1.0", None), ("²", None), ("", None), ("zebra", None)],
+)  # fmt: skip
+def test_no_such_class(label: str, near: str | None) -> None:
+    """The nearest name, where one is near, and all that there are."""
+    with pytest.raises(UsageError) as told:
+        which(label, CLASSES)
+    said = str(told.value)
+    assert said.startswith(f"there is no class {label!r}.")
+    assert said.endswith("The classes are T-shirt, Trouser, Sneaker, Ankle boot, or all.")
+    assert (f"Did you mean {near}?" in said) if near else ("Did you mean" not in said)
+
+
+def test_what_is_wanted_is_a_function_of_the_image_alone() -> None:
+    """Any division of a request into batches has the rows of the whole."""
+    for sampling in (Sampling(), Sampling(label="all"), Sampling(label="sneaker"), Sampling(label="2")):
+        wanted = ByClass(CLASSES).wanted(sampling)
+        whole = wanted(range(20))
+        assert whole.dtype == torch.int64
+        for ends in ((0, 3, 20), (0, 16, 20), tuple(range(21))):
+            parts = [wanted(range(a, b)) for a, b in pairwise(ends)]
+            assert torch.equal(torch.cat(parts), whole)
+        backwards = wanted(list(reversed(range(20))))
+        assert torch.equal(backwards.flip(0), whole)
+        expected = [i % 4 for i in range(20)] if sampling.label in (None, "all") else [2] * 20
+        assert whole.tolist() == expected
+
+
+def test_classes_know_no_text() -> None:
+    with pytest.raises(UsageError, match=r"knows classes, not text; ask with --label for one of T-shirt, Trouser, "):
+        ByClass(CLASSES).wanted(Sampling(text="a boot"))
+
+
+def test_images_show_their_labels_at_every_step() -> None:
+    source = digits("train")
+    shown = ByClass(source.classes).shown(source)
+    chosen = torch.tensor([5, 0, 1499, 5])
+    for step in (0, 1, 10**6):
+        assert torch.equal(shown(chosen, step), source.labels[chosen])
+    with pytest.raises(UsageError, match="pictures has no labels; leave out --condition class"):
+        ByClass(CLASSES).shown(pictures())
+
+
+def test_the_kinds_of_conditions() -> None:
+    run = recipes.find("digits")
+    assert condition(run, CLASSES) is None
+    assert isinstance(condition(Run("mine", conditioning=Conditioning("class")), CLASSES), ByClass)
+    assert isinstance(condition(Run("mine", conditioning=Conditioning("text")), ()), ByText)
+    for classes, words in (((), "no classes"), (("all",), "one class")):
+        with pytest.raises(UsageError, match=f"^digits has {words}, so none can be asked for; leave out"):
+            condition(Run("mine", conditioning=Conditioning("class")), classes)
+
+
+def test_embedders_take_the_rows() -> None:
+    x = torch.zeros(4, 1, 2, 2)
+    captions = (("a fox",), ("a cat", "a pet"), ("a boat",), ("a red boat", "a ship", "a vessel"))
+    for kind, source in ((ByClass(CLASSES), pictures(labelled=True)), (ByText("joint"), pictures(captions))):
+        embedder, kept = kind.embedder(), torch.ones(4, dtype=torch.bool)
+        rows = kind.shown(source)(torch.arange(4), 0)
+        blank = embedder.null(x)
+        assert (rows.shape, rows.dtype) == (blank.shape, blank.dtype)
+        assert embedder(rows, kept).vector.shape == (4, embedder.vector)
+
+
+# ---- captions
+
+WORDS = tuple(tuple(f"image{i} wording{k}" for k in range(1 + i % 4)) for i in range(60))
+
+
+def texts(source: Images) -> dict[bytes, str]:
+    """What each row says."""
+    every = sorted({text for each in source.captions for text in each})
+    return {row.numpy().tobytes(): text for row, text in zip(Joint()(every), every, strict=True)}
+
+
+def test_wordings_are_a_function_of_image_and_step_alone() -> None:
+    """Whatever else is in the batch, and in which order, and however the source was made ready."""
+    source = pictures(WORDS, 60)
+    first, again = ByText("joint").shown(source), ByText("joint").shown(source)
+    for step in (0, 1, 17, 10**9):
+        whole = first(torch.arange(60), step)
+        assert torch.equal(again(torch.arange(60), step), whole)
+        order = torch.randperm(60, generator=torch.Generator().manual_seed(step))
+        assert torch.equal(first(order, step), whole[order])
+        assert torch.equal(first(torch.tensor([7, 7, 3]), step), whole[[7, 7, 3]])
+
+
+def test_an_image_is_never_told_anothers_wording() -> None:
+    source, rows = pictures(WORDS, 60), texts(pictures(WORDS, 60))
+    shown = ByText("joint").shown(source)
+    for step in range(50):
+        for i, row in enumerate(shown(torch.arange(60), step)):
+            assert rows[row.numpy().tobytes()] in WORDS[i]
+
+
+def test_all_wordings_get_their_turn_and_equally_often() -> None:
+    """Over the steps for one image, and over the images at one step; no two images take turns together."""
+    source, rows, steps = pictures(WORDS, 60), texts(pictures(WORDS, 60)), 600
+    shown = ByText("joint").shown(source)
+    told = [[rows[row.numpy().tobytes()] for row in shown(torch.arange(60), step)] for step in range(steps)]
+    for i, wordings in enumerate(WORDS):
+        counted, share = Counter(each[i] for each in told), 1 / len(wordings)
+        for text in wordings:  # within 5 standard errors
+            assert abs(counted[text] / steps - share) <= 5 * (share * (1 - share) / steps) ** 0.5
+    turns = torch.tensor([[WORDS[i].index(each[i]) for i in range(3, 60, 4)] for each in told])  # of four wordings
+    at_once = torch.stack([(turns == k).double().mean() for k in range(4)])
+    assert (at_once - 0.25).abs().max() < 5 * (0.25 * 0.75 / turns.numel()) ** 0.5
+    together = (turns[:, 1:] == turns[:, :-1]).double().mean(0)
+    assert (together < 1).all()
+    assert (turns[1:] != turns[:-1]).any(0).all()  # another one at another step
+
+
+def test_images_without_captions() -> None:
+    with pytest.raises(UsageError, match=r"pictures has no captions; leave out --condition text, or put a captions"):
+        ByText("joint").shown(pictures())
+
+
+def test_a_text_is_wanted_of_every_image() -> None:
+    kind = ByText("joint")
+    wanted = kind.wanted(Sampling(text="a red fox"))
+    assert torch.equal(wanted(range(5)), Joint()(["a red fox"]).expand(5, -1, -1))
+    assert wanted([3]).shape[0] == 1
+    assert kind.wanted(Sampling())(range(5)) is None
+    with pytest.raises(UsageError, match=r'knows text, not classes; ask with --text "what to draw"'):
+        kind.wanted(Sampling(label="3"))
+    for blank in ("", "  \n", "…"):
+        with pytest.raises(UsageError, match="Say in words what the image shows"):
+            kind.wanted(Sampling(text=blank))

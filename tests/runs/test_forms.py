@@ -1,0 +1,168 @@
+"""What sample writes, in every form, and what replay makes of it."""
+
+import resource
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli_runner import TINY, Command, did, inkwash, refused
+from inkwash.train.checkpoint import LAST, digest
+from inkwash.view import read_provenance, write
+
+FORMS = ["a.png", "a.gif", "a.webp", "a.mp4", "a.npz", "a", "a.v2/"]
+
+
+def outs(folder: Path) -> list[str]:
+    return [f"{folder}/{name}" for name in FORMS]
+
+
+@pytest.fixture(scope="module")
+def drawn(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of every form, drawn at once."""
+    folder = tmp_path_factory.mktemp("drawn")
+    flags = [flag for out in outs(folder) for flag in ("--out", out)]
+    done = did("sample", trained, "-n", 5, "--steps", 4, "--solver", "ddpm", "--seed", 7, "--batch-size", 2, *flags)
+    assert done.out.splitlines() == outs(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_provenance(name: str, drawn: Path, trained: Path) -> None:
+    about = read_provenance(drawn / name)
+    assert about["command"] == "sample"
+    assert about["checkpoint"] == digest(trained / LAST)
+    assert about["run"] == str(trained)
+    assert about["recipe"] == "digits"
+    sampling = about["sampling"]
+    assert (sampling["n"], sampling["steps"], sampling["solver"], sampling["seed"]) == (5, 4, "ddpm", 7)
+    assert sampling["spacing"] == "trailing"
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_replay(name: str, drawn: Path) -> None:
+    done = did("replay", drawn / name)
+    assert f"the same pixels as {drawn / name}" in done.out
+    again = Path(done.out.partition(": ")[0])
+    assert again.exists()
+    shutil.rmtree(again) if again.is_dir() else again.unlink()
+
+
+def test_replay_with_the_run_moved(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    flags = [flag for out in outs(tmp_path) for flag in ("--out", out)]
+    did("sample", run, "-n", 2, "--steps", 2, *flags)
+    run.rename(tmp_path / "moved")
+    for out in outs(tmp_path):
+        file = Path(out)
+        assert refused("replay", out) == f"the run {run} that made {file} is not there; say where it is with --run."
+        did("replay", out, "--run", tmp_path / "moved")
+
+
+def test_replay_after_more_training(tmp_path: Path, trained: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "a.png"
+    shutil.copytree(trained, run)
+    did("sample", run, "-n", 2, "--steps", 2, "--out", out)
+    did("train", "digits", *TINY, "--steps", 13, "--save-every", 4, "--resume", "--out", run)
+    said = refused("replay", out)
+    assert "it was trained further or anew" in said
+    assert "Give --run a copy of the old one." in said
+    assert not (tmp_path / "a-replay.png").exists()
+    did("replay", out, "--run", trained)
+
+
+def test_replay_of_the_best_checkpoint(tmp_path: Path, trained: Path) -> None:
+    did("sample", trained, "-n", 2, "--steps", 2, "--checkpoint", "best", "--out", tmp_path / "a.npz")
+    did("replay", tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("target", ["digits", "run"])
+def test_replay_of_the_forward_process(target: str, tmp_path: Path, trained: Path) -> None:
+    out = tmp_path / "forward.png"
+    did("forward", trained if target == "run" else target, "--images", 2, "--seed", 3, "--out", out)
+    assert read_provenance(out)["forward"]["seed"] == 3
+    did("replay", out)
+
+
+def test_replay_tells_when_pixels_differ(drawn: Path, tmp_path: Path) -> None:
+    with np.load(drawn / "a.npz", allow_pickle=False) as archive:
+        images = archive["images"].copy()
+    images[3, 4, 5] ^= 1
+    write(tmp_path / "b.npz", images, read_provenance(drawn / "a.npz"))
+    done = inkwash("replay", tmp_path / "b.npz")
+    assert done.code == 1
+    assert "was drawn again, but differs from" in done.sentence
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("a.png", "--out", "a.png"), "is the file to compare with"),
+        (("a.png", "--out", "b.gif"), "is drawn again as .png, to compare pixels"),
+        (("a.npz", "--out", "b"), "is drawn again as .npz, to compare pixels"),
+        (("a", "--out", "b.png"), "is drawn again as a folder, to compare pixels"),
+        (("a/00002.png",), "is one image of a folder that is drawn as a whole: replay"),
+        (("a.png", "--out", "b.jpg"), "ends in .jpg, which cannot be written"),
+        (("a.png", "--run", "nowhere"), "the run nowhere that made"),
+        (("nowhere.png",), "There is no nowhere.png."),
+    ],
+)
+def test_replay_refuses(
+    args: tuple[str, ...], words: str, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(drawn, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    before = (drawn / "a.png").read_bytes()
+    assert words in refused("replay", *args)
+    assert Path("a.png").read_bytes() == before
+    assert not Path("b").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sampling": {"quality": "best"}},
+        {"sampling": None},
+        {"precision": "float99"},
+        {"batch_size": "many"},
+        {"command": "info"},
+        {"command": "forward"},
+    ],
+)
+def test_replay_of_foreign_notes(changes: dict[str, Any], drawn: Path, tmp_path: Path) -> None:
+    write(tmp_path / "b.npz", np.zeros((1, 8, 8, 1), np.uint8), {**read_provenance(drawn / "a.npz"), **changes})
+    assert refused("replay", tmp_path / "b.npz")
+
+
+def test_nothing_is_computed_for_a_form_that_cannot_be_written(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inkwash.runs.artifacts.draw", None)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    for name in ("a.jpg", "a.tar.gz", ".png", "full", "full/mine.txt/a.png"):
+        assert refused("sample", trained, "--out", tmp_path / "good.png", "--out", tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_full_disk(trained: Path, tmp_path: Path) -> None:
+    """Nothing half-written is left, and what was there before is as it was."""
+    (tmp_path / "drawn").mkdir()
+    for name in ("a.png", "a.gif", "a.mp4", "a.npz", "a"):
+        file = tmp_path / "drawn" / name
+        if name != "a":
+            file.write_bytes(b"before")
+        command = ("sample", trained, "-n", 100, "--steps", 2, "--out", file)
+        done = Command(command, tmp_path, limits={resource.RLIMIT_FSIZE: 300}).wait()
+        assert done.code == 1
+        assert f"{file} could not be written: " in done.sentence
+        assert name == "a" or file.read_bytes() == b"before"
+    assert len(list((tmp_path / "drawn").iterdir())) == 4
+
+
+def test_without_out_into_the_run(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    assert did("sample", tmp_path / "run", "-n", 1, "--steps", 1).out == f"{tmp_path}/run/samples.png\n"
