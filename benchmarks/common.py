@@ -19,11 +19,13 @@ from inkwash.core import Denoise, Plan, Seeded, mix, prior, trailing
 from inkwash.data import Images, to_float
 from inkwash.denoise import Denoiser, clip, guide
 from inkwash.denoise.guidance import ALWAYS
+from inkwash.networks import UNet
 from inkwash.runs import build
-from inkwash.runs.conditions import ByText, ConditionKind, condition
+from inkwash.runs.conditions import ConditionKind, condition
+from inkwash.runs.conditions.by_text import ByText
 from inkwash.runs.draw import CPU_BATCH
 from inkwash.sample import DPMpp2M, last, sample
-from inkwash.settings import Data, Process, Run, Training, UNet
+from inkwash.settings import Data, Process, Run, Training
 from inkwash.train import State, StepRandomness
 
 Shape = tuple[int, int, int]  # (C, H, W)

@@ -25,7 +25,7 @@ sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and s
 import torch
 from common import EDGES, NETWORKS, Shape, Steps, copying, gemm, interleaved, ledger, plain_run
 
-from inkwash.settings import UNet
+from inkwash.networks import UNet
 
 SETS: dict[str, Shape] = {"mnist": (1, 32, 32), "cifar10": (3, 32, 32)}
 TINY = {name: UNet(8 * i, (1, 2), blocks=1) for i, name in enumerate(NETWORKS, start=1)}

@@ -33,10 +33,10 @@ from PIL import Image, ImageDraw
 from inkwash import recipes
 from inkwash.atomic import replacing
 from inkwash.data import Batch, Batches, Images, Streamed, folder
+from inkwash.networks import UNet
 from inkwash.report.svg import drawing, to_svg
-from inkwash.runs import build
+from inkwash.runs import machine
 from inkwash.runs.draw import CPU_BATCH
-from inkwash.settings import UNet
 from inkwash.view.figure import COLOURS, GREY, INK, LARGE, PLAIN, SMALL, add_text, new_axes, new_figure
 
 BASE = UNet(64, (1, 2), blocks=2, patch=2)  # the recipe mnist's, with two blocks a level
@@ -275,8 +275,8 @@ def main() -> None:
         return
     if wrong := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(wrong))}; there are {', '.join(PARTS)}.")
-    device = build.device(asked.device)
-    precision = build.precision(replace(recipes.find("mnist").training, precision=asked.precision), device)
+    device = machine.device(asked.device)
+    precision = machine.precision(replace(recipes.find("mnist").training, precision=asked.precision), device)
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {name_of(precision)}\n")
     if "memory" in asked.parts:
         memory_part(device, precision, asked.quick)

@@ -36,7 +36,7 @@ if __name__ == "__main__":
     from torch.utils.flop_counter import FlopCounterMode
 
     from inkwash import recipes
-    from inkwash.runs import build
+    from inkwash.runs import machine
 
 _GROUPS = {  # the first group with a word that the operation's name contains
     "convolution": ("conv",),
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    device = build.device(asked.device)
+    device = machine.device(asked.device)
     peaks = {dtype: gemm(dtype, device) for dtype in (torch.float32, torch.bfloat16)}
     memory = copying(device)
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, batch {asked.batch}\n")
@@ -80,7 +80,7 @@ def main() -> None:
         run = recipes.find(name)
         wanted = run.training.precision if asked.precision == "auto" else asked.precision
         precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(wanted)
-        precision = precision or build.precision(run.training, device)
+        precision = precision or machine.precision(run.training, device)
         lanes = 16 if device.type == "cpu" else 64
         steps = Steps(run, shape_of(run), precision, device, asked.batch, lanes)
         print(f"\n## {name}: {steps.parameters:,} parameters, {steps.shape}, {str(precision).removeprefix('torch.')}")

@@ -33,8 +33,8 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from inkwash.core import mix
+from inkwash.networks import UNet
 from inkwash.runs import build
-from inkwash.settings import UNet
 from inkwash.train import State, StepRandomness
 
 SHAPE, WORLDS = (3, 32, 32), (2, 4, 8)

@@ -16,9 +16,12 @@ ROOT = Path(inkwash.__file__).parent
 # Rooms of one line do not know each other.
 FLOORS = """
 errors
-atomic signals quiet settings
-core recipes distributed
-nets view data
+atomic signals quiet own
+choices
+checked core nets
+networks
+settings
+recipes distributed view data
 denoise sample text
 train testing metrics
 runs
@@ -43,7 +46,23 @@ NEVER = {
     "report": {"runs", "train", "data", "core", "denoise", "sample"},
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
-NO_TORCH = {"errors", "atomic", "signals", "quiet", "settings", "recipes", "view", "cli", "__main__", "__init__"}
+NO_TORCH = set(
+    [
+        "errors",
+        "atomic",
+        "signals",
+        "quiet",
+        "own",
+        "choices",
+        "checked",
+        "settings",
+        "recipes",
+        "view",
+        "cli",
+        "__main__",
+        "__init__",
+    ]
+)
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library
 
 FILES = sorted(ROOT.rglob("*.py"))

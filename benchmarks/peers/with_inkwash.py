@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from inkwash import recipes, settings
 from inkwash.core import trailing
+from inkwash.networks import UNet
 from inkwash.runs.draw import draw
 from inkwash.runs.fit import fit
 from inkwash.runs.model import open_model
@@ -29,7 +30,7 @@ class System:
             steps=_FOREVER, save_every=_FOREVER,
         )  # fmt: skip
         folder = Path(asked["work"])
-        begun = fit(replace(run, network=settings.UNet(**size), training=training), folder, None, False, lambda: False)
+        begun = fit(replace(run, network=UNet(**size), training=training), folder, None, False, lambda: False)
         self.progress, self.step = begun.progress, 0
         next(self.progress)  # the first checkpoint
         self.model = open_model(folder, device=asked["device"])

@@ -15,13 +15,13 @@ from inkwash.core import CLEAN, Eps, Level, Noise, Seeded, V, diffuse, linear, p
 from inkwash.data import to_uint8
 from inkwash.denoise import Denoiser, clip
 from inkwash.errors import UsageError
-from inkwash.runs import build
+from inkwash.runs import machine
 from inkwash.runs.draw import CPU_BATCH
 from inkwash.sample import DDIM, last, sample
 from inkwash.view import check_out, needs_frames, write
 
 PREDICTIONS = {"epsilon": Eps(), "eps": Eps(), "v": V()}  # "eps" is what inkwash's own settings call it
-DEVICE = build.device("auto")  # the slide's torch.device("cuda"), where there is one
+DEVICE = machine.device("auto")  # the slide's torch.device("cuda"), where there is one
 
 
 class DDIMScheduler:

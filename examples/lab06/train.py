@@ -21,7 +21,7 @@ from inkwash.core import V, mix
 from inkwash.data import Batch, Batches, load, to_float
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
-from inkwash.runs import build
+from inkwash.runs import build, machine
 from inkwash.runs.fit import HELD_OUT
 from inkwash.settings import Run
 from inkwash.train import State, StepRandomness, held_out_loss, save
@@ -34,8 +34,8 @@ def train(run: Run, out: Path, data_dir: Path | None = None) -> None:
     settings = run.training
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out} is not an empty folder; choose another.")
-    device = build.device(settings.device)
-    precision = build.precision(settings, device)
+    device = machine.device(settings.device)
+    precision = machine.precision(settings, device)
     source, test = (load(run.data.source, split, data_dir=data_dir, size=run.data.size) for split in ("train", "test"))
     batches = Batches(source, settings.batch_size, settings.seed, device=device)
     first = torch.arange(min(len(test), HELD_OUT))

@@ -305,7 +305,7 @@ def _run(recipe: str, rest: list[str]) -> Run:
     run = recipes.find_or_folder(recipe)
     if "--resume" not in rest:
         return run
-    from inkwash.runs.fit import stored
+    from inkwash.runs.record import stored
 
     outs = [rest[i + 1] for i, flag in enumerate(rest[:-1]) if flag == "--out"]
     outs += [flag.removeprefix("--out=") for flag in rest if flag.startswith("--out=")]

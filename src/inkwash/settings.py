@@ -4,72 +4,37 @@ Ranges are checked when a value is made; a value out of range never reaches the 
 field is also its help on the command line.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from functools import cache
-from typing import Annotated, Any, Literal, get_type_hints
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import tyro
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from inkwash.errors import UsageError
+from inkwash import choices
+from inkwash.checked import Checked, Count, Natural, NoiseLevel, Positive, Scale, Share, listed, named, validator
+from inkwash.networks import Network, UNet
 
-Count = Annotated[int, Field(ge=1, lt=2**31)]
-Natural = Annotated[int, Field(ge=0, lt=2**63)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Scale = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Mults = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=10)]
-Noise = Annotated[float, Field(ge=0)]  # σ/α; inf is pure noise
-
-Prediction = Literal["eps", "x0", "v", "flow", "edm"]
+Solver = Annotated[str, validator(choices.SOLVERS), named(choices.SOLVERS)]
+Spacing = Annotated[str, validator(choices.SPACINGS)]
+Limit = Annotated[str, validator(choices.LIMITS), named(choices.LIMITS)]
+Prediction = Annotated[str, validator(choices.PREDICTIONS), named(choices.PREDICTIONS)]
+Schedule = Annotated[str, validator(choices.SCHEDULES), named(choices.SCHEDULES)]
+Draw = Annotated[str, validator(choices.DRAWS), named(choices.DRAWS)]
+Weight = Annotated[str, validator(choices.WEIGHTS), named(choices.WEIGHTS)]
+OptimizerName = Annotated[str, validator(choices.OPTIMIZERS), named(choices.OPTIMIZERS)]
+ConditionName = Annotated[str, validator(choices.CONDITIONS), named(choices.CONDITIONS)]
 Compile = Literal["no", "yes", "graphs"]
 Engine = Literal["torch", "compiled", "onnx"]
-
-
-class Checked:
-    """A dataclass whose fields are held to their types and ranges. Raises UsageError, naming the field."""
-
-    def __post_init__(self) -> None:
-        owner: Any = type(self)
-        for entry in fields(owner):
-            value = getattr(self, entry.name)
-            try:
-                _adapter(owner, entry.name).validate_python(value)
-            except ValidationError as error:
-                if error.errors()[0]["type"] == "missing":
-                    raise UsageError(f"--{entry.name} takes two numbers, as in 0.2,5 (got {value!r}).") from None
-                wrong = error.errors()[0]["msg"].removeprefix("Input ").removeprefix("Tuple ")
-                wrong = wrong.partition(" after validation")[0]
-                raise UsageError(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None
-
-
-@cache
-def _adapter(owner: Any, name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(get_type_hints(owner, include_extras=True)[name])
-
-
-def listed(kind: Callable[[str], Any]) -> Any:
-    """How the command line reads several values of one flag: A,B,C."""
-
-    def read(args: list[str]) -> tuple[Any, ...]:
-        return tuple(kind(word.strip()) for word in args[0].split(","))
-
-    return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1, metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [",".join(str(each) for each in value)],
-    )  # fmt: skip
-
-
-Interval = Annotated[tuple[Noise, Noise], listed(float)]
+Interval = Annotated[tuple[NoiseLevel, NoiseLevel], listed(float)]
 
 
 @dataclass(frozen=True)
 class Data(Checked):
     """Which images, and what is done to them before training."""
 
-    source: str = "digits"
-    """digits, mnist, fashion-mnist, cifar10, emoji, or a folder of images."""
+    source: Annotated[
+        str, tyro.conf.arg(help=f"Images: {choices.SOURCES.help}; or a folder of images, or FILE.py:NAME.")
+    ] = "digits"
     size: Annotated[int, Field(ge=1, le=16384)] | None = None
     """Side in pixels: sets of a fixed size are padded to it, folders resized and cropped."""
     image_channels: Literal[1, 3] | None = None
@@ -85,86 +50,17 @@ class Data(Checked):
 
 
 @dataclass(frozen=True)
-class UNet(Checked):
-    """The U-Net; see inkwash.nets.UNet."""
-
-    channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 64
-    """Channels at the first level, an even number."""
-    mults: Mults = (1, 2, 2)
-    """Channels of each level, as multiples."""
-    blocks: Annotated[int, Field(ge=1, le=64)] = 2
-    """Residual blocks a level on the way down."""
-    attention: tuple[Natural, ...] = ()
-    """Levels with self-attention, counted from 0; the middle always has it."""
-    heads: Count = 1
-    """Attention heads."""
-    patch: Annotated[int, Field(ge=1, le=64)] = 1
-    """Squares of pixels folded into channels first, by their side."""
-    film: bool = True
-    """Time scales and shifts the features (else it is added)."""
-    dropout: Share = 0.0
-    """Dropout in the residual blocks."""
-    kind: tyro.conf.Suppress[Literal["unet"]] = "unet"  # by which a checkpoint tells the networks apart
-
-
-@dataclass(frozen=True)
-class TenChannelUNet(Checked):
-    """The small 28×28 U-Net of the MNIST report; see inkwash.nets.TenChannelUNet. Nothing to set."""
-
-    kind: tyro.conf.Suppress[Literal["ten-channel-unet"]] = "ten-channel-unet"
-
-
-@dataclass(frozen=True)
-class AbarankabUNet(Checked):
-    """The class-conditional U-Net of abarankab's DDPM; see inkwash.nets.AbarankabUNet."""
-
-    base_channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 128
-    """Channels at the first level; a multiple of --num-groups with --norm gn."""
-    channel_mults: Mults = (1, 2, 2, 2)
-    """Channels of each level, as multiples."""
-    num_res_blocks: Annotated[int, Field(ge=1, le=64)] = 2
-    """Residual blocks a level on the way down."""
-    time_emb_dim: Count = 512
-    """Width of the embedding of time."""
-    time_emb_scale: Positive = 1.0
-    """What time is multiplied with before it is embedded."""
-    dropout: Share = 0.1
-    """Dropout in the residual blocks."""
-    attention_resolutions: tuple[Natural, ...] = (1,)
-    """Levels with self-attention, counted from 0; the middle always has it."""
-    norm: Literal["gn", "in", "bn", "none"] = "gn"
-    """Norm of groups, of instances, of batches, or none."""
-    activation: Literal["relu", "mish", "silu"] = "silu"
-    """Activation."""
-    num_groups: Count = 32
-    """Groups of --norm gn."""
-    initial_pad: Annotated[int, Field(ge=0, le=64)] = 0
-    """Zeros laid all round the image first, and taken off again."""
-    kind: tyro.conf.Suppress[Literal["abarankab-unet"]] = "abarankab-unet"
-
-
-@dataclass(frozen=True)
-class Cs231nUNet(Checked):
-    """The text-conditioned U-Net of CS231n's assignment; see inkwash.nets.Cs231nUNet."""
-
-    dim: Annotated[int, Field(ge=4, le=4096, multiple_of=2)] = 48
-    """Channels at the first level, an even number."""
-    dim_mults: Mults = (1, 2, 4, 8)
-    """Channels after each level, as multiples."""
-    kind: tyro.conf.Suppress[Literal["cs231n-unet"]] = "cs231n-unet"
-
-
-Network = UNet | TenChannelUNet | AbarankabUNet | Cs231nUNet
-
-
-@dataclass(frozen=True)
 class Conditioning(Checked):
     """What the network is told of each image, so that it can be asked for."""
 
-    condition: Literal["none", "class", "text"] = "none"
-    """What to train on besides the images: nothing, their classes, or their captions."""
-    encoder: str = "joint"
-    """What reads captions: joint (trained along), minilm, clip, or a sentence-transformers model's folder or name."""
+    condition: Annotated[ConditionName, tyro.conf.arg(help=f"What to train on. {choices.CONDITIONS.help}.")] = "none"
+    encoder: Annotated[
+        str,
+        tyro.conf.arg(
+            help=f"What reads captions. {choices.ENCODERS.help}; or a folder or the name of a sentence-transformers "
+            "model, or FILE.py:NAME."
+        ),
+    ] = "joint"
     condition_dropout: Share = 0.1
     """Share of images whose condition is withheld, so that guidance has something to compare with."""
     scale: Scale = 2.0
@@ -177,16 +73,16 @@ class Conditioning(Checked):
 class Process(Checked):
     """The forward process, and what the network predicts."""
 
-    schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "continuous-cosine", "flow", "ve"] = "linear"
-    """Noise schedule; the last three are in continuous time."""
+    schedule: Annotated[Schedule, tyro.conf.arg(help=f"Noise schedule. {choices.SCHEDULES.help}.")] = "linear"
     timesteps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """T, the rows of a discrete schedule."""
     beta_low: Positive | None = None
     """First beta of linear and scaled-linear, first σ of ve; None takes the schedule's own."""
     beta_high: Positive | None = None
     """Last beta of linear and scaled-linear, last σ of ve; None takes the schedule's own."""
-    prediction: Prediction = "eps"
-    """What the network outputs."""
+    prediction: Annotated[Prediction, tyro.conf.arg(help=f"What the network outputs. {choices.PREDICTIONS.help}.")] = (
+        "eps"
+    )
     sigma_data: Positive = 0.5
     """The data's spread, which edm's preconditioning uses."""
 
@@ -205,14 +101,11 @@ class Training(Checked):
     """Parts a batch is cut into, to save memory."""
     loss: Literal["mse", "l1"] = "mse"
     """Error of the network's output."""
-    draw: Literal["uniform", "stratified", "log-normal", "logit-normal"] = "uniform"
-    """How noise levels are drawn."""
+    draw: Annotated[Draw, tyro.conf.arg(help=f"How noise levels are drawn. {choices.DRAWS.help}.")] = "uniform"
     shift: Positive = 1.0
     """Multiplies the odds of noise: above 1 noisier levels come more often, as words need to be learned."""
-    weight: Literal["plain", "min-snr", "snr"] = "plain"
-    """How levels are weighted."""
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    """adamw, or muon, whose updates of layers' weights are orthogonal: a step takes longer and learns more."""
+    weight: Annotated[Weight, tyro.conf.arg(help=f"How levels are weighted. {choices.WEIGHTS.help}.")] = "plain"
+    optimizer: Annotated[OptimizerName, tyro.conf.arg(help=f"Optimiser. {choices.OPTIMIZERS.help}.")] = "adamw"
     lr: Positive = 1e-3
     """Learning rate after warm-up, of either."""
     warmup: Natural = 100
@@ -257,26 +150,26 @@ class Run(Checked):
     training: Training = field(default_factory=Training)
 
 
-Solver = Literal["ddpm", "ddim", "ddim-lab", "heun", "dpmpp2m"]
-Spacing = Literal["trailing", "leading", "linspace", "karras"]
-
-
 @dataclass(frozen=True)
 class Sampler(Checked):
     """How noise becomes an image."""
 
-    solver: Solver = "ddim"
-    """Sampler; ddim-lab is ddim with the course lab's η, which scales the variance."""
+    solver: Annotated[Solver, tyro.conf.arg(help=f"Sampler. {choices.SOLVERS.help}.")] = "ddim"
     steps: Count = 50
     """Steps of the sampler."""
     eta: Share | None = None
-    """Noise of ddim, ddim-lab and dpmpp2m, from 0 (none) to 1 (as much as ddpm)."""
+    """Noise of the samplers that let you choose it, from 0 (none) to 1 (as much as ddpm)."""
     variance: Literal["small", "large"] = "small"
     """Noise that ddpm, and the samplers with an η, add: the posterior's β̃, or the fixed large β."""
-    spacing: Spacing | None = None
-    """How the steps are spread; None takes trailing, and karras for heun."""
-    limit: Literal["clip", "dynamic", "none"] = "clip"
-    """What holds the predicted image in range."""
+    spacing: Annotated[
+        str | None,
+        validator(choices.SPACINGS, none=True),
+        named(choices.SPACINGS, none=True),
+        tyro.conf.arg(help=f"How the steps are spread. {choices.SPACINGS.help}; None: what suits the sampler."),
+    ] = None
+    limit: Annotated[Limit, tyro.conf.arg(help=f"What holds the predicted image in range. {choices.LIMITS.help}.")] = (
+        "clip"
+    )
     scale: Scale | None = None
     """Guidance scale s of conditional runs: 1 none, 0 unconditional (CS231n's w is s − 1); None takes the run's."""
 
@@ -312,14 +205,14 @@ class Sweep(Checked):
     steps: Annotated[tuple[Count, ...], listed(int)] = (5, 10, 20, 50)
     """Steps of the sampler."""
     solver: Annotated[tuple[Solver, ...], listed(str)] = ("ddim",)
-    """Samplers: ddpm, ddim, ddim-lab, heun, dpmpp2m."""
+    """Samplers, by the names that `sample --solver` takes."""
     eta: Annotated[tuple[Share, ...], listed(float)] = ()
     """Noise of ddim, ddim-lab and dpmpp2m, from 0 to 1; the other samplers have none of their own."""
     spacing: Annotated[tuple[Spacing, ...], listed(str)] = ()
     """trailing, leading, linspace, karras; empty takes what suits the sampler."""
     variance: Annotated[tuple[Literal["small", "large"], ...], listed(str)] = ("small",)
     """Noise that ddpm, and the samplers with an η, add: small, large."""
-    limit: Annotated[tuple[Literal["clip", "dynamic", "none"], ...], listed(str)] = ("clip",)
+    limit: Annotated[tuple[Limit, ...], listed(str)] = ("clip",)
     """What holds the predicted image in range: clip, dynamic, none."""
     prediction: Annotated[tuple[Prediction, ...], listed(str)] = ()
     """Of the runs given, those that predict this; empty takes all."""

@@ -21,8 +21,8 @@ from inkwash.nets import ConditionedNet, Vector
 from inkwash.nets.condition import Cond
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.runs import build
-from inkwash.runs.fit import described
 from inkwash.runs.info import run_facts
+from inkwash.runs.record import described
 from inkwash.settings import Process
 from inkwash.train.checkpoint import LAST, load
 

@@ -22,12 +22,13 @@ from cli_runner import did, inkwash, refused
 from inkwash import recipes
 from inkwash.errors import InkwashError, UsageError
 from inkwash.metrics.score import Reference
+from inkwash.networks import UNet
 from inkwash.race import racer as racing
 from inkwash.race.race import Race, Terms, begin
 from inkwash.race.racer import DrawingProgress, Point
 from inkwash.race.table import as_csv, table, write_results
 from inkwash.race.target import Target
-from inkwash.settings import Data, Process, Run, Sampler, Scoring, Training, UNet
+from inkwash.settings import Data, Process, Run, Sampler, Scoring, Training
 from inkwash.train import Step
 from inkwash.train.checkpoint import LAST, load
 

@@ -14,9 +14,10 @@ from inkwash import recipes
 from inkwash.data import Images
 from inkwash.data import load as load_data
 from inkwash.errors import UsageError
+from inkwash.networks import AbarankabUNet, Cs231nUNet, TenChannelUNet, UNet
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
-from inkwash.settings import AbarankabUNet, Cs231nUNet, Run, TenChannelUNet, UNet
+from inkwash.settings import Run
 from inkwash.train.checkpoint import LAST, facts
 
 NAMES = list(recipes.names())

@@ -2,37 +2,30 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal
 
 import pytest
 import torch
 
-from inkwash import recipes
+from inkwash import choices, recipes
 from inkwash.core import Level, linear
 from inkwash.errors import UsageError
-from inkwash.runs import build
-from inkwash.sample import DDIM, DPMpp2M
-from inkwash.settings import Data, Process, Run, Sampling, TenChannelUNet, Training, UNet
+from inkwash.networks import TenChannelUNet, UNet
+from inkwash.runs import build, machine
+from inkwash.sample import DDIM, DDPM, DPMpp2M
+from inkwash.settings import Data, Process, Run, Sampling, Training
 from inkwash.train import StepRandomness
 
 SMALL = UNet(channels=8, mults=(1, 2), blocks=1)
 
 
-def choices(kind: type, name: str) -> tuple[Any, ...]:
-    """The words that a setting may be."""
-    hint = get_type_hints(kind)[name]
-    return tuple(word for part in (hint, *get_args(hint)) for word in get_args(part) if isinstance(word, str)) or (
-        tuple(word for word in get_args(hint) if isinstance(word, str))
-    )
-
-
-@pytest.mark.parametrize("prediction", choices(Process, "prediction"))
-@pytest.mark.parametrize("schedule", choices(Process, "schedule"))
+@pytest.mark.parametrize("prediction", choices.PREDICTIONS.names)
+@pytest.mark.parametrize("schedule", choices.SCHEDULES.names)
 def test_every_process_trains_and_denoises(schedule: str, prediction: str) -> None:
     run = Run("mine", network=SMALL, process=Process(schedule=schedule, timesteps=20, prediction=prediction))
     denoiser = build.denoiser(run, (1, 8, 8), torch.float32)
     x0 = torch.rand(6, 1, 8, 8) * 2 - 1
-    for draw, weight, loss in product(*(choices(Training, name) for name in ("draw", "weight", "loss"))):
+    for draw, weight, loss in product(choices.DRAWS.names, choices.WEIGHTS.names, ("mse", "l1")):
         objective = build.objective(replace(run, training=Training(draw=draw, weight=weight, loss=loss)))
         losses = objective(denoiser, x0, StepRandomness.of(0, tuple(x0.shape)))
         assert losses.shape == (6,)
@@ -42,8 +35,8 @@ def test_every_process_trains_and_denoises(schedule: str, prediction: str) -> No
     assert denoiser(x0, level).shape == x0.shape
 
 
-@pytest.mark.parametrize("spacing", [None, *choices(Sampling, "spacing")])
-@pytest.mark.parametrize("solver", choices(Sampling, "solver"))
+@pytest.mark.parametrize("spacing", [None, *choices.SPACINGS.names])
+@pytest.mark.parametrize("solver", choices.SOLVERS.names)
 def test_every_plan(solver: str, spacing: Any) -> None:
     for steps in (1, 5, 100):
         levels = build.plan(Sampling(solver=solver, spacing=spacing, steps=steps), linear(100))
@@ -76,7 +69,7 @@ def test_eps_at_pure_noise() -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"solver": "heun", "eta": 0.0}, "heun has no η; leave out --eta, or use --solver ddim or dpmpp2m."),
+        ({"solver": "heun", "eta": 0.0}, "heun has no η; leave out --eta, or use --solver ddim, ddim-lab or dpmpp2m."),
         ({"solver": "ddpm", "eta": 1.0}, "ddpm has no η"),
         ({"solver": "heun", "variance": "large"}, "heun adds no noise; leave out --variance"),
     ],
@@ -95,10 +88,10 @@ def test_one_eta_for_all_that_have_it(variance: Literal["small", "large"]) -> No
         assert build.solver(Sampling(solver="dpmpp2m", eta=eta, variance=variance)) == DPMpp2M(plain)
         lab = build.solver(Sampling(solver="ddim-lab", eta=eta, variance=variance))
         assert lab == DDIM(given**0.5, large)
-    assert build.solver(Sampling(solver="ddpm", variance=variance)) == DDIM(1.0, large)
+    assert build.solver(Sampling(solver="ddpm", variance=variance)) == DDPM(large)
 
 
-@pytest.mark.parametrize("limit", choices(Sampling, "limit"))
+@pytest.mark.parametrize("limit", choices.LIMITS.names)
 def test_limits(limit: str) -> None:
     limited = build.limit(Sampling(limit=limit), lambda x, level: x)
     x = torch.linspace(-3, 3, 64).view(1, 1, 8, 8)
@@ -127,17 +120,17 @@ def test_a_seed_is_an_initialisation() -> None:
 
 
 def test_devices() -> None:
-    assert build.devices()[-1] == "cpu"
-    assert build.device("auto").type == build.devices()[0]
-    assert build.device("cpu").type == "cpu"
+    assert machine.devices()[-1] == "cpu"
+    assert machine.device("auto").type == machine.devices()[0]
+    assert machine.device("cpu").type == "cpu"
 
 
 def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     for name, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        assert build.precision(Training(precision=name), cpu) == kind
+        assert machine.precision(Training(precision=name), cpu) == kind
         monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda kind=kind: kind == torch.bfloat16)
-        assert build.precision(Training(), cpu) == kind
+        assert machine.precision(Training(), cpu) == kind
 
 
 def test_images_need_a_source() -> None:

@@ -9,7 +9,9 @@ import torch
 from inkwash import recipes
 from inkwash.data import Images, digits
 from inkwash.errors import UsageError
-from inkwash.runs.conditions import ByClass, ByText, condition, which
+from inkwash.runs.conditions import condition
+from inkwash.runs.conditions.by_class import ByClass, class_index
+from inkwash.runs.conditions.by_text import ByText
 from inkwash.settings import Conditioning, Run, Sampling
 from inkwash.text import Joint
 
@@ -27,18 +29,18 @@ def pictures(captions: tuple[tuple[str, ...], ...] = (), n: int = 4, labelled: b
 def test_every_class_has_a_name_in_any_case_and_a_number() -> None:
     for i, name in enumerate(CLASSES):
         for label in (name, name.lower(), name.upper(), name.swapcase(), str(i), f"0{i}"):
-            assert which(label, CLASSES) == i
+            assert class_index(label, CLASSES) == i
 
 
 def test_a_name_comes_before_a_number() -> None:
     """Where classes are called by numbers that are not their places."""
     names = ("2", "10", "0")
-    assert [which(name, names) for name in names] == [0, 1, 2]
-    assert which("1", names) == 1  # no name, so a place
+    assert [class_index(name, names) for name in names] == [0, 1, 2]
+    assert class_index("1", names) == 1  # no name, so a place
 
 
 def test_two_classes_that_differ_by_case() -> None:
-    assert [which(name, ("A", "a")) for name in ("A", "a")] == [0, 1]
+    assert [class_index(name, ("A", "a")) for name in ("A", "a")] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_two_classes_that_differ_by_case() -> None:
 def test_no_such_class(label: str, near: str | None) -> None:
     """The nearest name, where one is near, and all that there are."""
     with pytest.raises(UsageError) as told:
-        which(label, CLASSES)
+        class_index(label, CLASSES)
     said = str(told.value)
     assert said.startswith(f"there is no class {label!r}.")
     assert said.endswith("The classes are T-shirt, Trouser, Sneaker, Ankle boot, or all.")
@@ -59,7 +61,7 @@ def test_no_such_class(label: str, near: str | None) -> None:
 def test_what_is_wanted_is_a_function_of_the_image_alone() -> None:
     """Any division of a request into batches has the rows of the whole."""
     for sampling in (Sampling(), Sampling(label="all"), Sampling(label="sneaker"), Sampling(label="2")):
-        wanted = ByClass(CLASSES).wanted(sampling)
+        wanted = ByClass(CLASSES).requested(sampling)
         whole = wanted(range(20))
         assert whole.dtype == torch.int64
         for ends in ((0, 3, 20), (0, 16, 20), tuple(range(21))):
@@ -73,7 +75,7 @@ def test_what_is_wanted_is_a_function_of_the_image_alone() -> None:
 
 def test_classes_know_no_text() -> None:
     with pytest.raises(UsageError, match=r"knows classes, not text; ask with --label for one of T-shirt, Trouser, "):
-        ByClass(CLASSES).wanted(Sampling(text="a boot"))
+        ByClass(CLASSES).requested(Sampling(text="a boot"))
 
 
 def test_images_show_their_labels_at_every_step() -> None:
@@ -162,12 +164,12 @@ def test_images_without_captions() -> None:
 
 def test_a_text_is_wanted_of_every_image() -> None:
     kind = ByText("joint")
-    wanted = kind.wanted(Sampling(text="a red fox"))
+    wanted = kind.requested(Sampling(text="a red fox"))
     assert torch.equal(wanted(range(5)), Joint()(["a red fox"]).expand(5, -1, -1))
     assert wanted([3]).shape[0] == 1
-    assert kind.wanted(Sampling())(range(5)) is None
+    assert kind.requested(Sampling())(range(5)) is None
     with pytest.raises(UsageError, match=r'knows text, not classes; ask with --text "what to draw"'):
-        kind.wanted(Sampling(label="3"))
+        kind.requested(Sampling(label="3"))
     for blank in ("", "  \n", "…"):
         with pytest.raises(UsageError, match="Say in words what the image shows"):
-            kind.wanted(Sampling(text=blank))
+            kind.requested(Sampling(text=blank))

@@ -11,10 +11,11 @@ import torch
 from cli_runner import did, inkwash
 from inkwash import recipes
 from inkwash.core import Seeded, linear
+from inkwash.networks import UNet
 from inkwash.runs import build
 from inkwash.runs.draw import CPU_BATCH, draw
 from inkwash.runs.model import Model
-from inkwash.settings import Run, Sampling, UNet
+from inkwash.settings import Run, Sampling
 
 # small, yet with all that might compute an image differently in another batch
 SMALL = replace(

@@ -11,8 +11,8 @@ from cli_runner import TINY, did
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.runs import draw as drawing
-from inkwash.runs.build import compile_network
 from inkwash.runs.draw import draw
+from inkwash.runs.machine import compile_network
 from inkwash.runs.model import Model, computed_by, open_model
 from inkwash.settings import Sampling
 from inkwash.train.checkpoint import LAST, load

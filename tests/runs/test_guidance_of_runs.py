@@ -16,13 +16,15 @@ from cli_runner import TINY, did, inkwash, refused
 from inkwash.core import Level, Seeded, prior
 from inkwash.data import to_uint8
 from inkwash.errors import InkwashError, UsageError
+from inkwash.networks import UNet
 from inkwash.runs import build
-from inkwash.runs.conditions import ByClass, ByText
+from inkwash.runs.conditions.by_class import ByClass
+from inkwash.runs.conditions.by_text import ByText
 from inkwash.runs.draw import CPU_BATCH, channels_last, draw
 from inkwash.runs.guidance import guided, scale
 from inkwash.runs.model import Model, open_model
 from inkwash.sample import last, sample
-from inkwash.settings import Conditioning, Data, Process, Run, Sampling, UNet
+from inkwash.settings import Conditioning, Data, Process, Run, Sampling
 from inkwash.text import Joint
 from inkwash.train.checkpoint import LAST, facts
 from inkwash.view import read_provenance
@@ -469,7 +471,7 @@ def test_a_guide_that_cannot_act_is_refused(by_class: Path, never_dropped: Path)
 
 def test_a_run_on_text_is_not_guided_to_nothing(by_text: Path) -> None:
     for how in ({"scale": 3.0}, {"interval": (0.5, 2.0)}, {"rescale": 0.5}):
-        with pytest.raises(UsageError, match="there is none; add --text"):
+        with pytest.raises(UsageError, match="nothing is; add --text"):
             guided(open_model(by_text), replace(ASK, **how))
 
 

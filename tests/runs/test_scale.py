@@ -9,7 +9,7 @@ from pairs import pair
 
 from cli_runner import TINY, Command, Done, did, refused
 from inkwash.distributed import Processes, take_gpu
-from inkwash.runs.fit import described
+from inkwash.runs.record import described
 from inkwash.train.checkpoint import BEST, LAST, facts, load
 from inkwash.train.rates import rate
 

@@ -144,7 +144,7 @@ def test_the_labs_eta_scales_the_variance(eta: float) -> None:
 
 def test_the_two_etas_agree_at_both_ends() -> None:
     assert DDIM.lab(0.0) == DDIM(0.0) == DDIM()
-    assert DDIM.lab(1.0) == DDIM(1.0) == DDPM()
+    assert DDIM.lab(1.0) == DDIM(1.0) == DDIM(DDPM().eta)
 
 
 @pytest.mark.parametrize("wrong", [{"eta": -0.1}, {"eta": 1.1}, {"large": -1.0}, {"large": 2.0}, {"eta": math.nan}])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from inkwash.errors import UsageError
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
-from inkwash.text.encoder import TextEncoder, find
+from inkwash.text import TextEncoder, find
 from inkwash.text.joint import Joint, words
 
 

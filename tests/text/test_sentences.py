@@ -46,7 +46,7 @@ def test_it_is_the_model_as_transformers_runs_it(minilm: TextEncoder) -> None:
     """The mean of the last states, normalised: the card of the model."""
     from transformers import AutoModel, AutoTokenizer
 
-    folder, texts = packaged("minilm"), ["red heart", "a much longer text about a green book"]
+    folder, texts = packaged(PACKAGE), ["red heart", "a much longer text about a green book"]
     tokens = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
     with torch.no_grad():
         states = AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state
@@ -68,7 +68,7 @@ def test_its_embedder_takes_its_rows(minilm: TextEncoder) -> None:
 
 
 def test_package_folder_and_name_are_one_model(minilm: TextEncoder) -> None:
-    folder = packaged("minilm")
+    folder = packaged(PACKAGE)
     assert folder is not None
     for name in (PACKAGE, folder):
         other = find(name)

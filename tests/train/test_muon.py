@@ -17,7 +17,7 @@ from inkwash.nets import UNet
 from inkwash.settings import Training
 from inkwash.train import Objective, Plain, State, Uniform, load, train
 from inkwash.train.checkpoint import LAST
-from inkwash.train.muon import Optimizer, orthogonal
+from inkwash.train.muon import Muon, orthogonal
 
 SHAPES = [(8, 8), (5, 40), (40, 5), (1, 7), (7, 1), (64, 576)]
 
@@ -92,7 +92,7 @@ SETTINGS = Training(optimizer="muon", lr=0.02, weight_decay=0.1)
 def test_matrices_move_as_pytorchs_muon_moves_them() -> None:
     """Which knows no convolutions, and computes in bfloat16."""
     ours, theirs = Net(), Net()
-    stepped(ours, Optimizer(ours, SETTINGS, torch.bfloat16), 4)
+    stepped(ours, Muon(ours, SETTINGS, torch.bfloat16), 4)
     weights = {name: nn.Parameter(getattr(theirs, name).weight.detach().flatten(1)) for name in ("conv", "linear")}
     generator = torch.Generator().manual_seed(1)
     optimizer = torch.optim.Muon(weights.values(), lr=0.02, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
@@ -107,7 +107,7 @@ def test_matrices_move_as_pytorchs_muon_moves_them() -> None:
 
 def test_all_else_moves_as_adamw_moves_it() -> None:
     ours, theirs = Net(), Net()
-    stepped(ours, Optimizer(ours, SETTINGS), 4)
+    stepped(ours, Muon(ours, SETTINGS), 4)
     stepped(theirs, torch.optim.AdamW(theirs.parameters(), 0.02, (0.9, SETTINGS.beta2), weight_decay=0.1), 4)
     for name, parameter in theirs.named_parameters():
         same = torch.allclose(dict(ours.named_parameters())[name], parameter, rtol=1e-5, atol=1e-7)
@@ -118,7 +118,7 @@ def test_a_step_is_as_large_as_adamws() -> None:
     """The root mean square of an update is about 0.2 of the learning rate, whatever the matrix's shape."""
     net = nn.ModuleList([nn.Linear(64, 64), nn.Linear(300, 20), nn.Conv2d(32, 64, 3)])
     before = [layer.weight.clone() for layer in net]
-    stepped(net, Optimizer(net, replace(SETTINGS, weight_decay=0.0)), 1)
+    stepped(net, Muon(net, replace(SETTINGS, weight_decay=0.0)), 1)
     for layer, old in zip(net, before, strict=True):
         assert 0.13 * 0.02 < (layer.weight - old).square().mean().sqrt() < 0.25 * 0.02
 

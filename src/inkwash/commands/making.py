@@ -130,7 +130,7 @@ def replay(command: cli.Replay) -> None:
 
 def demo(command: cli.Demo) -> None:
     """Trains on the embedded digits, then draws samples, their denoising and the forward process."""
-    from inkwash.runs.fit import stored
+    from inkwash.runs.record import stored
 
     out = command.out
     resume = stored(out) is not None  # a second demo draws again from the run of the first

@@ -56,7 +56,7 @@ def _preset(command: cli.Study) -> Preset | None:
 
 def _train_missing(preset: Preset, command: cli.Study, again: str) -> None:
     """Trains the preset's runs that are not there, or not at their end yet."""
-    from inkwash.runs.fit import check_same, ended, stored
+    from inkwash.runs.record import check_same, ended, stored
 
     todo = []
     for name, run in preset.runs.items():

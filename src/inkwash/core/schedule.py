@@ -155,25 +155,25 @@ class VE(_Continuous):
         return _like(logsnr, t, torch.ones_like(sigma), sigma)
 
 
-def linear(steps: int = 1000, low: float = 1e-4, high: float = 0.02) -> Discrete:
+def linear(num_timesteps: int = 1000, low: float = 1e-4, high: float = 0.02) -> Discrete:
     """β rises linearly from `low` to `high` (Ho et al. 2020, section 4)."""
-    return Discrete(torch.linspace(low, high, _count(steps), dtype=torch.float64))
+    return Discrete(torch.linspace(low, high, _count(num_timesteps), dtype=torch.float64))
 
 
-def scaled_linear(steps: int = 1000, low: float = 0.00085, high: float = 0.012) -> Discrete:
+def scaled_linear(num_timesteps: int = 1000, low: float = 0.00085, high: float = 0.012) -> Discrete:
     """√β rises linearly from √`low` to √`high` (Rombach et al. 2022)."""
-    return Discrete(torch.linspace(low**0.5, high**0.5, _count(steps), dtype=torch.float64) ** 2)
+    return Discrete(torch.linspace(low**0.5, high**0.5, _count(num_timesteps), dtype=torch.float64) ** 2)
 
 
-def cosine(steps: int = 1000, offset: float = 0.008, most: float = 0.999) -> Discrete:
+def cosine(num_timesteps: int = 1000, offset: float = 0.008, most: float = 0.999) -> Discrete:
     """ᾱ follows cos² and β is held below `most` (Nichol & Dhariwal 2021, eq. 17)."""
-    t = torch.linspace(0, 1, _count(steps) + 1, dtype=torch.float64)
+    t = torch.linspace(0, 1, _count(num_timesteps) + 1, dtype=torch.float64)
     return _from_abar(torch.cos((t + offset) / (1 + offset) * math.pi / 2) ** 2, most)
 
 
-def sigmoid(steps: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> Discrete:
+def sigmoid(num_timesteps: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> Discrete:
     """ᾱ follows a sigmoid between `start` and `end` (Jabri et al. 2022, algorithm 1)."""
-    t = torch.linspace(0, 1, _count(steps) + 1, dtype=torch.float64)
+    t = torch.linspace(0, 1, _count(num_timesteps) + 1, dtype=torch.float64)
     curve = torch.sigmoid(torch.tensor([start, end], dtype=torch.float64) / tau)
     return _from_abar(curve[1] - torch.sigmoid((t * (end - start) + start) / tau), 0.999)
 
@@ -182,10 +182,10 @@ def _from_abar(curve: Tensor, most: float) -> Discrete:
     return Discrete((1 - curve[1:] / curve[:-1]).clamp(max=most))
 
 
-def _count(steps: int) -> int:
-    if steps < 1:
-        raise UsageError(f"a schedule needs at least 1 step (got {steps}).")
-    return steps
+def _count(num_timesteps: int) -> int:
+    if num_timesteps < 1:
+        raise UsageError(f"a schedule needs at least 1 timestep (got {num_timesteps}).")
+    return num_timesteps
 
 
 def _preserving(logsnr: Scalar, t: Tensor) -> Level:

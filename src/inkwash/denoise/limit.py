@@ -12,6 +12,11 @@ def clip(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:
     return lambda x, level: denoise(x, level).clamp(low, high)
 
 
+def unlimited(denoise: Denoise) -> Denoise:
+    """x̂₀ as it is."""
+    return denoise
+
+
 def dynamic_threshold(denoise: Denoise, quantile: float = 0.995) -> Denoise:
     """Each image's x̂₀ is clipped at its own `quantile` of |x̂₀|, if above 1, and divided by it.
 

@@ -10,14 +10,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from inkwash import core, settings
+from inkwash import core
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
 from inkwash.nets.cs231n import Cs231nUNet
+from inkwash.networks import Cs231nUNet as Cs231nSettings
 from inkwash.recipes.cs231n import cs231n_emoji
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
-from inkwash.runs.fit import resolved
+from inkwash.runs.record import resolved
 from inkwash.settings import Conditioning, Data, Process, Run
 from inkwash.train.checkpoint import LAST, Checkpoint, save
 
@@ -109,7 +110,7 @@ def import_cs231n(
     run = replace(
         cs231n_emoji(),
         data=Data(source="emoji", size=size, image_channels=1 if model.channels == 1 else 3),
-        network=settings.Cs231nUNet(model.dim, model.dim_mults),
+        network=Cs231nSettings(model.dim, model.dim_mults),
         conditioning=Conditioning("text", encoder, condition_dropout=0.2, scale=1.0),
         process=process,
     )

@@ -10,17 +10,18 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from inkwash.checked import Checked, Positive
 from inkwash.core import Level, determinant
 from inkwash.data import Source
 from inkwash.errors import UsageError
 from inkwash.metrics.score import OnStep, summary
 from inkwash.race.racer import DrawingProgress, Point, Racer, Rules, go
 from inkwash.race.target import BETTER, Target
-from inkwash.runs import build, guidance
+from inkwash.runs import build, guidance, machine
 from inkwash.runs.conditions import condition
-from inkwash.runs.fit import check_same, stored
 from inkwash.runs.model import Model
-from inkwash.settings import Checked, Positive, Run, Sampler, Sampling, Scoring
+from inkwash.runs.record import check_same, stored
+from inkwash.settings import Run, Sampler, Sampling, Scoring
 from inkwash.study.machine import machine_facts
 from inkwash.study.subject import Measure, opened, ready, reference
 from inkwash.train import Step
@@ -106,7 +107,7 @@ class Untrained:
         shape, told = source.shape, condition(self.run, source.classes)
         denoiser = build.denoiser(self.run, shape, torch.float32, told).requires_grad_(False).eval()
         schedule = build.schedule(self.run.process)
-        place = build.device(self.run.training.device)
+        place = machine.device(self.run.training.device)
         return Model(Path(self.name), "last", "", self.run, shape, {}, denoiser.to(place), schedule, place, told)
 
     def images(self, split: str) -> Source:

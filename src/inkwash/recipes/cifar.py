@@ -1,6 +1,7 @@
 """CIFAR-10 by class: the system of abarankab's DDPM, and our own guess for a GPU."""
 
-from inkwash.settings import AbarankabUNet, Conditioning, Data, Process, Run, Training, UNet
+from inkwash.networks import AbarankabUNet, UNet
+from inkwash.settings import Conditioning, Data, Process, Run, Training
 
 
 def abarankab_cifar10() -> Run:

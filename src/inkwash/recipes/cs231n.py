@@ -1,6 +1,7 @@
 """Stanford CS231n, assignment 3: emoji from text, as the course sets it."""
 
-from inkwash.settings import Conditioning, Cs231nUNet, Data, Process, Run, Training
+from inkwash.networks import Cs231nUNet
+from inkwash.settings import Conditioning, Data, Process, Run, Training
 
 
 def cs231n_emoji() -> Run:

@@ -1,6 +1,7 @@
 """The demo: scikit-learn's digits, on any laptop in about a minute."""
 
-from inkwash.settings import Data, Process, Run, Training, UNet
+from inkwash.networks import UNet
+from inkwash.settings import Data, Process, Run, Training
 
 
 def digits() -> Run:

@@ -1,6 +1,7 @@
 """Emoji from words."""
 
-from inkwash.settings import Conditioning, Data, Process, Run, Training, UNet
+from inkwash.networks import UNet
+from inkwash.settings import Conditioning, Data, Process, Run, Training
 
 
 def emoji() -> Run:

@@ -1,6 +1,7 @@
 """A person's own images."""
 
-from inkwash.settings import Data, Process, Run, Training, UNet
+from inkwash.networks import UNet
+from inkwash.settings import Data, Process, Run, Training
 
 
 def folder() -> Run:

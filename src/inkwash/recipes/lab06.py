@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from inkwash.settings import Data, Process, Run, Training, UNet
+from inkwash.networks import UNet
+from inkwash.settings import Data, Process, Run, Training
 
 
 def lab06_eps() -> Run:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from inkwash.settings import Conditioning, Data, Process, Run, Training, UNet
+from inkwash.networks import UNet
+from inkwash.settings import Conditioning, Data, Process, Run, Training
 
 _BY_CLASS = Conditioning("class", scale=3.0, interval=(0.6, 1.2))
 

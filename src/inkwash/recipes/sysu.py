@@ -1,6 +1,7 @@
 """The report on MNIST and Fashion-MNIST (pattern recognition, homework 3) as it is written."""
 
-from inkwash.settings import Data, Process, Run, TenChannelUNet, Training
+from inkwash.networks import TenChannelUNet
+from inkwash.settings import Data, Process, Run, Training
 
 
 def sysu_mnist() -> Run:

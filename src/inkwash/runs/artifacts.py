@@ -13,7 +13,7 @@ import torch
 from inkwash import __version__
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import InkwashError, UsageError
-from inkwash.runs import build
+from inkwash.runs import build, machine
 from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import Model, open_model
@@ -173,7 +173,7 @@ def _replay_samples(
         columns = None if about.get("columns") is None else int(about["columns"])
     if not folder.is_dir():
         raise UsageError(f"the run {folder} that made {file} is not there; say where it is with --run.")
-    model = open_model(folder, which, device if device in build.devices() else "auto", precision)
+    model = open_model(folder, which, device if device in machine.devices() else "auto", precision)
     if model.digest != sha256:
         raise UsageError(
             f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "

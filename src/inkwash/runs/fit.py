@@ -1,38 +1,25 @@
 """Training a run in a folder: everything that `inkwash train` does but the talking."""
 
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
-from pydantic import TypeAdapter, ValidationError
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
-from inkwash import __version__
 from inkwash.data import Batch, Batches, Source, is_folder, to_float
 from inkwash.distributed import started, unseen
-from inkwash.errors import InkwashError, UsageError
+from inkwash.errors import UsageError
 from inkwash.nets import recompute
-from inkwash.runs import build
+from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
+from inkwash.runs.record import check_same, resolved, stored
 from inkwash.settings import Run
 from inkwash.train import Progress, State, train
 from inkwash.train.checkpoint import LAST, facts, load, sweep
 
 HELD_OUT = 512  # images that the held-out loss is measured on
-
-# what may differ when a run goes on: how long, how often saved, and where
-_FREE = {
-    "steps", "minutes", "save_every", "device", "precision", "accumulate", "layout", "compile", "recompute", "shard",
-}  # fmt: skip
-
-# what a checkpoint says of its run; state.py and loop.py add the counters
-_FACTS = (
-    "run", "shape", "classes", "images", "fingerprint", "precision", "data_dir", "images_seen", "step", "steps",
-    "seconds", "history", "held_out", "best",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,26 +36,6 @@ class Fit:
     progress: Generator[Progress, None, None]
 
 
-def stored(folder: Path) -> Run | None:
-    """The settings of the run in a folder; None where there is no run."""
-    if not (folder / LAST).exists():
-        return None
-    return described(folder / LAST, facts(folder / LAST))
-
-
-def described(path: Path, about: dict[str, Any]) -> Run:
-    """The run that a checkpoint's facts describe. Raises InkwashError where it is none that inkwash can make."""
-    missing = [name for name in _FACTS if name not in about]
-    try:
-        if not missing:
-            return TypeAdapter(Run).validate_python(about["run"])
-        wrong = f"without {', '.join(missing)}"
-    except ValidationError as error:
-        place = ".".join(str(name) for name in error.errors()[0]["loc"])
-        wrong = f"{place}: {error.errors()[0]['msg']}"
-    raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
-
-
 def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
     """Makes a training ready. Raises UsageError or InkwashError before anything is written."""
     run = resolved(run)
@@ -77,13 +44,13 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
     accelerator = _accelerator(run.training.device)
     mesh = _mesh(accelerator) if run.training.shard else None
     source, held_out = _sources(run, data_dir, accelerator)
-    precision = build.precision(run.training, accelerator.device)
+    precision = machine.precision(run.training, accelerator.device)
     told = condition(run, source.classes)
     denoiser = build.denoiser(run, source.shape, precision, told)
     state = State.fresh(denoiser if mesh else denoiser.to(accelerator.device), run.training, mesh)
     if run.training.recompute:
         recompute(denoiser.net)
-    build.compile_network(denoiser.net, run.training.compile, accelerator.device)
+    machine.compile_network(denoiser.net, run.training.compile, accelerator.device)
     about = {
         "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes),
         "images": len(source), "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
@@ -117,14 +84,6 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
     )  # fmt: skip
 
 
-def resolved(run: Run) -> Run:
-    """The run with an encoder's folder in full, for the day it is opened from elsewhere."""
-    folder = Path(run.conditioning.encoder).expanduser()
-    if run.conditioning.condition != "text" or not folder.is_dir():
-        return run
-    return replace(run, conditioning=replace(run.conditioning, encoder=str(folder.resolve())))
-
-
 def _kept(held_out: Source, told: ConditionKind | None, device: torch.device) -> Batch:
     """The images that the held-out loss is measured on."""
     first = torch.arange(min(len(held_out), HELD_OUT))
@@ -150,33 +109,8 @@ def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> N
     check_same(folder, before, run, "a resumed run keeps its settings")
 
 
-def check_same(folder: Path, before: Run, run: Run, advice: str) -> None:
-    """Raises UsageError, with the differences and the advice, unless the run in a folder can go on as `run`."""
-    free = {name: getattr(run.training, name) for name in _FREE}
-    if replace(before, training=replace(before.training, **free)) != run:
-        changed = ", ".join(_differences(asdict(before), asdict(run)))
-        raise UsageError(f"{folder} was begun with other settings ({changed}); {advice}.")
-
-
-def ended(folder: Path) -> bool:
-    """Whether the run in a folder was trained to its end."""
-    about = facts(folder / LAST)
-    return bool(about["step"] >= about["steps"])
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    found = []
-    for name in sorted({*old, *new} - _FREE):
-        a, b = old.get(name), new.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b)
-        elif a != b:
-            found.append(f"{name}: {a} then, {b} now")
-    return found
-
-
 def _accelerator(wanted: str) -> Accelerator:
-    device = build.device(wanted)
+    device = machine.device(wanted)
     world = started("train")
     accelerator = Accelerator(cpu=device.type == "cpu")
     if accelerator.num_processes != world:

@@ -9,11 +9,12 @@ import torch
 from pydantic import Field
 
 from inkwash import recipes
+from inkwash.checked import Checked, Natural
 from inkwash.core import CLEAN, Schedule, Seeded, as_floats, diffuse, marginal_std
 from inkwash.data import to_float, to_uint8
 from inkwash.runs import build
-from inkwash.runs.fit import stored
-from inkwash.settings import Checked, Data, Natural, Process, Run
+from inkwash.runs.record import stored
+from inkwash.settings import Data, Process, Run
 from inkwash.view import forward_figure, panels_figure
 
 SHARES = (0, 25, 50, 75, 100)  # per cent of the forward process

@@ -15,7 +15,8 @@ from inkwash.denoise.guidance import ALWAYS
 from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.score import OnStep
-from inkwash.runs.conditions import ConditionOf, which
+from inkwash.runs.conditions import ConditionOf
+from inkwash.runs.conditions.by_class import class_index
 from inkwash.runs.model import Model, images, open_model
 from inkwash.settings import Sampling
 
@@ -38,7 +39,6 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
         return _by_classifier(model, sampling)
     weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
     wanted = asked or _wanted(model, sampling)
-    told = model.run.conditioning
     strength, where = scale(model, sampling), interval(model, sampling)
     weakly = sampling.guide is not None and sampling.scale is None  # 1 when it is said is what was wanted
     how = sampling.interval is not None or sampling.rescale or weakly
@@ -47,11 +47,14 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
             "--interval, --rescale and --guide change how guidance acts, and nothing guides at scale 1; leave them "
             "out, or give another --scale."
         )
-    anything = asked is None and sampling.text is None and told.condition == "text"
-    if anything and model.condition_never_dropped:
-        raise UsageError(f'{model.folder} draws only what it is told; say what, with --text "a red fox".')
-    if anything and (how or sampling.scale is not None) and sampling.guide is None:
-        raise UsageError('--scale guides to a text, and there is none; add --text "a red fox", or leave it out.')
+    condition = model.condition
+    if asked is None and condition is not None and not condition.is_requested(sampling):
+        if model.condition_never_dropped:
+            raise UsageError(f"{model.folder} draws only what it is told; say what, with {condition.example}.")
+        if (how or sampling.scale is not None) and sampling.guide is None:
+            raise UsageError(
+                f"--scale guides to what is asked for, and nothing is; add {condition.example}, or leave it out."
+            )
 
     def towards(indices: Sequence[int]) -> Denoise:
         rows = wanted(indices)
@@ -94,7 +97,7 @@ def interval(model: Model, sampling: Sampling) -> tuple[float, float]:
 
 def _wanted(model: Model, sampling: Sampling) -> ConditionOf:
     if model.condition is not None:
-        return model.condition.wanted(sampling)
+        return model.condition.requested(sampling)
     if sampling.label is not None or sampling.text is not None:
         flag = "--label" if sampling.text is None else "--text"
         also = "; or steer it by a classifier: --guidance classifier" if sampling.text is None else ""
@@ -139,7 +142,7 @@ def _by_classifier(model: Model, sampling: Sampling) -> Guided:
     if model.condition_never_dropped:
         raise UsageError(f"{model.folder} cannot draw without its condition; leave out --guidance classifier.")
     reader = judge(model)
-    label = None if sampling.label == "all" else which(sampling.label, reader.classes)
+    label = None if sampling.label == "all" else class_index(sampling.label, reader.classes)
     strength = 1.0 if sampling.scale is None else sampling.scale
 
     def towards(indices: Sequence[int]) -> Denoise:

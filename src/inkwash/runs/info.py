@@ -1,12 +1,14 @@
 """What a run is: read from its checkpoint alone."""
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from inkwash import __version__
+from inkwash import __version__, choices
 from inkwash.errors import UsageError
-from inkwash.runs.fit import described
+from inkwash.runs.conditions.kind import Unconditional
+from inkwash.runs.record import described
 from inkwash.settings import Run
 from inkwash.train.checkpoint import BEST, LAST, digest, facts, load
 from inkwash.view import check_out, loss_figure, write
@@ -28,7 +30,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
             "network",
             f"{type(run.network).__name__}, {parameters:,} parameters ({parameters * 4 / 2**20:.1f} MiB)",
         ),
-        ("condition", _condition(run, len(about["classes"]))),
+        ("condition", _condition(run, about["classes"])),
         ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
         ("trained", f"{about['step']:,} of {about['steps']:,} steps, {about['images_seen']:,} images seen"),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
@@ -43,11 +45,12 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _condition(run: Run, classes: int) -> str:
+def _condition(run: Run, classes: Sequence[str]) -> str:
     told = run.conditioning
-    if told.condition == "none":
-        return "none"
-    what = f"one of {classes} classes" if told.condition == "class" else f"text, read by {told.encoder}"
+    kind = choices.CONDITIONS.load(told.condition)
+    what = kind.describe(told, classes)
+    if kind is Unconditional:
+        return str(what)
     where = "" if told.interval is None else " where σ/α lies between {:g} and {:g}".format(*told.interval)
     return f"{what}; withheld from {told.condition_dropout:.0%} of the images, guidance scale {told.scale:g}{where}"
 

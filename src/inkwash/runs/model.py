@@ -10,10 +10,10 @@ from inkwash.core import Schedule
 from inkwash.data import Source
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
-from inkwash.runs import build
+from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
-from inkwash.runs.fit import described
 from inkwash.runs.onnx import Onnx
+from inkwash.runs.record import described
 from inkwash.settings import Engine, Run
 from inkwash.train.checkpoint import BEST, LAST, digest, load
 
@@ -47,7 +47,7 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     path = folder / (BEST if which == "best" else LAST)
     saved = load(path)
     run = described(path, saved.facts)
-    place = build.device(device)
+    place = machine.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
     kind = precision or getattr(torch, saved.facts["precision"])
     told = condition(run, saved.facts["classes"])
@@ -62,7 +62,7 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     except (KeyError, RuntimeError) as error:
         raise InkwashError(f"{path} is of another network than it describes; train again.") from error
     denoiser = denoiser.to(place).requires_grad_(False).eval()
-    build.cast_weights(denoiser.net, kind)
+    machine.cast_weights(denoiser.net, kind)
     schedule = build.schedule(run.process)
     return Model(folder, which, digest(path), run, shape, saved.facts, denoiser, schedule, place, told)
 
@@ -75,7 +75,7 @@ def computed_by(model: Model, engine: Engine) -> Model:
     if engine == "torch":
         return model
     if engine == "compiled":
-        build.compile_network(model.denoiser.net, "yes", model.device)
+        machine.compile_network(model.denoiser.net, "yes", model.device)
         return model
     if model.device.type != "cpu":
         raise UsageError(f"--engine onnx computes on the CPU (this is {model.device.type}); add --device cpu.")

@@ -32,6 +32,11 @@ class DPMpp2M(Solver):
 
     ddim: DDIM = _FLOW
 
+    @classmethod
+    def with_eta(cls, eta: float = 0.0, large: float = 0.0) -> "DPMpp2M":
+        """With a `DDIM` of this η, and this variance of the added noise."""
+        return cls(DDIM(eta, large))
+
     @property
     def eta(self) -> float:
         return self.ddim.eta

@@ -46,6 +46,11 @@ class Clip:
         return Vector(self.width)
 
 
+def vit_b_32(name: str = "clip", device: str | torch.device = "cpu") -> Clip:
+    """CLIP ViT-B/32, from the cache of Hugging Face, or downloaded once. Raises as `opened`."""
+    return opened(name, MODEL, device)
+
+
 def opened(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
     """The encoder `name` out of a folder with config.json, the weights and the tokenizer's files, or of a hub id.
 

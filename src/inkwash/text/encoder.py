@@ -8,8 +8,6 @@ from torch import Tensor
 from inkwash.errors import UsageError
 from inkwash.nets.condition import Embedder
 
-JOINT, CLIP, MINILM = "joint", "clip", "minilm"  # the names that are no folder, package or model on the hub
-
 
 class TextEncoder(Protocol):
     """Texts -> what an embedder of `nets` takes, one row for each text."""

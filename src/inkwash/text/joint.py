@@ -15,7 +15,7 @@ from torch import Tensor
 from inkwash.errors import UsageError
 from inkwash.nets.condition import Embedder
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
-from inkwash.text.encoder import JOINT, checked
+from inkwash.text.encoder import checked
 
 VERSION = 1  # of what texts become; checkpoints depend on it
 
@@ -30,7 +30,7 @@ class Joint:
     trained with the model.
     """
 
-    name: str = JOINT
+    name: str = "joint"
     digest: str = hashlib.sha256(f"joint {VERSION} {WORDS} {IDS} {BUCKETS}".encode()).hexdigest()
 
     def __call__(self, texts: Sequence[str]) -> Tensor:

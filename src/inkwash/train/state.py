@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 
+from inkwash import choices
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
+from inkwash.train.adamw import AdamW
 from inkwash.train.checkpoint import Checkpoint
 from inkwash.train.ema import Ema
-from inkwash.train.muon import Optimizer
 from inkwash.train.shard import part_of, shard, whole
 
 
@@ -23,7 +24,7 @@ class State:
 
     denoiser: Denoiser
     ema: Ema
-    optimizer: Optimizer
+    optimizer: AdamW
     steps: int  # planned in all
     step: int = 0  # done
     seconds: float = 0.0
@@ -39,7 +40,7 @@ class State:
         if mesh is not None:
             shard(denoiser, mesh)
             shard(ema.model, mesh)
-        optimizer = Optimizer(denoiser, settings, denoiser.precision)
+        optimizer: AdamW = choices.OPTIMIZERS.load(settings.optimizer)(denoiser, settings, denoiser.precision)
         return cls(denoiser, ema, optimizer, settings.steps, sharded=mesh is not None)
 
     def checkpoint(self, about: dict[str, Any], kept: bool = True) -> Checkpoint:

@@ -1,0 +1,67 @@
+"""Images asked for by a caption."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from inkwash import settings
+from inkwash.core import mix
+from inkwash.data import ConditionLookup, Source
+from inkwash.errors import UsageError
+from inkwash.nets import Embedder
+from inkwash.runs.conditions.kind import ConditionOf
+from inkwash.text import embedded, find
+
+
+class ByText:
+    """Captions, as a text encoder reads them. A request for no text is for anything."""
+
+    example = '--text "a red fox"'
+
+    def __init__(self, encoder: str) -> None:
+        self.encoder = find(encoder)
+        self.digest = self.encoder.digest
+
+    @classmethod
+    def of(cls, run: settings.Run, classes: Sequence[str]) -> Self:
+        return cls(run.conditioning.encoder)
+
+    @classmethod
+    def describe(cls, conditioning: settings.Conditioning, classes: Sequence[str]) -> str:
+        return f"text, read by {conditioning.encoder}"
+
+    def embedder(self) -> Embedder:
+        return self.encoder.embedder()
+
+    def shown(self, source: Source) -> ConditionLookup:
+        if not source.captions:
+            raise UsageError(
+                f"{source.name} has no captions; leave out --condition text, or put a captions.jsonl with lines such "
+                'as {"file_name": "1.png", "text": "a red fox"} beside the images.'
+            )
+        texts = sorted({text for each in source.captions for text in each})
+        rows, place = embedded(self.encoder, texts), {text: i for i, text in enumerate(texts)}
+        most = max(len(each) for each in source.captions)
+        table = torch.tensor([[place[each[i % len(each)]] for i in range(most)] for each in source.captions])
+        counts = torch.tensor([len(each) for each in source.captions])
+
+        def chosen(indices: Tensor, step: int) -> Tensor:
+            """One of each image's wordings, by (image, step) alone."""
+            salt = mix(step)
+            turn = ((indices + salt) * 0x9E3779B1 % 2**32 >> 7) % counts[indices]
+            return rows[table[indices, turn]]
+
+        return chosen
+
+    def is_requested(self, sampling: settings.Sampling) -> bool:
+        return sampling.text is not None
+
+    def requested(self, sampling: settings.Sampling) -> ConditionOf:
+        if sampling.label is not None:
+            raise UsageError('this run knows text, not classes; ask with --text "what to draw".')
+        if sampling.text is None:
+            return lambda indices: None
+        row = self.encoder([sampling.text])
+        return lambda indices: row.expand(len(indices), *row.shape[1:])

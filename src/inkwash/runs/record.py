@@ -1,0 +1,76 @@
+"""What a run in a folder remembers of itself, and whether it can go on."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from inkwash import __version__, choices
+from inkwash.errors import InkwashError, UsageError
+from inkwash.settings import Run
+from inkwash.train.checkpoint import LAST, facts
+
+# what may differ when a run goes on: how long, how often saved, and where
+_FREE = {
+    "steps", "minutes", "save_every", "device", "precision", "accumulate", "layout", "compile", "recompute", "shard",
+}  # fmt: skip
+
+# what a checkpoint says of its run; state.py and loop.py add the counters
+_FACTS = (
+    "run", "shape", "classes", "images", "fingerprint", "precision", "data_dir", "images_seen", "step", "steps",
+    "seconds", "history", "held_out", "best",
+)  # fmt: skip
+
+
+def stored(folder: Path) -> Run | None:
+    """The settings of the run in a folder; None where there is no run."""
+    if not (folder / LAST).exists():
+        return None
+    return described(folder / LAST, facts(folder / LAST))
+
+
+def described(path: Path, about: dict[str, Any]) -> Run:
+    """The run that a checkpoint's facts describe. Raises InkwashError where it is none that inkwash can make."""
+    missing = [name for name in _FACTS if name not in about]
+    try:
+        if not missing:
+            return TypeAdapter(Run).validate_python(about["run"])
+        wrong = f"without {', '.join(missing)}"
+    except ValidationError as error:
+        place = ".".join(str(name) for name in error.errors()[0]["loc"])
+        wrong = f"{place}: {error.errors()[0]['msg']}"
+    raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
+
+
+def resolved(run: Run) -> Run:
+    """The run with an encoder's folder in full, for the day it is opened from elsewhere."""
+    folder = Path(run.conditioning.encoder).expanduser()
+    if run.conditioning.encoder in choices.ENCODERS or not folder.is_dir():
+        return run
+    return replace(run, conditioning=replace(run.conditioning, encoder=str(folder.resolve())))
+
+
+def check_same(folder: Path, before: Run, run: Run, advice: str) -> None:
+    """Raises UsageError, with the differences and the advice, unless the run in a folder can go on as `run`."""
+    free = {name: getattr(run.training, name) for name in _FREE}
+    if replace(before, training=replace(before.training, **free)) != run:
+        changed = ", ".join(_differences(asdict(before), asdict(run)))
+        raise UsageError(f"{folder} was begun with other settings ({changed}); {advice}.")
+
+
+def ended(folder: Path) -> bool:
+    """Whether the run in a folder was trained to its end."""
+    about = facts(folder / LAST)
+    return bool(about["step"] >= about["steps"])
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    found = []
+    for name in sorted({*old, *new} - _FREE):
+        a, b = old.get(name), new.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b)
+        elif a != b:
+            found.append(f"{name}: {a} then, {b} now")
+    return found
