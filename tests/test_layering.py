@@ -46,8 +46,8 @@ NEVER = {
     "report": {"runs", "train", "data", "core", "denoise", "sample"},
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
-NO_TORCH = set(
-    [
+NO_TORCH = {
+    *[
         "errors",
         "atomic",
         "signals",
@@ -62,7 +62,7 @@ NO_TORCH = set(
         "__main__",
         "__init__",
     ]
-)
+}
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library
 
 FILES = sorted(ROOT.rglob("*.py"))
