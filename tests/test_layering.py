@@ -47,22 +47,9 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    *[
-        "errors",
-        "atomic",
-        "signals",
-        "quiet",
-        "own",
-        "choices",
-        "checked",
-        "settings",
-        "recipes",
-        "view",
-        "cli",
-        "__main__",
-        "__init__",
-    ]
-}
+    "errors", "atomic", "signals", "quiet", "own", "choices", "checked", "settings", "recipes", "view", "cli", "__main__",
+    "__init__",
+}  # fmt: skip
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library
 
 FILES = sorted(ROOT.rglob("*.py"))
