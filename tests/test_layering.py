@@ -47,8 +47,8 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "atomic", "signals", "quiet", "own", "choices", "checked", "settings", "recipes", "view", "cli", "__main__",
-    "__init__",
+    "errors", "atomic", "signals", "quiet", "own", "choices", "checked", "settings", "recipes", "view", "cli",
+    "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library
 
