@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 from inkwash.nets.cs231n import Cs231nUNet
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -37,7 +37,7 @@ class Unet(Cs231nUNet):
         text_emb = model_kwargs.get("text_emb")
         if text_emb is not None and self.training:
             text_emb = text_emb * (torch.rand(len(x)) > self.uncond_prob)[:, None].to(text_emb)
-        return super().forward(x, time, Cond(text_emb))
+        return super().forward(x, time, CondEmbedding(text_emb))
 
     def cfg_forward(self, x: Tensor, time: Tensor, model_kwargs: Mapping[str, Any]) -> Tensor:
         """(1 + w)·F(x, text) − w·F(x, no text) (Ho & Salimans 2022, eq. 6): inkwash's scale is 1 + w.

@@ -12,7 +12,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, linear, target, x0_from
 from inkwash.denoise import Denoiser, Gaussian, Mixture, classifier_guidance, guide
 from inkwash.errors import UsageError
-from inkwash.nets import Cond, Condition, ConditionedNet, OneHot
+from inkwash.nets import CondEmbedding, Condition, ConditionedNet, OneHot
 
 LEVELS = {
     "nearly clean": linear(1000).at(0),
@@ -242,7 +242,7 @@ class Net(nn.Module):
         self.heard: list[Any] = []
         self.double()
 
-    def forward(self, x: Tensor, t: Tensor, cond: Cond) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: CondEmbedding) -> Tensor:
         self.seen.append(len(x))
         self.heard.append(cond)
         told = self.told(cond.vector.double()) + t.double()[:, None] / 1000

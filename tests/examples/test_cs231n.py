@@ -13,7 +13,7 @@ from torch import Tensor
 from inkwash.core import CLEAN, X0, Eps, eps_from, posterior, trailing
 from inkwash.denoise import Denoiser, Given, clip, guide
 from inkwash.errors import UsageError
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.sample import DDPM, last, sample
 
@@ -158,7 +158,7 @@ def test_the_loss_is_the_documents(beta_schedule: str, objective: str, T: int) -
     formulas = Formulas(beta_schedule, T, t)
     x0 = 2 * x.double() - 1
     with torch.no_grad():
-        out = Cs231nUNet.forward(net, formulas.noised(x0, noise.double()).float(), t, Cond(told)).double()
+        out = Cs231nUNet.forward(net, formulas.noised(x0, noise.double()).float(), t, CondEmbedding(told)).double()
     wanted, weight = (noise.double(), 1.0) if objective == "pred_noise" else (x0, formulas.snr)
     near(loss, (weight * (out - wanted) ** 2).mean(), 1e-5)
 
@@ -212,7 +212,7 @@ def test_p_sample_is_the_documents(beta_schedule: str, objective: str, t: int) -
     times = torch.tensor([t] * 5)
     formulas = Formulas(beta_schedule, 100, times)
     with torch.no_grad():
-        out = Cs231nUNet.forward(net, x, times, Cond(told)).double()
+        out = Cs231nUNet.forward(net, x, times, CondEmbedding(told)).double()
     x0 = (formulas.x0(x.double(), out) if objective == "pred_noise" else out).clamp(-1, 1)
     z = torch.randn_like(x).double() if t > 0 else 0.0
     near(given, formulas.mean(x.double(), x0) + formulas.std * z, 1e-5)
@@ -239,7 +239,7 @@ def test_sample_is_p_sample_again_and_again_and_inkwashs_loop(objective: str, w:
         x = diffusion.p_sample(x, t, kwargs)
     near(diffusion.unnormalize(x), every_moment[:, -1].double())
     denoiser = Denoiser(lambda x, t, cond: Cs231nUNet.forward(net, x, t, cond), diffusion.prediction)
-    texts, none = Given(denoiser, Cond(told)), Given(denoiser, None)
+    texts, none = Given(denoiser, CondEmbedding(told)), Given(denoiser, None)
     guided = clip(guide(texts, none, 1 if w is None else 1 + w))
     plan = trailing(diffusion.schedule, 20)
     for t, snapshot in enumerate((2 * every_moment - 1).unbind(1)[:20]):  # one step each: no error grows

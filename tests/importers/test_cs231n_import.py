@@ -18,7 +18,7 @@ from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
 from inkwash.importers.cs231n import CourseModel, read_course_checkpoint, save_course_run
 from inkwash.nets import ConditionedNet, Vector
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.runs import build
 from inkwash.runs.info import run_facts
@@ -272,8 +272,8 @@ def test_a_run_of_it_is_written_and_reads_back(tmp_path: Path, conditioned: bool
     other.load_state_dict(saved.parts["ema"])
     x, told, level = torch.randn(2, 3, 16, 16), torch.randn(2, 5), core.sigmoid(100).at(40)
     with torch.no_grad():
-        eps = other.output(x, level, told if conditioned else Cond(told))
-        torch.testing.assert_close(eps, net(x, torch.tensor([40, 40]), Cond(told)), rtol=1e-6, atol=1e-7)
+        eps = other.output(x, level, told if conditioned else CondEmbedding(told))
+        torch.testing.assert_close(eps, net(x, torch.tensor([40, 40]), CondEmbedding(told)), rtol=1e-6, atol=1e-7)
     with pytest.raises(UsageError, match="already holds a run"):
         save_course_run(model, run, denoiser(1), 16, tmp_path / "run")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inkwash.errors import UsageError
 from inkwash.nets.abarankab import AbarankabUNet, from_original
-from inkwash.nets.condition import Cond, ConditionedNet, OneHot
+from inkwash.nets.condition import CondEmbedding, ConditionedNet, OneHot
 
 SMALL: dict[str, Any] = {
     "base_channels": 8, "channel_mults": (1, 2), "num_res_blocks": 1, "time_emb_dim": 12, "num_classes": 3,
@@ -42,7 +42,7 @@ def x(channels: int = 3, height: int = 8, width: int = 12) -> Tensor:
     return torch.randn(3, channels, height, width, generator=torch.Generator().manual_seed(1))
 
 
-def one_hot(labels: list[int]) -> Cond:
+def one_hot(labels: list[int]) -> CondEmbedding:
     return OneHot(3)(torch.tensor(labels), torch.ones(len(labels), dtype=torch.bool))
 
 
@@ -185,8 +185,8 @@ def test_no_class_is_the_zero_vector() -> None:
     told = ConditionedNet(net, OneHot(3))
     with torch.no_grad():
         nothing = net(x(), T)
-        assert torch.equal(net(x(), T, Cond()), nothing)
-        assert torch.equal(net(x(), T, Cond(torch.zeros(3, 3))), nothing)
+        assert torch.equal(net(x(), T, CondEmbedding()), nothing)
+        assert torch.equal(net(x(), T, CondEmbedding(torch.zeros(3, 3))), nothing)
         assert torch.equal(told(x(), T), nothing)
         some = told(x(), T, torch.tensor([0, 1, 1]))
         assert torch.equal(some, net(x(), T, one_hot([0, 1, 1])))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inkwash.core import Cosine, V
 from inkwash.denoise import Denoiser
-from inkwash.nets import Concat, Cond, Condition, ConditionedNet, OneHot, UNet, Vector
+from inkwash.nets import Concat, CondEmbedding, Condition, ConditionedNet, OneHot, UNet, Vector
 from inkwash.nets.blocks import CrossAttention
 from inkwash.nets.text import TextEmbedder
 
@@ -84,7 +84,7 @@ def test_conds_are_of_the_widths_stated(name: str) -> None:
             assert cond.concat.shape == (B, embedder.concat, HEIGHT, WIDTH)
 
 
-def meaning(cond: Cond) -> list[Tensor]:
+def meaning(cond: CondEmbedding) -> list[Tensor]:
     """The numbers that count, of each part."""
     tokens = [] if cond.tokens is None else [cond.mask, cond.tokens[cond.mask]]
     return tokens + [part for part in (cond.vector, cond.concat) if part is not None]
@@ -160,7 +160,7 @@ def test_no_gradient_reaches_a_value_that_is_not_kept(name: str) -> None:
 def test_no_gradient_reaches_the_embedding_of_a_class_that_is_not_kept() -> None:
     net, _ = made("OneHot")
     net(X, T, Condition(torch.tensor([0, 1, 3, 4]), KEPT)).square().sum().backward()
-    reached = net.net.told[0].weight.grad.abs().amax(0)  # one column a class
+    reached = net.net.cond_embed[0].weight.grad.abs().amax(0)  # one column a class
     assert (reached > 0).tolist() == [True, False, False, True, False]
 
 
@@ -181,7 +181,7 @@ def test_a_black_image_beside_is_not_nothing() -> None:
 
 def test_the_embedding_of_a_class_is_a_row_of_a_table() -> None:
     net, _ = made("OneHot")
-    labels, first = torch.tensor([4, 0, 2, 2]), net.net.told[0]
+    labels, first = torch.tensor([4, 0, 2, 2]), net.net.cond_embed[0]
     got = first(net.embedder(labels, ALL).vector)
     torch.testing.assert_close(got, first.weight.T[labels] + first.bias)
 
@@ -205,7 +205,7 @@ def attended(layer: CrossAttention, x: Tensor, tokens: Tensor, mask: Tensor) -> 
     wide = x.shape[1] // layer.heads
     normed = layer.norm(x)
     for b in range(len(x)):
-        heard = [layer.told(token) for token, counts in zip(tokens[b], mask[b], strict=True) if counts]
+        heard = [layer.key_value(token) for token, counts in zip(tokens[b], mask[b], strict=True) if counts]
         for i in range(x.shape[2]):
             for j in range(x.shape[3]):
                 q, parts = layer.query(normed[b, :, i, j]), []
@@ -242,12 +242,12 @@ def test_masked_tokens_change_nothing() -> None:
     mask = torch.tensor([[True, True, False, True, False]]).expand(B, -1)
     other = torch.where(mask[..., None], tokens, 100 * randn(B, 5, 6, seed=1))
     with torch.no_grad():
-        out = net(X, T, Cond(tokens=tokens, mask=mask))
-        assert torch.equal(net(X, T, Cond(tokens=other, mask=mask)), out)
-        torch.testing.assert_close(net(X, T, Cond(tokens=tokens[:, mask[0]])), out, rtol=1e-4, atol=1e-5)
+        out = net(X, T, CondEmbedding(tokens=tokens, mask=mask))
+        assert torch.equal(net(X, T, CondEmbedding(tokens=other, mask=mask)), out)
+        torch.testing.assert_close(net(X, T, CondEmbedding(tokens=tokens[:, mask[0]])), out, rtol=1e-4, atol=1e-5)
         heard = tokens.clone()
         heard[:, 3] += 1
-        assert (net(X, T, Cond(tokens=heard, mask=mask)) - out).abs().amax((1, 2, 3)).min() > 1e-4
+        assert (net(X, T, CondEmbedding(tokens=heard, mask=mask)) - out).abs().amax((1, 2, 3)).min() > 1e-4
 
 
 def test_tokens_have_no_order_and_saying_all_twice_says_no_more() -> None:
@@ -255,10 +255,10 @@ def test_tokens_have_no_order_and_saying_all_twice_says_no_more() -> None:
     mask = randn(B, 5, seed=3) > -0.5
     assert mask.any(1).all()
     with torch.no_grad():
-        out = net(X, T, Cond(tokens=tokens, mask=mask))
+        out = net(X, T, CondEmbedding(tokens=tokens, mask=mask))
         for moved in (
-            Cond(tokens=tokens[:, order], mask=mask[:, order]),
-            Cond(tokens=tokens.repeat(1, 2, 1), mask=mask.repeat(1, 2)),
+            CondEmbedding(tokens=tokens[:, order], mask=mask[:, order]),
+            CondEmbedding(tokens=tokens.repeat(1, 2, 1), mask=mask.repeat(1, 2)),
         ):
             torch.testing.assert_close(net(X, T, moved), out, rtol=1e-4, atol=1e-5)
 
@@ -269,9 +269,9 @@ def test_one_token_is_enough() -> None:
     mask = torch.zeros(B, 5, dtype=torch.bool)
     mask[:, 2] = True
     with torch.no_grad():
-        alone = net(X, T, Cond(tokens=tokens[:, 2:3]))
+        alone = net(X, T, CondEmbedding(tokens=tokens[:, 2:3]))
         assert alone.isfinite().all()
-        torch.testing.assert_close(net(X, T, Cond(tokens=tokens, mask=mask)), alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(net(X, T, CondEmbedding(tokens=tokens, mask=mask)), alone, rtol=1e-4, atol=1e-5)
 
 
 # ---- checkpoints
@@ -284,7 +284,7 @@ def test_a_network_that_is_told_nothing_is_as_it_was_before_there_was_anything_t
     assert len(plain) == 128
     assert hashlib.sha256(listed.encode()).hexdigest()[:16] == "65deea01bf82a7c6"
     told = UNet(channels=8, mults=(1, 2), blocks=1, attention=(1,), vector=3, tokens=4).state_dict()
-    assert [name for name in told if "told" not in name] == list(plain)
+    assert [name for name in told if "cond_embed" not in name and "cross_attention" not in name] == list(plain)
     assert all(told[name].shape == tensor.shape for name, tensor in plain.items())
 
 

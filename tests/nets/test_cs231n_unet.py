@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inkwash.errors import UsageError
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 from inkwash.nets.cs231n import Cs231nUNet
 
 SIZES = [(8, 5, (1, 2), 3), (4, 4, (2, 4), 3), (6, 7, (3,), 1), (48, 512, (1, 2, 4, 8), 3)]
@@ -53,7 +53,7 @@ def test_its_first_weights_and_its_outputs_are_the_notebooks() -> None:
     net = Cs231nUNet(4, 4, (2, 4)).eval()
     x, told, t = torch.randn(2, 3, 4, 4), torch.randn(2, 4), torch.tensor([8, 25])
     with torch.no_grad():
-        one, none = net(x, t, Cond(told)), net(x, t)
+        one, none = net(x, t, CondEmbedding(told)), net(x, t)
     guided = (1 + 2.31) * one - 2.31 * none
     expected = torch.tensor([0.3530089, 0.49302575, 0.55152094, 0.20567769])
     torch.testing.assert_close(one[0, 0, 0], expected, rtol=1e-5, atol=1e-6)
@@ -141,7 +141,7 @@ def test_it_is_the_description(dim: int, told: int, mults: tuple[int, ...], chan
     with torch.no_grad():
         net.time_mlp[0].register_forward_hook(lambda module, given, out: out.double())
         expected = by_hand(net.state_dict(), mults, x, t, vector if told_of else torch.zeros_like(vector))
-        out = net(x, t, Cond(vector) if told_of else None)
+        out = net(x, t, CondEmbedding(vector) if told_of else None)
     assert out.shape == x.shape
     torch.testing.assert_close(out, expected, rtol=1e-6, atol=1e-6)
 
@@ -151,9 +151,9 @@ def test_no_text_is_the_zero_vector_and_a_text_is_not() -> None:
     net, x, t = Cs231nUNet(8, 5, (1, 2)).eval(), torch.randn(3, 3, 8, 8), torch.tensor([0, 5, 99])
     with torch.no_grad():
         none = net(x, t)
-        for cond in (Cond(), Cond(torch.zeros(3, 5))):
+        for cond in (CondEmbedding(), CondEmbedding(torch.zeros(3, 5))):
             assert torch.equal(net(x, t, cond), none)
-        assert (net(x, t, Cond(torch.ones(3, 5))) - none).abs().max() > 1e-3
+        assert (net(x, t, CondEmbedding(torch.ones(3, 5))) - none).abs().max() > 1e-3
         torch.testing.assert_close(net(x[[2, 0, 1]], t[[2, 0, 1]]), none[[2, 0, 1]], rtol=1e-4, atol=1e-6)
 
 

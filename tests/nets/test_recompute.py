@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from inkwash.errors import UsageError
-from inkwash.nets import AbarankabUNet, Cond, Cs231nUNet, TenChannelUNet, UNet, recompute
+from inkwash.nets import AbarankabUNet, CondEmbedding, Cs231nUNet, TenChannelUNet, UNet, recompute
 
 NETS: dict[str, Callable[[], nn.Module]] = {
     "unet": lambda: UNet(3, 8, (1, 2), 1, attention=(1,), dropout=0.3, vector=4, tokens=6),
     "abarankab": lambda: AbarankabUNet(3, 8, (1, 2), 1, num_classes=4, dropout=0.3, num_groups=4),
     "cs231n": lambda: Cs231nUNet(8, 4, (1, 2)),
 }
-COND = Cond(torch.eye(4)[:2], torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(3)))
+COND = CondEmbedding(torch.eye(4)[:2], torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(3)))
 
 
 def passed(net: nn.Module) -> tuple[Tensor, list[Tensor], int]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inkwash.nets.condition import Cond, Condition, ConditionedNet, Embedder
+from inkwash.nets.condition import CondEmbedding, Condition, ConditionedNet, Embedder
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
 
 
@@ -23,11 +23,11 @@ def rows(*lengths: int, seed: int = 0, words: int = WORDS) -> Tensor:
     return value
 
 
-def read(embedder: TextEmbedder, value: Tensor, present: bool = True) -> Cond:
+def read(embedder: TextEmbedder, value: Tensor, present: bool = True) -> CondEmbedding:
     return embedder(value, torch.full((len(value),), present))
 
 
-def close(one: Cond, other: Cond) -> None:
+def close(one: CondEmbedding, other: CondEmbedding) -> None:
     torch.testing.assert_close(one.vector, other.vector, rtol=1e-5, atol=1e-5)
 
 
@@ -54,7 +54,7 @@ def test_padding_does_not_matter(embedder: TextEmbedder) -> None:
 
 def test_nor_do_the_others_of_a_batch(embedder: TextEmbedder) -> None:
     value = rows(5, 24, 1, 0)
-    close(read(embedder, value), Cond(torch.cat([read(embedder, row[None]).vector for row in value])))
+    close(read(embedder, value), CondEmbedding(torch.cat([read(embedder, row[None]).vector for row in value])))
 
 
 def test_the_order_of_words_matters_and_that_of_ids_does_not(embedder: TextEmbedder) -> None:
@@ -119,7 +119,7 @@ def test_it_learns_to_tell_texts_apart() -> None:
 
 def test_with_a_network() -> None:
     class Net(torch.nn.Module):
-        def forward(self, x: Tensor, t: Tensor, cond: Cond) -> Tensor:
+        def forward(self, x: Tensor, t: Tensor, cond: CondEmbedding) -> Tensor:
             assert cond.vector is not None
             return x + cond.vector.mean(dim=1)[:, None, None, None]
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from inkwash.nets import UNet
 from inkwash.nets.blocks import Attention, CrossAttention
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -52,7 +52,9 @@ def x(batch: int, channels: int, height: int = 8, width: int = 8) -> Tensor:
 T = torch.tensor([3, 500, 999])
 
 
-def told(options: dict[str, Any], batch: int = 3, height: int = 8, width: int = 8, seed: int = 2) -> Cond | None:
+def told(
+    options: dict[str, Any], batch: int = 3, height: int = 8, width: int = 8, seed: int = 2
+) -> CondEmbedding | None:
     """All that a network of these options can be told, three tokens where there are any; None for one told nothing."""
     widths = {name: options[name] for name in ("vector", "tokens", "concat") if name in options}
     shapes = {"vector": (batch,), "tokens": (batch, 3), "concat": (batch,)}
@@ -60,12 +62,12 @@ def told(options: dict[str, Any], batch: int = 3, height: int = 8, width: int = 
     generator = torch.Generator().manual_seed(seed)
     values = {n: torch.randn(*shapes[n], wide, *ends[n], generator=generator) for n, wide in widths.items()}
     mask = torch.tensor([[True, True, True], [True, True, False], [False, True, False]])[:batch]
-    return Cond(**values, mask=mask if "tokens" in widths else None) if values else None
+    return CondEmbedding(**values, mask=mask if "tokens" in widths else None) if values else None
 
 
-def rows(cond: Cond | None, which: Any) -> Cond | None:
+def rows(cond: CondEmbedding | None, which: Any) -> CondEmbedding | None:
     """What some of the images are told."""
-    return None if cond is None else Cond(*(None if part is None else part[which] for part in cond))
+    return None if cond is None else CondEmbedding(*(None if part is None else part[which] for part in cond))
 
 
 @each
@@ -120,11 +122,11 @@ def test_every_parameter_learns(options: dict) -> None:
 def test_a_vector_is_added_to_the_embedding_of_time() -> None:
     """So that one whose embedding is embed(t') − embed(t) makes one time look like another."""
     net = awake(made(vector=32))
-    net.told = nn.Identity()
+    net.cond_embed = nn.Identity()
     with torch.no_grad():
-        assert torch.equal(net(x(3, 1), T, Cond(torch.zeros(3, 32))), net(x(3, 1), T))
+        assert torch.equal(net(x(3, 1), T, CondEmbedding(torch.zeros(3, 32))), net(x(3, 1), T))
         other = T.flip(0)
-        moved = net(x(3, 1), T, Cond(net.embed(other) - net.embed(T)))
+        moved = net(x(3, 1), T, CondEmbedding(net.embed(other) - net.embed(T)))
         torch.testing.assert_close(moved, net(x(3, 1), other), rtol=1e-4, atol=1e-5)
 
 

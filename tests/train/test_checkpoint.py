@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import nn
 from inkwash.core import V
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
+from inkwash.nets import UNet
 from inkwash.settings import Training
 from inkwash.train import Checkpoint, State, load, save
 from inkwash.train.checkpoint import BEST, FORMAT, LAST, digest, facts, sweep
@@ -111,13 +113,29 @@ def test_of_another_program(metadata: dict[str, str] | None, tmp_path: Path) -> 
         load(tmp_path / LAST)
 
 
-@pytest.mark.parametrize(("apart", "advice"), [(1, "Upgrade inkwash"), (-1, "Its networks were others; train again")])
-def test_of_another_format(apart: int, advice: str, tmp_path: Path) -> None:
-    about = json.dumps({"format": FORMAT + apart, "version": "7.5.0"})
+@pytest.mark.parametrize(("found", "advice"), [(4, "Upgrade inkwash"), (1, "Its networks were others; train again")])
+def test_of_another_format(found: int, advice: str, tmp_path: Path) -> None:
+    about = json.dumps({"format": found, "version": "7.5.0"})
     safetensors.torch.save_file({"a.b": torch.zeros(1)}, tmp_path / LAST, metadata={"inkwash": about})
-    said = rf"inkwash 7\.5\.0 in format {FORMAT + apart}; .* reads format {FORMAT}\. {advice}\."
+    said = rf"inkwash 7\.5\.0 in format {found}; .* reads formats 2 to {FORMAT}\. {advice}\."
     with pytest.raises(UsageError, match=said):
         load(tmp_path / LAST)
+
+
+def test_format_2_had_other_names_for_some_modules(tmp_path: Path) -> None:
+    """Those of a network with a vector and with tokens: every old name becomes one that the network has."""
+    net = UNet(1, 8, (1, 2), 1, attention=(1,), vector=3, tokens=5)
+    state = {f"ema.net.net.{name}": tensor.clone() for name, tensor in net.state_dict().items()}
+    old = {
+        re.sub(r"\.cross_attention\.|\.cond_embed\.", ".told.", name.replace(".key_value.", ".told.")): tensor
+        for name, tensor in state.items()
+    }
+    assert len(old.keys() - state.keys()) == 4 + 4 * 8
+    about = {"inkwash": json.dumps({"format": 2, "version": "0.1.0"})}
+    safetensors.torch.save_file(old, tmp_path / LAST, metadata=about)
+    read = load(tmp_path / LAST).parts["ema"]
+    assert {f"ema.{name}" for name in read} == state.keys()
+    assert all(torch.equal(read[name], state[f"ema.{name}"]) for name in read)
 
 
 def test_missing(tmp_path: Path) -> None:

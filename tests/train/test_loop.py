@@ -14,7 +14,7 @@ from inkwash.core import EDM, Cosine, Seeded, V, linear, prior, trailing
 from inkwash.data import Batch, Batches, Images, digits, to_float
 from inkwash.denoise import Denoiser, clip
 from inkwash.errors import InkwashError
-from inkwash.nets import Cond, ConditionedNet, OneHot
+from inkwash.nets import CondEmbedding, ConditionedNet, OneHot
 from inkwash.sample import DDIM, DPMpp2M, last, sample
 from inkwash.settings import Training
 from inkwash.train import Objective, Plain, Saved, State, Step, StepRandomness, Uniform, held_out_loss, load, train
@@ -242,7 +242,7 @@ class Told(Mine):
         super().__init__()
         self.told = nn.Linear(10, 64)
 
-    def forward(self, x: Tensor, t: Tensor, cond: Cond) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: CondEmbedding) -> Tensor:
         return super().forward(x, t, None) + self.told(cond.vector).view_as(x)
 
 
@@ -257,8 +257,8 @@ def asked(split: str = "train") -> Callable[[Tensor, int], Tensor]:
 def conditional(folder: Path, settings: Training = SETTINGS) -> tuple[State, list[Step | Saved]]:
     torch.manual_seed(settings.seed)
     state = State.fresh(Denoiser(ConditionedNet(Told(), OneHot(10)), V()), settings)
-    batches = Batches(digits("train"), settings.batch_size, settings.seed, asks=asked())
-    held_out = replace(kept(), asked=asked("test")(torch.arange(50), 0))
+    batches = Batches(digits("train"), settings.batch_size, settings.seed, condition_of=asked())
+    held_out = replace(kept(), condition=asked("test")(torch.arange(50), 0))
     accelerator = Accelerator(cpu=True)
     return state, list(train(state, DROPPING, batches, held_out, settings, folder, {}, accelerator))
 
@@ -268,7 +268,7 @@ def test_a_class_makes_the_images_easier_to_tell(tmp_path: Path) -> None:
     state, _ = conditional(tmp_path, replace(SETTINGS, steps=300))
     labels, losses = digits("test").labels[:200], []
     for told in (labels, None, (labels + 1) % 10):
-        losses.append(held_out_loss(state.ema.model, OBJECTIVE, replace(kept(200), asked=told)))
+        losses.append(held_out_loss(state.ema.model, OBJECTIVE, replace(kept(200), condition=told)))
     assert losses[0] < losses[1] < losses[2]
 
 
@@ -305,13 +305,13 @@ def test_the_held_out_loss_withholds_the_same_conditions_each_time(tmp_path: Pat
     """More images than are taken at once have the loss of all at once, with a share of conditions withheld."""
     state, events = conditional(tmp_path)
     labels = digits("test").labels[:290]
-    batch = replace(kept(290), asked=labels)
+    batch = replace(kept(290), condition=labels)
     loss = held_out_loss(state.ema.model, DROPPING, batch)
     assert loss == held_out_loss(state.ema.model, DROPPING, batch)
     with torch.no_grad():
         whole = DROPPING(state.ema.model, batch.images, StepRandomness.of(0, tuple(batch.images.shape)), labels)
     assert loss == pytest.approx(whole.mean().item(), rel=1e-5)
-    few = replace(kept(), asked=labels[:50])
+    few = replace(kept(), condition=labels[:50])
     assert events[-1].held_out == held_out_loss(state.ema.model, DROPPING, few)
 
 

@@ -1,4 +1,4 @@
-"""A level of noise: the pair (α, σ) of x = α·x₀ + σ·ε, and the t that the network is told."""
+"""A level of noise: the pair (α, σ) of x = α·x₀ + σ·ε, and the t that the network is given."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Level(NamedTuple):
     Python floats (float64) when sampling; tensors [B,1,1,1] when training, one level per image.
     """
 
-    t: Scalar  # what the network is told; no solver ever reads it
+    t: Scalar  # what the network is given; no solver ever reads it
     alpha: Scalar
     sigma: Scalar
 

@@ -31,7 +31,7 @@ class Batch:
     images: Tensor  # [b,C,H,W] float32 in [-1, 1], on the device
     labels: Tensor | None  # [b] int64, on the device
     indices: Tensor  # [b] int64, on the CPU: which images of the source these are
-    asked: Tensor | None = None  # [b,...], on the device: what the images show, as a network's embedder takes it
+    condition: Tensor | None = None  # [b,...], on the device: what the images show, as a network's embedder takes it
 
 
 @final
@@ -52,7 +52,7 @@ class Batches:
     device: str | torch.device = "cpu"
     rank: int = 0
     world: int = 1
-    asks: ConditionLookup | None = None
+    condition_of: ConditionLookup | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.world:
@@ -88,8 +88,8 @@ class Batches:
             mirrored = torch.rand(self.batch_size, generator=generator(_FLIP, self.seed, step)) < 0.5
             images = torch.where(mirrored[self._mine, None, None, None].to(self.device), images.flip(-1), images)
         labels = self._held.labels
-        asked = None if self.asks is None else self.asks(chosen, step).to(self.device)
-        return Batch(images, None if labels is None else labels[chosen].to(self.device), chosen, asked)
+        condition = None if self.condition_of is None else self.condition_of(chosen, step).to(self.device)
+        return Batch(images, None if labels is None else labels[chosen].to(self.device), chosen, condition)
 
     def at(self, step: int) -> Batch:
         """This process's share of batch `step` = 0, 1, ...: a function of (seed, step) alone."""

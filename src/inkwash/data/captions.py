@@ -16,7 +16,7 @@ _FOLDERS = ("", "train", "test", "val")  # where one may lie
 _IMAGE, _TEXT = ("file_name", "file", "image"), ("text", "caption", "captions")
 
 
-def beside(root: Path) -> tuple[Path, ...]:
+def metadata_files(root: Path) -> tuple[Path, ...]:
     """Files of such names in a folder of images, whatever they hold: they are no images."""
     return tuple(file for name in NAMES for folder in _FOLDERS if (file := root / folder / name).is_file())
 

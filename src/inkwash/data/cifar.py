@@ -151,11 +151,11 @@ def _from_jpegs(path: Path, split: str) -> Images:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InkwashError(f"{path} cannot be read ({error.strerror}).") from error
-    kept = cache_folder() / _FOLDER / f"jpeg-{digest[:16]}-{split}.bin"
-    if kept.is_file():
-        return _images("cifar10-jpeg", split, _records(kept.read_bytes(), kept))
+    cached = cache_folder() / _FOLDER / f"jpeg-{digest[:16]}-{split}.bin"
+    if cached.is_file():
+        return _images("cifar10-jpeg", split, _records(cached.read_bytes(), cached))
     records = _decoded(path, split)
-    with suppress(InkwashError), replacing(kept) as temporary:  # where it cannot be kept, it is decoded each time
+    with suppress(InkwashError), replacing(cached) as temporary:  # where it cannot be kept, it is decoded each time
         temporary.write_bytes(records.data)
     return _images("cifar10-jpeg", split, records)
 

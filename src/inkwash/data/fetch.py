@@ -58,14 +58,14 @@ def data_folder(data_dir: str | Path | None) -> Path:
         if not root.is_dir():
             raise UsageError(f"The data folder {root} is not a folder. Make it, or give one that exists.")
         return root
-    told = os.environ.get("INKWASH_DATA")
-    return Path(told).expanduser() if told else cache_folder()
+    configured = os.environ.get("INKWASH_DATA")
+    return Path(configured).expanduser() if configured else cache_folder()
 
 
 def cache_folder() -> Path:
     """$XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash: for downloads, and for what took long to compute."""
-    told = os.environ.get("XDG_CACHE_HOME")
-    return (Path(told).expanduser() if told else Path.home() / ".cache") / "inkwash"
+    configured = os.environ.get("XDG_CACHE_HOME")
+    return (Path(configured).expanduser() if configured else Path.home() / ".cache") / "inkwash"
 
 
 def _present(folder: Path, file_name: str) -> Path | None:

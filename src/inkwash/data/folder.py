@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import torch
 
-from inkwash.data.captions import beside, caption_files, captions_of
+from inkwash.data.captions import caption_files, captions_of, metadata_files
 from inkwash.data.listing import class_of, classes, files_below, some, split_folders
 from inkwash.data.picture import Header, UnreadableError, quiet_pillow, read_header
 from inkwash.data.source import Images, check_split, hold_out
@@ -89,11 +89,11 @@ def _survey(
     root: Path, bases: dict[str, Path], size: int | None, channels: int | None, unreadable: str
 ) -> tuple[Streamed, list[Path]]:
     """Read all headers, and settle shape, classes and captions; the images, and in which of the bases each lies."""
-    told, notes = caption_files(root), beside(root)
+    captioned, notes = caption_files(root), metadata_files(root)
     listed = [(file, base) for base in bases.values() for file in files_below(base) if file not in notes]
-    captions = captions_of([file for file, _ in listed], told, unreadable) if told else {}
-    skipped = [file for file, _ in listed if told and file not in captions]
-    listed = [(file, base) for file, base in listed if not told or file in captions]
+    captions = captions_of([file for file, _ in listed], captioned, unreadable) if captioned else {}
+    skipped = [file for file, _ in listed if captioned and file not in captions]
+    listed = [(file, base) for file, base in listed if not captioned or file in captions]
     files: list[Path] = []
     base_of: list[Path] = []
     headers: list[Header] = []
@@ -111,12 +111,12 @@ def _survey(
             headers.append(found)
     _judge(root, bad, len(files), unreadable)
     names = [class_of(file, base) for file, base in zip(files, base_of, strict=True)]
-    known = () if told and "" in names else classes(names, files)
+    known = () if captioned and "" in names else classes(names, files)
     channels = channels or (1 if all(header.grey for header in headers) else 3)
     shape = (channels, *((size, size) if size else _common_size(root, files, headers)))
     labels = torch.tensor([known.index(name) for name in names]) if known else None
     name = root.resolve().name
-    said = tuple(captions[file] for file in files) if told else ()
+    said = tuple(captions[file] for file in files) if captioned else ()
     skipped += bad
     return Streamed(name, "train", root, tuple(files), shape, size, labels, known, tuple(skipped), said), base_of
 
@@ -159,8 +159,8 @@ def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None
     """Raise UsageError for files that cannot be read, unless they are to be skipped and others remain."""
     reasons = some([f"{file.relative_to(root)} ({reason})" for file, reason in bad.items()])
     if not good:
-        told = f"; {len(bad)} file(s) there cannot be read: {reasons}" if bad else ""
-        raise UsageError(f"{root} holds no images{told}. Give a folder of images.")
+        unread = f"; {len(bad)} file(s) there cannot be read: {reasons}" if bad else ""
+        raise UsageError(f"{root} holds no images{unread}. Give a folder of images.")
     if bad and unreadable == "refuse":
         raise UsageError(
             f"{len(bad)} of the {len(bad) + good} files in {root} cannot be read as images: {reasons}. "

@@ -47,13 +47,13 @@ def guide(
             return guided(x, level)
         if scale == 0:
             return base(x, level)
-        told, free = evaluate_both(guided, base, x, level)
-        x0 = free + scale * (told - free)
+        target_x0, base_x0 = evaluate_both(guided, base, x, level)
+        x0 = base_x0 + scale * (target_x0 - base_x0)
         if rescale == 0:
             return x0
         over = tuple(range(1, x.ndim))
-        back = told.std(over, keepdim=True) / x0.std(over, keepdim=True).clamp(min=1e-12)
-        return x0 * (1 + rescale * (back - 1))
+        ratio = target_x0.std(over, keepdim=True) / x0.std(over, keepdim=True).clamp(min=1e-12)
+        return x0 * (1 + rescale * (ratio - 1))
 
     return blended
 
@@ -71,7 +71,7 @@ def evaluate_both(a: Denoise, b: Denoise, x: Tensor, level: Level) -> tuple[Tens
     net = a.model.net
     if not isinstance(net, ConditionedNet):
         return a(x, level), b(x, level)
-    first, second = net.asked(x, a.cond), net.asked(x, b.cond)
+    first, second = net.as_condition(x, a.cond), net.as_condition(x, b.cond)
     both = Condition(torch.cat([first.value, second.value]), torch.cat([first.present, second.present]))
     x0: tuple[Tensor, Tensor] = a.model(torch.cat([x, x]), level, both).chunk(2)
     return x0

@@ -57,9 +57,9 @@ class Dataset:
             logits = _closeness(flat, images, level)
             # the running softmax of Milakov & Gimelshein 2018: rescale what was summed when a closer one comes
             new = torch.maximum(best, logits.amax(1, keepdim=True))
-            share, kept = torch.exp(logits - new), torch.exp(best - new)
-            total = kept * total + share.sum(1, keepdim=True)
-            mean = kept * mean + share @ images
+            share, rescaled = torch.exp(logits - new), torch.exp(best - new)
+            total = rescaled * total + share.sum(1, keepdim=True)
+            mean = rescaled * mean + share @ images
             best = new
         return (mean / total).view_as(x)
 

@@ -1,7 +1,7 @@
 """Networks: modules called as net(x, t, cond), which know nothing of diffusion."""
 
 from inkwash.nets.abarankab import AbarankabUNet
-from inkwash.nets.condition import Concat, Cond, Condition, ConditionedNet, Embedder, OneHot, Vector
+from inkwash.nets.condition import Concat, CondEmbedding, Condition, ConditionedNet, Embedder, OneHot, Vector
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.nets.recompute import recompute
 from inkwash.nets.ten_channel import TenChannelUNet
@@ -11,7 +11,7 @@ from inkwash.nets.unet import UNet
 __all__ = [
     "AbarankabUNet",
     "Concat",
-    "Cond",
+    "CondEmbedding",
     "Condition",
     "ConditionedNet",
     "Cs231nUNet",

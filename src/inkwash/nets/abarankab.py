@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from inkwash.errors import UsageError
 from inkwash.nets.blocks import attend
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -106,26 +106,26 @@ class AbarankabUNet(nn.Module):
         self.out_norm = normed(c)
         self.out_conv = nn.Conv2d(c, img_channels, 3, padding=1)
 
-    def forward(self, x: Tensor, t: Tensor, cond: Cond | None = None) -> Tensor:
-        pad, told = self.initial_pad, None if cond is None else cond.vector
+    def forward(self, x: Tensor, t: Tensor, cond: CondEmbedding | None = None) -> Tensor:
+        pad, vector = self.initial_pad, None if cond is None else cond.vector
         height, width = x.shape[2:]
         if (height + 2 * pad) % self.multiple or (width + 2 * pad) % self.multiple:
             raise UsageError(
                 f"images of {height}×{width}, padded by {pad}, do not halve evenly: their sides must be multiples of "
                 f"{self.multiple}. Choose another size, initial_pad or fewer channel_mults."
             )
-        if told is not None and not self.num_classes:
+        if vector is not None and not self.num_classes:
             raise UsageError("this network was made with num_classes 0 and reads no class; leave the class out.")
         time = self.time_mlp(t)  # [B,time_emb_dim]
         x = self.init_conv(F.pad(x, (pad,) * 4))
         skips = [x]
         for layer in self.downs:
-            x = layer(x, time, told)
+            x = layer(x, time, vector)
             skips.append(x)
         for layer in self.mid:
-            x = layer(x, time, told)
+            x = layer(x, time, vector)
         for layer in self.ups:
-            x = layer(torch.cat([x, skips.pop()], dim=1) if isinstance(layer, Block) else x, time, told)
+            x = layer(torch.cat([x, skips.pop()], dim=1) if isinstance(layer, Block) else x, time, vector)
         x = self.out_conv(self.activation(self.out_norm(x)))
         return x[..., pad : pad + height, pad : pad + width]
 
@@ -147,7 +147,7 @@ class _Sinusoids(nn.Module):
 
 
 class Block(nn.Module):
-    """norm, activation, conv, twice, round a skip; x [B,i,H,W], time [B,T], told [B,K] or None -> [B,o,H,W]."""
+    """norm, activation, conv, twice, round a skip; x [B,i,H,W], time [B,T], vector [B,K] or None -> [B,o,H,W]."""
 
     def __init__(
         self,
@@ -171,10 +171,10 @@ class Block(nn.Module):
         self.residual_connection = nn.Conv2d(i, o, 1) if i != o else nn.Identity()
         self.attention = attention
 
-    def forward(self, x: Tensor, time: Tensor, told: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, vector: Tensor | None) -> Tensor:
         bias = self.time_bias(self.activation(time))
-        if self.class_bias is not None and told is not None:
-            bias = bias + self.class_bias(told)
+        if self.class_bias is not None and vector is not None:
+            bias = bias + self.class_bias(vector)
         h = self.conv_1(self.activation(self.norm_1(x))) + bias[:, :, None, None]
         h = self.conv_2(self.activation(self.norm_2(h))) + self.residual_connection(x)
         return self.attention(h)  # type: ignore[no-any-return]

@@ -92,15 +92,15 @@ class CrossAttention(nn.Module):
         self.heads = heads
         self.norm = norm(channels)
         self.query = nn.Linear(channels, channels)
-        self.told = nn.Linear(width, 2 * channels)
+        self.key_value = nn.Linear(width, 2 * channels)
         self.out = zeroed(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         B, C, H, W = x.shape
         places = self.norm(x).flatten(2).transpose(1, 2)  # [B,HW,C]
         q = self.query(places).view(B, H * W, self.heads, C // self.heads).transpose(1, 2)
-        told = self.told(tokens).view(B, -1, 2, self.heads, C // self.heads)
-        k, v = told.permute(2, 0, 3, 1, 4)  # [B,heads,L,C/heads] each
+        key_value = self.key_value(tokens).view(B, -1, 2, self.heads, C // self.heads)
+        k, v = key_value.permute(2, 0, 3, 1, 4)  # [B,heads,L,C/heads] each
         which = None if mask is None else mask[:, None, None]
         seen = attend(q, k, v, which).transpose(1, 2).reshape(B, H * W, C)
         return x + self.out(seen).transpose(1, 2).view(B, C, H, W)  # type: ignore[no-any-return]

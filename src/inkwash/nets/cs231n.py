@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inkwash.errors import UsageError
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 from inkwash.nets.embed import sinusoids
 
 
@@ -42,15 +42,15 @@ class Cs231nUNet(nn.Module):
             self.ups.append(nn.ModuleList([up, Residual(2 * o, o, context), Residual(2 * o, o, context)]))
         self.final_conv = nn.Conv2d(dim, channels, 1)
 
-    def forward(self, x: Tensor, t: Tensor, cond: Cond | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: CondEmbedding | None = None) -> Tensor:
         if any(side % self.multiple for side in x.shape[2:]):
             raise UsageError(
                 f"the course's network halves images {len(self.downs)} times, so their sides must be multiples of "
                 f"{self.multiple} (got {x.shape[2]}×{x.shape[3]}); choose another size or fewer dim_mults."
             )
         vector = None if cond is None else cond.vector
-        told = x.new_zeros(len(x), self.condition_dim) if vector is None else vector
-        context = self.time_mlp(t) + self.condition_mlp(told)
+        given = x.new_zeros(len(x), self.condition_dim) if vector is None else vector
+        context = self.time_mlp(t) + self.condition_mlp(given)
         x = self.init_conv(x)
         skips: list[Tensor] = []
         for first, second, shrink in map(_layers, self.downs):

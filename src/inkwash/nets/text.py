@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inkwash.nets.blocks import attend
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 
 WORDS = 24  # of a text
 IDS = 12  # of a word
@@ -13,7 +13,7 @@ BUCKETS = 8192  # of ids, 0 among them
 
 
 class TextEmbedder(nn.Module):
-    """The words of texts, each a few ids, int64 [B,L,G] in 0..buckets-1 with L <= `words` -> Cond.
+    """The words of texts, each a few ids, int64 [B,L,G] in 0..buckets-1 with L <= `words` -> CondEmbedding.
 
     A word is the sum of the embeddings of its ids (Bojanowski et al. 2017, section 3.2) over the root of their number,
     and id 0 is none; a word without ids is not there. Words with their learned positions go through a transformer
@@ -41,7 +41,7 @@ class TextEmbedder(nn.Module):
     def null(self, x: Tensor) -> Tensor:
         return torch.zeros(len(x), self.words, IDS, dtype=torch.int64, device=x.device)
 
-    def forward(self, value: Tensor, present: Tensor) -> Cond:
+    def forward(self, value: Tensor, present: Tensor) -> CondEmbedding:
         B, L, G = value.shape
         ids = value * present[:, None, None]
         counts = (ids > 0).sum(dim=2, keepdim=True)  # [B,L,1]
@@ -53,7 +53,7 @@ class TextEmbedder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask)
         x = self.norm(x)
-        return Cond(vector=x[:, 0], tokens=x, mask=mask)
+        return CondEmbedding(vector=x[:, 0], tokens=x, mask=mask)
 
 
 class _Layer(nn.Module):

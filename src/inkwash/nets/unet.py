@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inkwash.nets.blocks import Attention, CrossAttention, Downsample, ResidualBlock, Upsample, norm, zeroed
-from inkwash.nets.condition import Cond
+from inkwash.nets.condition import CondEmbedding
 from inkwash.nets.embed import TimeEmbedding
 
-_NOTHING = Cond()
+_NOTHING = CondEmbedding()
 
 
 class UNet(nn.Module):
@@ -22,9 +22,9 @@ class UNet(nn.Module):
     that do not divide are padded with the edge's pixels and cropped again. `film` says how the embedding of
     time enters (see ResidualBlock). `time_scale`: see TimeEmbedding.
 
-    `vector`, `tokens` and `concat` are the widths of what it is told, 0 for nothing (see Cond): a vector is
-    embedded and joins the embedding of time; tokens are attended to wherever there is self-attention; an image
-    beside x is read with it.
+    `vector`, `tokens` and `concat` are the widths of its condition, 0 for none (see CondEmbedding): a vector is
+    embedded and added to the embedding of time; tokens are attended to wherever there is self-attention; an image
+    is concatenated to x.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class UNet(nn.Module):
         embedding = 4 * channels
         self.patch, self.multiple = patch, patch * 2 ** (len(mults) - 1)
         self.embed = TimeEmbedding(channels, embedding, time_scale)
-        self.told = _told(vector, embedding) if vector else None
+        self.cond_embed = _cond_embed(vector, embedding) if vector else None
         self.first = nn.Conv2d((image_channels + concat) * patch**2, channels, 3, padding=1)
 
         def stage(c: int, out: int, attend: bool) -> Stage:
@@ -78,12 +78,12 @@ class UNet(nn.Module):
         self.norm = norm(c)
         self.last = zeroed(nn.Conv2d(c, image_channels * patch**2, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, cond: Cond | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: CondEmbedding | None = None) -> Tensor:
         height, width = x.shape[-2:]
         cond = cond or _NOTHING
         embedding = self.embed(t)
-        if self.told is not None and cond.vector is not None:
-            embedding = embedding + self.told(cond.vector)
+        if self.cond_embed is not None and cond.vector is not None:
+            embedding = embedding + self.cond_embed(cond.vector)
         if cond.concat is not None:
             x = torch.cat([x, cond.concat], dim=1)
         h = self.first(F.pixel_unshuffle(self._padded(x), self.patch))
@@ -103,7 +103,7 @@ class UNet(nn.Module):
         return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
 
-def _told(vector: int, embedding: int) -> nn.Sequential:
+def _cond_embed(vector: int, embedding: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(vector, embedding), nn.SiLU(), nn.Linear(embedding, embedding), nn.SiLU())
 
 
@@ -111,15 +111,15 @@ class Stage(nn.Module):
     """A residual block, and after it attention to the image and to tokens, where there are these."""
 
     def __init__(
-        self, residual: ResidualBlock, attention: Attention | None, told: CrossAttention | None = None
+        self, residual: ResidualBlock, attention: Attention | None, cross_attention: CrossAttention | None = None
     ) -> None:
         super().__init__()
-        self.residual, self.attention, self.told = residual, attention, told
+        self.residual, self.attention, self.cross_attention = residual, attention, cross_attention
 
-    def forward(self, x: Tensor, embedding: Tensor, cond: Cond = _NOTHING) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor, cond: CondEmbedding = _NOTHING) -> Tensor:
         x = self.residual(x, embedding)
         if self.attention is not None:
             x = self.attention(x)
-        if self.told is not None and cond.tokens is not None:
-            x = self.told(x, cond.tokens, cond.mask)
+        if self.cross_attention is not None and cond.tokens is not None:
+            x = self.cross_attention(x, cond.tokens, cond.mask)
         return x

@@ -6,6 +6,7 @@ metadata holds one JSON object under "inkwash".
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ from inkwash import __version__
 from inkwash.atomic import TEMPORARY, replacing
 from inkwash.errors import InkwashError, UsageError
 
-FORMAT = 2  # 2: norms have groups of 16 channels
+FORMAT = 3  # 2: norms have groups of 16 channels; 3: modules are named for what they are
+_READABLE = (2, FORMAT)
+_RENAMED = (  # modules of format 2, in the names of parameters
+    (re.compile(r"\.told\.told\."), ".cross_attention.key_value."),
+    (re.compile(r"\.(downs|middle|ups)\.(\d+)\.told\."), r".\1.\2.cross_attention."),
+    (re.compile(r"\.told\.(\d+)\."), r".cond_embed.\1."),
+)
 LAST, BEST = "last.safetensors", "best.safetensors"
 
 
@@ -76,15 +83,24 @@ def _opened(path: Path, tensors: bool) -> Checkpoint:
             about = json.loads((file.metadata() or {})["inkwash"])
             found = int(about["format"])
             for key in file.keys() if tensors else ():
-                part, name = key.split(".", 1)
+                part, name = _renamed(key, found).split(".", 1)
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         other = path.with_name(BEST if path.name == LAST else LAST)
         advice = f"{other.name} beside it can take its place" if other.is_file() else "train again"
         raise InkwashError(f"{path} is damaged or no checkpoint of inkwash ({error}); {advice}.") from error
-    if found != FORMAT:
+    if found not in _READABLE:
+        advice = "Upgrade inkwash" if found > FORMAT else "Its networks were others; train again"
         raise UsageError(
             f"{path} was written by inkwash {about['version']} in format {found}; this inkwash {__version__} reads "
-            f"format {FORMAT}. {'Upgrade inkwash' if found > FORMAT else 'Its networks were others; train again'}."
+            f"formats {_READABLE[0]} to {FORMAT}. {advice}."
         )
     return Checkpoint(parts, about)
+
+
+def _renamed(key: str, found: int) -> str:
+    """A tensor's name as this format has it."""
+    if found == 2:
+        for old, new in _RENAMED:
+            key = old.sub(new, key)
+    return key

@@ -1,11 +1,11 @@
-"""An exponential moving average of the weights, kept beside the model and used for sampling."""
+"""An exponential moving average of the weights, which sampling uses."""
 
 import copy
 
 import torch
 from torch import nn
 
-from inkwash.train.shard import own
+from inkwash.train.shard import local_parameters
 
 
 class Ema:
@@ -23,6 +23,6 @@ class Ema:
     def update(self, model: nn.Module, step: int) -> None:
         """Takes in the weights after `step` (counted from 1)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(own(self.model), own(model), 1 - decay)
-        for kept, new in zip(self.model.buffers(), model.buffers(), strict=True):
-            kept.copy_(new)
+        torch._foreach_lerp_(local_parameters(self.model), local_parameters(model), 1 - decay)
+        for average, new in zip(self.model.buffers(), model.buffers(), strict=True):
+            average.copy_(new)

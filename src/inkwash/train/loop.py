@@ -123,8 +123,8 @@ def _update(
     for i, part in enumerate(parts):
         which = slice(int(part[0]), int(part[-1]) + 1)
         with nullcontext() if i == len(parts) - 1 else accelerator.no_sync(model):
-            asked = None if batch.asked is None else batch.asked[which]
-            loss = objective(model, batch.images[which], randomness.part(which), asked).sum() / own
+            condition = None if batch.condition is None else batch.condition[which]
+            loss = objective(model, batch.images[which], randomness.part(which), condition).sum() / own
             accelerator.backward(loss)
         total += loss.detach()
     nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip or math.inf)
@@ -135,12 +135,12 @@ def _update(
 
 def held_out_loss(denoiser: nn.Module, objective: Objective, held_out: Batch) -> float:
     """The mean loss on a batch of any size, with the same levels, noise and dropped conditions at every call."""
-    images, asked = held_out.images, held_out.asked
+    images, condition = held_out.images, held_out.condition
     with torch.no_grad():
         randomness = StepRandomness.of(0, tuple(images.shape), images.device)
         parts = [slice(i, i + 128) for i in range(0, len(images), 128)]
         losses = [
-            objective(denoiser, images[part], randomness.part(part), None if asked is None else asked[part])
+            objective(denoiser, images[part], randomness.part(part), None if condition is None else condition[part])
             for part in parts
         ]
     return torch.cat(losses).mean().item()
@@ -185,8 +185,8 @@ def _agreed(accelerator: Accelerator, loss: Tensor, seconds: float, halt: bool) 
 
 def _diverged(state: State, folder: Path) -> InkwashError:
     last = folder / LAST
-    kept = f"{last} holds the last good weights" if last.is_file() else "nothing was saved"
+    state_of_file = f"{last} holds the last good weights" if last.is_file() else "nothing was saved"
     return InkwashError(
-        f"the loss was no longer a number at step {state.step}; {kept}. "
+        f"the loss was no longer a number at step {state.step}; {state_of_file}. "
         "Try a lower --lr, a smaller --clip, a longer --warmup or --precision float32."
     )

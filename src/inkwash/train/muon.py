@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from inkwash.settings import Training
 from inkwash.train.adamw import AdamW
-from inkwash.train.shard import full_tensor, part_of
+from inkwash.train.shard import full_tensor, local_part
 
 MOMENTUM = 0.95
 _ROUNDS = 5
@@ -57,7 +57,7 @@ class Muon(AdamW):
         ahead = full_tensor(gradient.lerp(momentum, MOMENTUM))  # Nesterov's
         matrix = ahead.flatten(1)
         update = orthogonal(matrix, self.precision).view(ahead.shape).to(weight.dtype)
-        weight.mul_(1 - lr * decay).add_(part_of(update, weight), alpha=-lr * 0.2 * math.sqrt(max(matrix.shape)))
+        weight.mul_(1 - lr * decay).add_(local_part(update, weight), alpha=-lr * 0.2 * math.sqrt(max(matrix.shape)))
 
 
 def orthogonal(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:

@@ -169,8 +169,8 @@ class Objective:
         """
         drawn = self.draw(self.schedule, randomness)
         level = Level(*(torch.as_tensor(value).view(-1, *[1] * (x0.ndim - 1)) for value in drawn))
-        asked = None if cond is None else Condition(cond, randomness.drop >= self.drop)
-        output = denoiser(diffuse(x0, randomness.eps, level), level, asked, raw=True)
+        condition = None if cond is None else Condition(cond, randomness.drop >= self.drop)
+        output = denoiser(diffuse(x0, randomness.eps, level), level, condition, raw=True)
         error = output - target(self.prediction, x0, randomness.eps, level)
         on_x0 = torch.as_tensor(determinant(self.prediction, level) / level.sigma) ** 2
         loss = error.square() if self.norm == "mse" else error.abs()

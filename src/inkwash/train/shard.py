@@ -35,7 +35,7 @@ def shard(model: nn.Module, mesh: DeviceMesh) -> None:
         fully_shard(block, mesh=mesh, reshard_after_forward=True)
 
 
-def part_of(tensor: Tensor, like: Tensor | None) -> Tensor:
+def local_part(tensor: Tensor, like: Tensor | None) -> Tensor:
     """This process's part of a whole tensor, divided as `like` is and on its device; all of it where that is whole."""
     from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -50,19 +50,19 @@ def full_tensor(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
-def whole(tensors: dict[str, Tensor], kept: bool) -> dict[str, Tensor]:
-    """Tensors put together from their parts, on the CPU; those that were not divided as they are.
+def gather_tensors(tensors: dict[str, Tensor], needed: bool) -> dict[str, Tensor]:
+    """Tensors put together from their parts, on the CPU; tensors that were not divided stay as they are.
 
-    All processes must call it together. Those that have no use for the tensors say `kept` = False and get none.
+    All processes must call it together. Processes that pass `needed` = False get none.
     """
     found = {}
     for name, tensor in tensors.items():
         full = full_tensor(tensor)
-        if kept:
+        if needed:
             found[name] = full if full is tensor else full.cpu()
     return found
 
 
-def own(model: nn.Module) -> list[Tensor]:
+def local_parameters(model: nn.Module) -> list[Tensor]:
     """The parameters of a model, or this process's parts of them: enough for what is done to each number by itself."""
     return [p.to_local() if hasattr(p, "to_local") else p for p in model.parameters()]

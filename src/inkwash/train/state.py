@@ -15,7 +15,7 @@ from inkwash.settings import Training
 from inkwash.train.adamw import AdamW
 from inkwash.train.checkpoint import Checkpoint
 from inkwash.train.ema import Ema
-from inkwash.train.shard import part_of, shard, whole
+from inkwash.train.shard import gather_tensors, local_part, shard
 
 
 @dataclass
@@ -43,16 +43,16 @@ class State:
         optimizer: AdamW = choices.OPTIMIZERS.load(settings.optimizer)(denoiser, settings, denoiser.precision)
         return cls(denoiser, ema, optimizer, settings.steps, sharded=mesh is not None)
 
-    def checkpoint(self, about: dict[str, Any], kept: bool = True) -> Checkpoint:
+    def checkpoint(self, about: dict[str, Any], needed: bool = True) -> Checkpoint:
         """A checkpoint of everything, with the facts of `about` beside the counters.
 
-        Where the state is sharded, all processes must call it together; those with `kept` = False get no tensors.
+        Where the state is sharded, all processes must call it together; those with `needed` = False get no tensors.
         """
         parts = {"model": self.denoiser.state_dict(), "ema": self.ema.model.state_dict()}
         for name, p in self.denoiser.named_parameters() if self.step else ():
             for moment in self.optimizer.moments(p):
                 parts.setdefault(moment, {})[name] = self.optimizer.state[p][moment]
-        parts = {part: whole(named, kept) for part, named in parts.items()}
+        parts = {part: gather_tensors(named, needed) for part, named in parts.items()}
         counters = ("step", "steps", "seconds", "history", "held_out")
         facts = {name: getattr(self, name) for name in counters}
         return Checkpoint(parts, {**about, **facts, "best": None if math.isinf(self.best) else self.best})
@@ -63,7 +63,7 @@ class State:
             for part, model in (("model", self.denoiser), ("ema", self.ema.model)):
                 own = model.state_dict()
                 model.load_state_dict(
-                    {name: part_of(tensor, own.get(name)) for name, tensor in saved.parts[part].items()}
+                    {name: local_part(tensor, own.get(name)) for name, tensor in saved.parts[part].items()}
                 )
             begun = self.denoiser.named_parameters() if saved.facts["step"] else ()
             moments = {p: {m: saved.parts[m][name] for m in self.optimizer.moments(p)} for name, p in begun}
@@ -78,5 +78,5 @@ class State:
             state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
             for moment, tensor in kept.items():
                 # in the parameter's own memory layout, which the fused optimiser takes for granted
-                state[moment] = torch.empty_like(p).copy_(part_of(tensor, p))
+                state[moment] = torch.empty_like(p).copy_(local_part(tensor, p))
             self.optimizer.state[p] = state
