@@ -58,7 +58,7 @@ def sample(command: cli.Sample) -> None:
     """Draws with a bar and says where the pictures are. Processes that torchrun started share the images."""
     from inkwash.distributed import process_group
     from inkwash.runs.artifacts import write_samples
-    from inkwash.runs.guidance import judge
+    from inkwash.runs.guidance import classifier_of
     from inkwash.runs.model import open_model
 
     outs = command.out or (str(command.run / "samples.png"),)
@@ -66,7 +66,7 @@ def sample(command: cli.Sample) -> None:
         model = open_model(command.run, command.checkpoint, command.device)
         if command.sampling.guidance == "classifier":
             with learning() as learned:
-                judge(model, learned)
+                classifier_of(model, learned)
         with walk(command.sampling) as tick:
             evaluations = write_samples(model, command.sampling, outs, command.batch_size, tick, among=among)
     if not among.is_main:

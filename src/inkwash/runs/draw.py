@@ -13,7 +13,7 @@ from inkwash.distributed import ALONE, Processes
 from inkwash.errors import UsageError
 from inkwash.runs import build
 from inkwash.runs.conditions import ConditionOf
-from inkwash.runs.guidance import counting, guided
+from inkwash.runs.guidance import counting_evaluations, guided
 from inkwash.runs.model import Model, computed_by
 from inkwash.sample import Snapshot, sample
 from inkwash.settings import Sampling
@@ -58,7 +58,7 @@ def draw(
         raise UsageError(f"--batch-size must be at least 1 (got {batch_size}).")
     model = computed_by(model, sampling.engine)
     solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
-    towards, networks = guided(model, sampling, asked)
+    denoiser_of, networks = guided(model, sampling, asked)
     moments = pick(len(plan), frames) if frames > 1 else []
     size = CPU_BATCH if model.device.type == "cpu" else batch_size
     starts = range(first - first % size, first + sampling.n, size)  # each image keeps its place in its batch
@@ -67,11 +67,11 @@ def draw(
     tick = _for_all(tick, own, sampling.n)
     none = torch.empty(0, *model.shape, dtype=torch.uint8)
     images, films = [none], [[none] for _ in moments]
-    with counting(networks) as seen:
+    with counting_evaluations(networks) as seen:
         for start in mine:
             wanted = slice(max(0, first - start), min(size, last - start))
             real, lanes = wanted.stop - wanted.start, range(start, start + size)
-            noise, denoise = Seeded(sampling.seed, lanes), build.limit(sampling, towards(lanes))
+            noise, denoise = Seeded(sampling.seed, lanes), build.limit(sampling, denoiser_of(lanes))
             x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
             for snapshot in sample(denoise, x, plan, solver, noise):
                 if snapshot.step in moments and start < first + shown:

@@ -1,4 +1,4 @@
-"""From what a user asks for to the denoiser that draws it."""
+"""The denoiser of a request: the model under the conditions asked for, with guidance."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,29 +20,30 @@ from inkwash.runs.conditions.by_class import class_index
 from inkwash.runs.model import Model, images, open_model
 from inkwash.settings import Sampling
 
-DenoiserOf = Callable[[Sequence[int]], Denoise]  # the denoiser of the images i, …
+DenoiserOf = Callable[[Sequence[int]], Denoise]  # images i, … of a request -> their denoiser
 
 
 class Guided(NamedTuple):
-    """How images are denoised, and by which networks."""
+    """How the images of a request are denoised, and the networks that this evaluates."""
 
-    towards: DenoiserOf
+    denoiser_of: DenoiserOf
     networks: tuple[nn.Module, ...]
 
 
 def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -> Guided:
-    """How images of some indices are denoised. `asked` tells what they show, else what `sampling` asks for.
+    """The denoiser of a request. `asked` gives the images' conditions; without it they follow from `sampling`.
 
-    Raises UsageError for what the model cannot be asked.
+    Raises UsageError for a condition or a guidance that the model cannot have.
     """
     if sampling.guidance == "classifier":
         return _by_classifier(model, sampling)
     weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
-    wanted = asked or _wanted(model, sampling)
+    condition_of = asked or _requested(model, sampling)
     strength, where = scale(model, sampling), interval(model, sampling)
-    weakly = sampling.guide is not None and sampling.scale is None  # 1 when it is said is what was wanted
-    how = sampling.interval is not None or sampling.rescale or weakly
-    if strength == 1 and how:
+    # a guide without a scale that is 1 by default would do nothing; `scale` 1 given by the user is what they want
+    guide_only = sampling.guide is not None and sampling.scale is None
+    shaped = sampling.interval is not None or sampling.rescale or guide_only
+    if strength == 1 and shaped:
         raise UsageError(
             "--interval, --rescale and --guide change how guidance acts, and nothing guides at scale 1; leave them "
             "out, or give another --scale."
@@ -51,32 +52,32 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
     if asked is None and condition is not None and not condition.is_requested(sampling):
         if model.condition_never_dropped:
             raise UsageError(f"{model.folder} draws only what it is told; say what, with {condition.example}.")
-        if (how or sampling.scale is not None) and sampling.guide is None:
+        if (shaped or sampling.scale is not None) and sampling.guide is None:
             raise UsageError(
                 f"--scale guides to what is asked for, and nothing is; add {condition.example}, or leave it out."
             )
 
-    def towards(indices: Sequence[int]) -> Denoise:
-        rows = wanted(indices)
+    def denoiser_of(indices: Sequence[int]) -> Denoise:
+        rows = condition_of(indices)
         value = None if rows is None else rows.to(model.device)
         if weaker is None and value is None:
             return model.denoiser.given(None)
         base = model.denoiser.given(None) if weaker is None else weaker.denoiser.given(value)
         return guide(model.denoiser.given(value), base, strength, where, sampling.rescale)
 
-    return Guided(towards, (model.denoiser,) if weaker is None else (model.denoiser, weaker.denoiser))
+    return Guided(denoiser_of, (model.denoiser,) if weaker is None else (model.denoiser, weaker.denoiser))
 
 
 def scale(model: Model, sampling: Sampling) -> float:
-    """The guidance scale asked for, or the run's own; 1, which is none, where nothing guides.
+    """The guidance scale of a request, or the run's own; 1, which is no guidance, where there is nothing to guide by.
 
     Raises UsageError for a scale that the run cannot have.
     """
-    told = model.run.conditioning
+    conditioning = model.run.conditioning
     conditional = model.condition is not None
     if sampling.scale is None and sampling.guide is None:
-        return told.scale if conditional and not model.condition_never_dropped else 1.0
-    strength = told.scale if sampling.scale is None else sampling.scale
+        return conditioning.scale if conditional and not model.condition_never_dropped else 1.0
+    strength = conditioning.scale if sampling.scale is None else sampling.scale
     if sampling.guide is None and not conditional:
         raise UsageError(
             f"{model.folder} was trained without a condition, so it has no guidance scale; leave out --scale, guide it "
@@ -95,14 +96,14 @@ def interval(model: Model, sampling: Sampling) -> tuple[float, float]:
     return sampling.interval or model.run.conditioning.interval or ALWAYS
 
 
-def _wanted(model: Model, sampling: Sampling) -> ConditionOf:
+def _requested(model: Model, sampling: Sampling) -> ConditionOf:
     if model.condition is not None:
         return model.condition.requested(sampling)
     if sampling.label is not None or sampling.text is not None:
         flag = "--label" if sampling.text is None else "--text"
         also = "; or steer it by a classifier: --guidance classifier" if sampling.text is None else ""
         raise UsageError(
-            f"{model.folder} was trained without a condition, so {flag} asks in vain; train one with --condition "
+            f"{model.folder} was trained without a condition, so {flag} has no effect; train one with --condition "
             f"{'class' if sampling.text is None else 'text'}{also}."
         )
     return lambda indices: None
@@ -113,9 +114,9 @@ def _weaker(model: Model, folder: str) -> Model:
     weaker = open_model(Path(folder), device=model.device.type)
 
     def facts(of: Model) -> tuple[Any, ...]:
-        process, told = of.run.process, of.run.conditioning
+        process, conditioning = of.run.process, of.run.conditioning
         time = (process.schedule, process.timesteps, process.beta_low, process.beta_high)
-        return of.shape, time, told.condition, told.encoder, of.facts["classes"]
+        return of.shape, time, conditioning.condition, conditioning.encoder, of.facts["classes"]
 
     if facts(weaker) != facts(model):
         raise UsageError(
@@ -125,8 +126,8 @@ def _weaker(model: Model, folder: str) -> Model:
     return weaker
 
 
-def judge(model: Model, tick: OnStep = lambda step, steps: None) -> Classifier:
-    """The classifier of a run's images, which may have to be trained first."""
+def classifier_of(model: Model, tick: OnStep = lambda step, steps: None) -> Classifier:
+    """The classifier of a run's images; trains it where it is not in the cache."""
     train, test = (images(model, split) for split in ("train", "test"))
     if train.labels is None or len(train.classes) < 2:
         raise UsageError(f"the images of {model.folder} have no classes; leave out --guidance classifier.")
@@ -141,35 +142,35 @@ def _by_classifier(model: Model, sampling: Sampling) -> Guided:
         raise UsageError("--guidance classifier takes neither --guide nor --interval nor --rescale; leave these out.")
     if model.condition_never_dropped:
         raise UsageError(f"{model.folder} cannot draw without its condition; leave out --guidance classifier.")
-    reader = judge(model)
+    reader = classifier_of(model)
     label = None if sampling.label == "all" else class_index(sampling.label, reader.classes)
     strength = 1.0 if sampling.scale is None else sampling.scale
 
-    def towards(indices: Sequence[int]) -> Denoise:
+    def denoiser_of(indices: Sequence[int]) -> Denoise:
         labels = torch.tensor([i % len(reader.classes) if label is None else label for i in indices])
         return classifier_guidance(model.denoiser.given(None), lambda x0: reader.log_p(x0, labels).to(x0), strength)
 
-    return Guided(towards, (model.denoiser,))
+    return Guided(denoiser_of, (model.denoiser,))
 
 
 @dataclass
 class EvaluationCount:
-    """How many images a network was shown."""
+    """How many images some networks were evaluated on."""
 
     images: int = 0
 
 
 @contextmanager
-def counting(networks: Sequence[nn.Module]) -> Iterator[EvaluationCount]:
-    """Counts, inside, the images that denoisers are asked about."""
-    seen = EvaluationCount()
+def counting_evaluations(networks: Sequence[nn.Module]) -> Iterator[EvaluationCount]:
+    """Counts the images on which these networks are evaluated inside the block."""
+    count = EvaluationCount()
 
-    def count(_: nn.Module, args: tuple[Any, ...]) -> None:
-        seen.images += len(args[0])
+    def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
+        count.images += len(args[0])
 
-    hooks = [network.register_forward_pre_hook(count) for network in networks]
+    handles = [network.register_forward_pre_hook(hook) for network in networks]
     try:
-        yield seen
+        yield count
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in handles:
+            handle.remove()
