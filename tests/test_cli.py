@@ -202,20 +202,20 @@ def fail(error: BaseException) -> Callable[..., None]:
     ],
 )
 def test_failures_are_told(error: BaseException, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inkwash.commands.run", fail(error))
+    monkeypatch.setattr("inkwash.commands.recipes.Recipes.run", fail(error))
     done = inkwash("recipes")
     assert done.code == 1
     assert words in done.sentence
 
 
 def test_mistakes_of_our_own_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inkwash.commands.run", fail(RuntimeError("shapes cannot be multiplied")))
+    monkeypatch.setattr("inkwash.commands.recipes.Recipes.run", fail(RuntimeError("shapes cannot be multiplied")))
     with pytest.raises(RuntimeError, match="shapes"):
         inkwash("recipes")
 
 
 def test_ctrl_c_before_there_is_anything_to_save(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inkwash.commands.run", fail(KeyboardInterrupt()))
+    monkeypatch.setattr("inkwash.commands.recipes.Recipes.run", fail(KeyboardInterrupt()))
     done = inkwash("recipes")
     assert (done.code, done.sentence) == (1, "stopped.")
 
@@ -277,7 +277,7 @@ def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trains, draws three pictures, and a second time draws again."""
     real, few = recipes.find, {"steps": 2, "batch_size": 8}
     monkeypatch.setattr(recipes, "find", lambda name: replace(real(name), training=replace(real(name).training, **few)))
-    monkeypatch.setattr("inkwash.commands.making.Sampling", lambda n, steps: Sampling(n=n // 16, steps=steps // 20))
+    monkeypatch.setattr("inkwash.commands.demo.Sampling", lambda n, steps: Sampling(n=n // 16, steps=steps // 20))
     did("demo", "--out", tmp_path / "demo")
     made = {"last.safetensors", "best.safetensors", "samples.png", "denoising.gif", "forward.png"}
     assert {path.name for path in (tmp_path / "demo").iterdir()} == made

@@ -22,6 +22,7 @@ checked core nets
 networks
 settings
 recipes distributed view data
+progress
 denoise sample text
 train testing metrics
 runs
@@ -43,12 +44,13 @@ NEVER = {
     "metrics": {"nets", "text", "view", "train"},
     "train": {"view", "text"},
     "view": {"core", "recipes", "distributed", "settings"},
+    "progress": {"core", "recipes"},
     "report": {"runs", "train", "data", "core", "denoise", "sample"},
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "atomic", "signals", "quiet", "own", "choices", "checked", "settings", "recipes", "view", "cli",
-    "__main__", "__init__",
+    "errors", "atomic", "signals", "quiet", "own", "choices", "checked", "settings", "recipes", "view",
+    "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library
 

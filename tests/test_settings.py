@@ -62,21 +62,21 @@ WRONG: list[tuple[type, str, list[Any]]] = [
 )
 def test_out_of_range(kind: type, name: str, value: Any) -> None:
     """The sentence names the flag, what it should be, and what it was."""
-    with pytest.raises(UsageError, match=rf"^--{name.replace('_', '-')} should .*\(got .*\)\.$") as told:
+    with pytest.raises(UsageError, match=rf"^`{name}` should .*\(got .*\)\.$") as told:
         kind(**{name: value})
     assert repr(value) in str(told.value)
     assert "\n" not in str(told.value)
 
 
 def test_half_an_interval() -> None:
-    with pytest.raises(UsageError, match=r"^--interval takes two numbers, as in 0\.2,5 \(got \(1\.0,\)\)\.$"):
+    with pytest.raises(UsageError, match=r"^`interval` takes two numbers, as in 0\.2,5 \(got \(1\.0,\)\)\.$"):
         Sampling(interval=(1.0,))
 
 
 @pytest.mark.parametrize("kind", [Data, UNet, Conditioning, Process, Training, Sampling])
 def test_what_a_wrong_type_is_called(kind: type) -> None:
     for entry in fields(kind):
-        with pytest.raises(UsageError, match=f"^--{entry.name.replace('_', '-')} should be"):
+        with pytest.raises(UsageError, match=f"^`{entry.name}` should be"):
             kind(**{entry.name: object()})
 
 

@@ -30,10 +30,10 @@ class Checked:
                 _adapter(owner, entry.name).validate_python(value)
             except ValidationError as error:
                 if error.errors()[0]["type"] == "missing":
-                    raise UsageError(f"--{entry.name} takes two numbers, as in 0.2,5 (got {value!r}).") from None
+                    raise UsageError(f"`{entry.name}` takes two numbers, as in 0.2,5 (got {value!r}).") from None
                 wrong = error.errors()[0]["msg"].removeprefix("Input ").removeprefix("Tuple ")
                 wrong = wrong.partition(" after validation")[0]
-                raise UsageError(f"--{entry.name.replace('_', '-')} {wrong} (got {value!r}).") from None
+                raise UsageError(f"`{entry.name}` {wrong} (got {value!r}).") from None
 
 
 @cache

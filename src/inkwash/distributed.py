@@ -93,6 +93,11 @@ def unseen(world: int, command: str) -> InkwashError:
     )
 
 
+def is_main_process() -> bool:
+    """Whether this is the process that prints: of those that torchrun starts, only the first does."""
+    return environ.get("RANK", "0") == "0"
+
+
 def take_gpu() -> None:
     """Under torchrun: each process of a machine takes a GPU of its own, as far as there are so many."""
     if torch.cuda.is_available():

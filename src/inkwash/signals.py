@@ -1,10 +1,13 @@
-"""Other answers to Ctrl-C and the like, for a while."""
+"""What Ctrl-C and SIGTERM do while work is under way."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from types import FrameType
+
+from inkwash.errors import Stopped
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
@@ -21,3 +24,31 @@ def handling(handler: Handler, *numbers: int) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+@contextmanager
+def finishing_step(stop: Event) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM set `stop`, so that the step under way is finished; a second one interrupts it."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        sys.stderr.write("\nstopping after this step; once more to stop at once\n")
+
+    with handling(ask, signal.SIGINT, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM end the work with `Stopped`: for work whose finished parts are on disk."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with handling(interrupt, signal.SIGTERM):
+            yield
+    except KeyboardInterrupt:
+        raise Stopped("stopped; what was finished is kept.") from None

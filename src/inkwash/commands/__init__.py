@@ -1,46 +1,31 @@
-"""What the commands do and say: results on standard output, progress on standard error."""
+"""The commands, one file each: sample.py holds the class of `inkwash sample`, its arguments and its `run()`.
 
-from os import environ
+A file of this package is a command, unless its name begins with an underscore. Nothing else lists the commands.
+"""
 
-from inkwash import cli, recipes
-from inkwash.commands import making, measuring, showing
+from importlib import import_module
+from pkgutil import iter_modules
 
-Command = (
-    cli.Train | cli.Sample | cli.Evaluate | cli.Study | cli.Race | cli.Gallery | cli.Forward | cli.Info | cli.Recipes
-    | cli.Replay | cli.Import | cli.Demo
-)  # fmt: skip
+from inkwash.commands._base import Command, PresetCommand
+
+__all__ = ["Command", "PresetCommand", "all_commands", "find", "names"]
 
 
-def run(command: Command, resume_line: str) -> None:
-    """Does a command. `resume_line` is what to type to go on with an interrupted training."""
-    if "LOCAL_RANK" in environ:  # torchrun's
-        from inkwash.distributed import take_gpu
+def names() -> dict[str, str]:
+    """The module of each command by the command's name: import_.py is `import`, and `_` within is `-`."""
+    found = (module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    return {name.rstrip("_").replace("_", "-"): f"{__name__}.{name}" for name in found}
 
-        take_gpu()
-    match command:
-        case cli.Train():
-            making.train(command, resume_line)
-        case cli.Sample():
-            making.sample(command)
-        case cli.Evaluate():
-            measuring.evaluate(command, resume_line)
-        case cli.Study():
-            measuring.study(command, resume_line)
-        case cli.Race():
-            showing.race(command, resume_line)
-        case cli.Gallery():
-            showing.gallery(command)
-        case cli.Forward():
-            making.forward(command)
-        case cli.Info():
-            making.info(command)
-        case cli.Replay():
-            making.replay(command)
-        case cli.Import():
-            making.import_(command)
-        case cli.Recipes():
-            width = max(len(name) for name in recipes.names())
-            for name, recipe in recipes.names().items():
-                print(f"{name:{width}}  {recipes.summary(recipe)}")
-        case cli.Demo():
-            making.demo(command)
+
+def find(name: str) -> type[Command]:
+    """The command of that name, of which alone the file is imported. Raises KeyError where there is none."""
+    module = import_module(names()[name])
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
+    (command,) = (kind for kind in kinds if issubclass(kind, Command))
+    return command
+
+
+def all_commands() -> dict[str, type[Command]]:
+    """Every command, in the order of `inkwash --help`."""
+    found = {name: find(name) for name in names()}
+    return dict(sorted(found.items(), key=lambda pair: (pair[1].order, pair[0])))

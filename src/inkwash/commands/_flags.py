@@ -1,0 +1,57 @@
+"""Arguments as the command line writes them: library code says `batch_size`, a terminal shows --batch-size."""
+
+import re
+from ast import literal_eval
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
+
+import tyro
+
+from inkwash.settings import Run
+
+_ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]+))?`")  # `name` or `name=value`
+
+
+def in_flags(message: str, command: type) -> str:
+    """A message with the arguments in backticks that the command has, or training has, written as on the command line.
+
+    `name` becomes its flag, or a positional argument's metavar; `name=value` the flag with the value after it. Other
+    text in backticks stays.
+    """
+    flags = {**{name: flag for name, flag in _flags(Run) if flag.startswith("--")}, **dict(_flags(command))}
+
+    def written(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        if name not in flags:
+            return match[0]
+        if value in ("True", "False"):
+            return flags[name] if value == "True" else flags[name].replace("--", "--no-", 1)
+        return flags[name] if value is None else f"{flags[name]} {_value(value)}"
+
+    return _ARGUMENT.sub(written, message)
+
+
+def _value(code: str) -> str:
+    """A Python literal as a word of the command line; what is none stays, as FOLDER."""
+    try:
+        value = literal_eval(code)
+    except (ValueError, SyntaxError):
+        return code
+    word = str(value)
+    return f'"{word}"' if " " in word else word
+
+
+def _flags(kind: type) -> Iterator[tuple[str, str]]:
+    """The arguments that a dataclass makes, with their flags. Those of a part of it stand among its own."""
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if get_origin(hint) is ClassVar:
+            continue
+        inner, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        kinds = (kind for kind in (inner, *get_args(inner)) if isinstance(kind, type))  # also those of a union
+        if parts := [kind for kind in kinds if is_dataclass(kind)]:
+            yield from (pair for part in parts for pair in _flags(part))
+        elif tyro.conf.Suppress not in marks:
+            name = next((mark.name for mark in marks if getattr(mark, "name", None)), name)
+            metavar = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), name.upper())
+            yield name, metavar if tyro.conf.Positional in marks else f"--{name.replace('_', '-')}"

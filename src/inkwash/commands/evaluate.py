@@ -1,0 +1,64 @@
+"""inkwash evaluate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from inkwash.commands._base import Checkpoint, Command, DataDirOfRun, Device, Jobs, RunFolder
+from inkwash.errors import UsageError
+from inkwash.settings import Sampler, Scoring, Sweep
+
+
+@dataclass(frozen=True)
+class Evaluate(Command):
+    """Score a run's images against real ones: distances, fidelity, diversity, copies, losses, likelihood."""
+
+    order: ClassVar[int] = 30
+
+    folder: RunFolder
+    sampler: Sampler
+    scoring: Scoring
+    likelihood: int = 0
+    """Held-out images to also measure the likelihood of, in bits per dimension."""
+    out: Path | None = None
+    """Folder for the scores and figures; None takes RUN/evaluation."""
+    jobs: Jobs = None
+    checkpoint: Checkpoint = "last"
+    device: Device = "auto"
+    data_dir: DataDirOfRun = None
+
+    def run(self) -> None:
+        """Scores with a bar and prints the table."""
+        from inkwash.distributed import is_main_process
+        from inkwash.progress import bar, classifier_bar
+        from inkwash.signals import resumable
+        from inkwash.study.evaluate import cost, evaluation, lines
+        from inkwash.study.session import begin
+        from inkwash.study.subject import Trained
+
+        if self.likelihood < 0 or self.likelihood == 1:
+            raise UsageError(
+                f"--likelihood is a number of images, 2 or more for a standard error, or 0 (got {self.likelihood})."
+            )
+        subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir)
+        out = self.out or self.folder / "evaluation"
+        with classifier_bar() as on_step:
+            job = begin([subject], [_one_cell(self.sampler)], self.scoring, out, 2000, on_step)
+        with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
+            done = job.finish(self.jobs, shown.update)
+        if not is_main_process():
+            return
+        with resumable(), bar(cost(self.likelihood), "evaluations", scale=True) as shown:
+            found = evaluation(done, out, self.likelihood, shown.update)
+        for line in lines(found):
+            print(line)
+        for path in found.paths:
+            print(path)
+
+
+def _one_cell(sampler: Sampler) -> Sweep:
+    """The sweep whose only cell is drawn by the sampler."""
+    eta = () if sampler.eta is None else (sampler.eta,)
+    spacing = () if sampler.spacing is None else (sampler.spacing,)
+    scale = () if sampler.scale is None else (sampler.scale,)
+    return Sweep((sampler.steps,), (sampler.solver,), eta, spacing, (sampler.variance,), (sampler.limit,), scale=scale)

@@ -1,0 +1,39 @@
+"""inkwash gallery."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from inkwash.commands._base import Checkpoint, Command, DataDirOfRun, Device, RunFolder
+from inkwash.settings import Sampler
+
+
+@dataclass(frozen=True)
+class Gallery(Command):
+    """Draw what a report shows: ten images, a hundred, their denoising, the forward process and the losses."""
+
+    order: ClassVar[int] = 60
+
+    folder: RunFolder
+    sampler: Sampler
+    seed: int = 0
+    """Seed; the ten are the first of the hundred."""
+    out: Path | None = None
+    """Folder for the five files; None takes RUN/gallery."""
+    checkpoint: Checkpoint = "last"
+    device: Device = "auto"
+    data_dir: DataDirOfRun = None
+
+    def run(self) -> None:
+        """Draws with a bar and says where the five files are."""
+        from inkwash.progress import images_bar
+        from inkwash.runs.gallery import request, write_gallery
+        from inkwash.runs.model import open_model
+
+        model = open_model(self.folder, self.checkpoint, self.device)
+        sampling = request(self.sampler, self.seed)
+        with images_bar(sampling) as on_images:
+            out = self.out or self.folder / "gallery"
+            paths = write_gallery(model, sampling, out, self.data_dir, on_images)
+        for path in paths:
+            print(path)

@@ -1,0 +1,19 @@
+"""inkwash recipes."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from inkwash import recipes
+from inkwash.commands._base import Command
+
+
+@dataclass(frozen=True)
+class Recipes(Command):
+    """List the recipes, one line each."""
+
+    order: ClassVar[int] = 90
+
+    def run(self) -> None:
+        width = max(len(name) for name in recipes.names())
+        for name, recipe in recipes.names().items():
+            print(f"{name:{width}}  {recipes.summary(recipe)}")

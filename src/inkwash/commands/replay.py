@@ -1,0 +1,33 @@
+"""inkwash replay."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import tyro
+
+from inkwash.commands._base import Command
+
+
+@dataclass(frozen=True)
+class Replay(Command):
+    """Draw an artifact again from the provenance inside it, and compare the pixels."""
+
+    order: ClassVar[int] = 100
+
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """A file or folder that sample or forward wrote."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="{None}|PATH")] = None
+    """Where to, in the same form; None puts -replay into the name."""
+    moved: Annotated[Path | None, tyro.conf.arg(name="run")] = None
+    """Where the run is now, if it was moved."""
+
+    def run(self) -> None:
+        from inkwash.progress import images_bar
+        from inkwash.runs.artifacts import replay
+
+        file = self.file
+        beside = f"{file}-replay/" if file.is_dir() else str(file.with_name(f"{file.stem}-replay{file.suffix}"))
+        out = self.out or beside
+        replay(file, out, self.moved, walk=images_bar)
+        print(f"{out}: the same pixels as {file}")

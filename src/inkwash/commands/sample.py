@@ -1,0 +1,48 @@
+"""inkwash sample."""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import tyro
+
+from inkwash.commands._base import Checkpoint, Command, Device, RunFolder
+from inkwash.settings import Sampling
+
+
+@dataclass(frozen=True)
+class Sample(Command):
+    """Draw images from a run."""
+
+    order: ClassVar[int] = 20
+
+    folder: RunFolder
+    sampling: Sampling
+    out: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="PATH")] = ()
+    """Where to: .png, .gif, .webp, .mp4, .npz or a folder; may repeat. Without it RUN/samples.png."""
+    batch_size: int = 64
+    """Images at a time on a GPU, to suit its memory; a CPU takes its own number."""
+    checkpoint: Checkpoint = "last"
+    device: Device = "auto"
+
+    def run(self) -> None:
+        """Draws with a bar and says where the pictures are. Processes that torchrun started share the images."""
+        from inkwash.distributed import process_group
+        from inkwash.progress import classifier_bar, images_bar
+        from inkwash.runs.artifacts import write_samples
+        from inkwash.runs.guidance import classifier_of
+        from inkwash.runs.model import open_model
+
+        outs = self.out or (str(self.folder / "samples.png"),)
+        with process_group() as among:
+            model = open_model(self.folder, self.checkpoint, self.device)
+            if self.sampling.guidance == "classifier":
+                with classifier_bar() as on_step:
+                    classifier_of(model, on_step)
+            with images_bar(self.sampling) as on_images:
+                evaluations = write_samples(model, self.sampling, outs, self.batch_size, on_images, among=among)
+        if not among.is_main:
+            return
+        for out in outs:
+            print(out)
+        print(f"{self.sampling.n} images, {evaluations} network evaluations each", file=sys.stderr)

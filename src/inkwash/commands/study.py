@@ -1,0 +1,95 @@
+"""inkwash study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import tyro
+
+from inkwash.commands._base import RUNS, Checkpoint, Command, DataDirOfRun, Device, Jobs, notice
+from inkwash.commands.train import Train
+from inkwash.errors import UsageError
+from inkwash.settings import Run, Scoring, Sweep
+
+
+@dataclass(frozen=True)
+class Study(Command):
+    """Vary how images are drawn, measure what comes of it, and write a report that explains it."""
+
+    order: ClassVar[int] = 40
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN…")]
+    """Folders of runs of the same images."""
+    sweep: Sweep
+    scoring: Scoring
+    preset: Literal["quick", "lab06", "gaussian"] | None = None
+    """A study made ready, which trains the runs it needs: the lab's questions on digits or MNIST, or a self-test."""
+    out: Path | None = None
+    """Folder of the study; None makes it runs/study-NAMES."""
+    jobs: Jobs = None
+    checkpoint: Checkpoint = "last"
+    device: Device = "auto"
+    data_dir: DataDirOfRun = None
+
+    def run(self) -> None:
+        """Trains what a preset needs, measures all cells, and writes the report."""
+        from inkwash.distributed import is_main_process
+        from inkwash.progress import bar, classifier_bar
+        from inkwash.report.explain import story
+        from inkwash.report.write import write_report
+        from inkwash.signals import resumable
+        from inkwash.study.machine import machine_facts
+        from inkwash.study.presets import PRESETS
+        from inkwash.study.session import begin
+        from inkwash.study.subject import Exact, Subject, Trained
+
+        self._check_preset()
+        preset = None if self.preset is None else PRESETS[self.preset]()
+        folders = [RUNS / name for name in preset.runs] if preset else list(self.runs)
+        for train in _untrained(preset.runs, self.data_dir) if preset else ():
+            train.run()
+        subjects: list[Subject] = [
+            Trained(folder, self.checkpoint, self.device, self.data_dir) for folder in folders
+        ]  # fmt: skip
+        if preset and not preset.runs:
+            subjects = [Exact()]
+        sweeps = preset.sweeps if preset else (self.sweep,)
+        out = self.out or RUNS / f"study-{self.preset or '-'.join(folder.resolve().name for folder in folders)}"
+        with classifier_bar() as on_step:
+            job = begin(subjects, sweeps, self.scoring, out, preset.n if preset else 200, on_step)
+        count = len(job.cells)
+        notice(f"{count} cell{'s' * (count > 1)}, three draws of {job.measure.n} images in each, into {out}")
+        with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
+            done = job.finish(self.jobs, shown.update)
+        if not is_main_process():
+            return
+        told = story(done)
+        with bar(1 + 2 * len(done.axes), "figures") as shown:
+            paths = write_report(done, told, out, machine_facts(), lambda drawn, of: shown.update(drawn - shown.n))
+        for path in paths[:3]:
+            print(path)
+        for text in told.summary:
+            notice(text.en.replace("**", ""))
+
+    def _check_preset(self) -> None:
+        """Raises UsageError for arguments that the preset decides itself."""
+        if self.preset is not None and self.runs:
+            raise UsageError(f"--preset {self.preset} has its own runs; leave out {self.runs[0]}, or the preset.")
+        if self.preset is not None and self.sweep != Sweep():
+            raise UsageError(f"--preset {self.preset} has its own axes; leave out those flags, or the preset.")
+
+
+def _untrained(runs: Mapping[str, Run], data_dir: Path | None) -> list[Train]:
+    """The trainings of a preset's runs that are not there, or not at their end yet."""
+    from inkwash.runs.record import check_same, ended, stored
+
+    todo = []
+    for name, run in runs.items():
+        folder = RUNS / name
+        before = stored(folder)
+        if before is not None:
+            check_same(folder, before, run, f"move it away, or study it without --preset: inkwash study {folder}")
+        if before is None or not ended(folder):
+            todo.append(Train(run, folder, before is not None, data_dir))
+    return todo

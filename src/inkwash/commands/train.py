@@ -1,0 +1,107 @@
+"""inkwash train."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from inspect import cleandoc
+from pathlib import Path
+from threading import Event
+from typing import ClassVar, Self
+
+from inkwash import recipes
+from inkwash.commands._base import RUNS, DataDir, PresetCommand
+from inkwash.errors import Stopped, UsageError
+from inkwash.settings import Run
+
+
+@dataclass(frozen=True)
+class Train(PresetCommand):
+    """Train a recipe, or go on with a run."""
+
+    order: ClassVar[int] = 10
+    resume_flags: ClassVar[tuple[str, ...]] = ("--resume",)
+
+    settings: Run
+    out: Path | None = None
+    """Folder for the run; None makes it runs/RECIPE."""
+    resume: bool = False
+    """Go on with the run in --out from its last checkpoint."""
+    data_dir: DataDir = None
+
+    @classmethod
+    def presets(cls) -> Mapping[str, Self]:
+        return {name: cls(recipe()) for name, recipe in recipes.names().items()}
+
+    @classmethod
+    def preset(cls, name: str | None) -> Self:
+        if name is None:
+            raise UsageError(f"train needs a recipe: inkwash train RECIPE. They are {', '.join(recipes.names())}.")
+        return cls(recipes.find_or_folder(name))
+
+    def summary(self) -> str:
+        return recipes.summary(recipes.names()[self.settings.recipe])
+
+    def description(self) -> str:
+        return cleandoc(recipes.names()[self.settings.recipe].__doc__ or "")
+
+    @property
+    def folder(self) -> Path:
+        """Where the run goes."""
+        return self.out or RUNS / self.settings.recipe
+
+    def stored(self) -> Self | None:
+        if not self.resume:
+            return None
+        from inkwash.runs.record import stored
+
+        now, before = self.settings, stored(self.folder)
+        if before is None:
+            return None
+        if before.recipe != now.recipe:
+            raise UsageError(f"that run is of the recipe {before.recipe}, not {now.recipe}; choose another --out.")
+        source = now.data.source
+        if source != recipes.find(now.recipe).data.source:  # a folder of images, which may be another one
+            before = replace(before, data=replace(before.data, source=source))
+        return replace(self, settings=before)
+
+    def run(self) -> None:
+        """Trains with a bar; Ctrl-C ends at a checkpoint."""
+        from inkwash.progress import bar
+        from inkwash.runs.fit import fit
+        from inkwash.signals import finishing_step
+        from inkwash.train import Saved, Step
+
+        name, folder, stop = self.settings.recipe, self.folder, Event()
+        job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set)
+        if job.is_main:
+            channels, height, width = job.shape
+            print(
+                f"{name}: {job.images:,} images of {height}×{width}×{channels}, {job.parameters:,} parameters, "
+                f"{str(job.precision).removeprefix('torch.')} on {job.device.type}, into {folder}",
+                file=sys.stderr,
+            )
+        last: Step | None = None
+        shown = bar(self.settings.training.steps, "steps", not job.is_main)
+        with finishing_step(stop), closing(job.progress), shown:
+            shown.initial = shown.n = job.start
+            for event in job.progress:
+                match event:
+                    case Step():
+                        last, shown.total = event, event.steps
+                        speed = f"{event.images_per_second:,.0f} images/s"
+                        shown.set_postfix_str(f"loss {event.loss:.4f}, {speed}", refresh=False)
+                        shown.update(event.step - shown.n)
+                    case Saved():
+                        saved = event
+        if not job.is_main:
+            return
+        if last is not None and last.step < last.steps:
+            raise Stopped(f"stopped at step {last.step} of {last.steps}, and saved.")
+        if last is None:
+            print(f"{folder} was already trained to its end")
+        else:
+            took = timedelta(seconds=round(last.seconds))
+            print(f"{saved.path}: {saved.step:,} steps in {took}, held-out loss {saved.held_out:.4f}")
+        print(f"Draw from it with: inkwash sample {folder}")

@@ -1,0 +1,55 @@
+"""Progress bars on standard error, for whatever takes longer than half a second."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from inkwash.distributed import is_main_process
+from inkwash.settings import Sampling
+
+
+def bar(total: int, unit: str, disable: bool = False, scale: bool = False) -> "tqdm[NoReturn]":
+    """A bar with the counts and the time left; `scale` writes counts with k and M."""
+    count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
+    shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
+    return tqdm(
+        total=total, file=sys.stderr, disable=disable, dynamic_ncols=True, bar_format=shape, smoothing=0.05, delay=0.5,
+        unit_scale=scale,
+    )  # fmt: skip
+
+
+@contextmanager
+def images_bar(sampling: Sampling) -> Iterator[Callable[[int], None]]:
+    """A bar over the images of a request; yields what to call after each step of a batch, with the batch's size."""
+    done = 0
+
+    def on_images(images: int) -> None:
+        nonlocal done
+        done += images
+        shown.update(done // sampling.steps - shown.n)
+
+    with bar(sampling.n, "images", disable=not is_main_process()) as shown:
+        yield on_images
+
+
+@contextmanager
+def classifier_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar that appears once the classifier must be trained; yields what to call with each step and their number."""
+    shown = None
+
+    def on_step(step: int, steps: int) -> None:
+        nonlocal shown
+        if shown is None:
+            if is_main_process():
+                sys.stderr.write("training the classifier that images are compared by; it is kept for the next time\n")
+            shown = bar(steps, "steps", disable=not is_main_process())
+        shown.update(step - shown.n)
+
+    try:
+        yield on_step
+    finally:
+        if shown is not None:
+            shown.close()
