@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +15,14 @@ import pytest
 import torch
 
 from cli_runner import TINY, Command, Fuse, did, inkwash, refused
-from inkwash import __version__, recipes
+from inkwash import __version__, commands, recipes
 from inkwash.settings import Sampling
 from inkwash.train.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "sklearn", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
-COMMANDS = ("train", "sample", "evaluate", "study", "race", "gallery", "forward", "info", "recipes", "replay", "demo")
+COMMANDS = (
+    "train", "sample", "evaluate", "study", "race", "gallery", "forward", "info", "recipes", "replay", "import", "demo",
+)  # fmt: skip
 
 
 def process(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -58,9 +60,9 @@ def test_it_starts_without_torch(args: str, code: int) -> None:
 # ---- help
 
 
-def test_help_names_every_command() -> None:
+def test_help_names_every_command_in_order() -> None:
     told = did("--help").out
-    assert all(command in told for command in COMMANDS)
+    assert f"{{{','.join(COMMANDS)}}}" in "".join(told.split())
     assert did().out == told
     assert did("-h").out == told
 
@@ -178,6 +180,88 @@ def test_a_name_too_long(command: str, tmp_path: Path, monkeypatch: pytest.Monke
     done = inkwash(*command.split(), "a" * 300)
     assert done.code == 1
     assert "File name too long" in done.sentence
+
+
+# ---- a command from outside
+
+OUTSIDE = """
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+import tyro
+from inkwash.commands import Command
+from inkwash.errors import UsageError
+from inkwash.settings import Sampling
+
+@dataclass(frozen=True)
+class Refuse(Command):
+    "Refuse with any message."
+    order: ClassVar[int] = 35
+    message: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SENTENCE")]
+    sampling: Sampling
+    times_told: int = 1
+    as_it_is: bool = False
+
+    def run(self) -> None:
+        if self.as_it_is:
+            print(self.message)
+        else:
+            raise UsageError(" ".join([self.message] * self.times_told))
+"""
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with one more command, which is one file."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "print_.py").write_text(OUTSIDE)
+    (folder / "refuse_all.py").write_text(OUTSIDE)
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(folder)])
+    yield folder
+    for module in ("print_", "refuse_all"):
+        sys.modules.pop(f"inkwash.commands.{module}", None)
+
+
+def test_a_command_is_one_file(outside: Path) -> None:
+    """Its name is the file's, its place the order that it states, its help the class's."""
+    expected = [*COMMANDS[:3], "print", "refuse-all", *COMMANDS[3:]]
+    overview = did("--help").out
+    assert f"{{{','.join(expected)}}}" in "".join(overview.split())
+    assert "Refuse with any message." in overview
+    assert "--times-told INT" in did("refuse-all", "--help").out
+    assert did("print", "hello", "--as-it-is").out == "hello\n"
+    assert refused("refuse-all", "no.", "--times-told", 2) == "no. no."
+    assert refused("refuse-al") == (
+        f"there is no command 'refuse-al'. Did you mean refuse-all? The commands are {', '.join(expected)}."
+    )
+    assert "refuse-all" in did("--tyro-print-completion", "zsh").out
+
+
+def test_a_file_without_a_command(outside: Path) -> None:
+    (outside / "print_.py").write_text("from inkwash.commands import Command\n")
+    with pytest.raises(TypeError, match=r"print_ holds 0 commands; it must hold one class that derives from Command"):
+        inkwash("print", "hello")
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("`times_told` is too small", "--times-told is too small"),
+        ("give `message`", "give SENTENCE"),
+        ("`n` and `batch_size`, of a part and of training", "--n and --batch-size, of a part and of training"),
+        ("`folder` and `nothing_of_ours` are no flags here", "`folder` and `nothing_of_ours` are no flags here"),
+        ("run `inkwash refuse`, or `n + 1`", "run `inkwash refuse`, or `n + 1`"),
+        ("take `solver='heun'`", "take --solver heun"),
+        ("take `text='a red fox'`", 'take --text "a red fox"'),
+        ("take `scale=2.5` and `steps=5`", "take --scale 2.5 and --steps 5"),
+        ("take `guide=FOLDER`", "take --guide FOLDER"),
+        ("take `as_it_is=True`", "take --as-it-is"),
+        ("leave out `as_it_is=False`", "leave out --no-as-it-is"),
+        ("a `recipe` and a `kind` are not to be given", "a `recipe` and a `kind` are not to be given"),
+    ],
+)
+def test_arguments_are_shown_as_flags(message: str, words: str, outside: Path) -> None:
+    assert refused("refuse-all", message) == words
 
 
 # ---- what goes wrong on the way

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from cli_runner import TINY, Command, did, inkwash, refused
+from inkwash import recipes
 from inkwash.train.checkpoint import BEST, LAST, facts, load
 
 SMALL = (*TINY, "--steps", 2, "--mults", 1, "--attention", "--heads", 1, "--patch", 1)
@@ -240,6 +241,17 @@ def test_a_resumed_run_needs_no_flags_again(tmp_path: Path) -> None:
     did("train", "digits", "--steps", 3, "--out", tmp_path / "run", "--resume")
     about = facts(tmp_path / "run" / LAST)
     assert (about["step"], about["run"]["training"]["lr"]) == (3, 0.01)
+
+
+def test_a_flag_that_says_what_the_recipe_says(tmp_path: Path) -> None:
+    """It was given, though it changes nothing of the recipe: the run was begun otherwise."""
+    out, recipe = tmp_path / "run", recipes.find("digits").training.lr
+    did("train", "digits", *TINY, "--lr", 0.01, "--steps", 2, "--out", out)
+    said = refused("train", "digits", "--resume", "--lr", recipe, "--steps", 3, "--out", out)
+    assert f"(lr: 0.01 then, {recipe} now)" in said
+    assert "already holds a run" in refused("train", "digits", "--resume", "--no-resume", "--out", out)
+    did("train", "digits", "--resume", "--lr", 0.01, "--steps", 3, f"--out={out}")
+    assert facts(out / LAST)["step"] == 3
 
 
 def test_out_that_is_a_file(tmp_path: Path) -> None:

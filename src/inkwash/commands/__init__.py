@@ -20,9 +20,13 @@ def names() -> dict[str, str]:
 def find(name: str) -> type[Command]:
     """The command of that name, of which alone the file is imported. Raises KeyError where there is none."""
     module = import_module(names()[name])
-    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
-    (command,) = (kind for kind in kinds if issubclass(kind, Command))
-    return command
+    own = (each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__)
+    found = [kind for kind in own if issubclass(kind, Command)]
+    if len(found) != 1:
+        raise TypeError(
+            f"{module.__name__} holds {len(found)} commands; it must hold one class that derives from Command"
+        )
+    return found[0]
 
 
 def all_commands() -> dict[str, type[Command]]:
