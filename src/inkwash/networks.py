@@ -68,7 +68,7 @@ class UNet(Checked):
         levels = len(self.mults)
         if any(level >= levels for level in self.attention):
             raise UsageError(
-                f"attention at {self.attention} asks for levels that are not there; --mults makes {levels} "
+                f"attention at {self.attention} asks for levels that are not there; `mults` makes {levels} "
                 f"of them, counted 0 to {levels - 1}."
             )
         return nets.UNet(
@@ -95,7 +95,7 @@ class TenChannelUNet(Checked):
                 f"{time} one); {_OTHER}."
             )
         if inputs.vector or inputs.tokens or inputs.concat:
-            raise UsageError(f"the report's network takes no condition; leave out --condition, or {_OTHER}.")
+            raise UsageError(f"the report's network takes no condition; leave out `condition`, or {_OTHER}.")
         return nets.TenChannelUNet(inputs.image_channels, inputs.num_timesteps)
 
 
@@ -134,7 +134,7 @@ class AbarankabUNet(Checked):
         if self.norm == "in" and min(inputs.height, inputs.width) + 2 * self.initial_pad <= 2 ** (
             len(self.channel_mults) - 1
         ):
-            raise UsageError("--norm in needs more than a pixel at the lowest level; take fewer --channel-mults.")
+            raise UsageError("`norm='in'` needs more than a pixel at the lowest level; take fewer `channel_mults`.")
         facts = {name: value for name, value in vars(self).items() if name != "kind"}
         facts["time_emb_scale"] *= inputs.time_scale
         return nets.AbarankabUNet(inputs.image_channels, num_classes=inputs.vector, **facts)
@@ -155,13 +155,13 @@ class Cs231nUNet(Checked):
         from inkwash import nets
 
         if not inputs.vector:
-            raise UsageError("CS231n's network draws what it is told; add --condition text, or class.")
+            raise UsageError("CS231n's network draws what it is told; add `condition='text'`, or class.")
         multiple = 2 ** len(self.dim_mults)
         if inputs.num_timesteps is None or inputs.height % multiple or inputs.width % multiple:
             time = "continuous" if inputs.num_timesteps is None else "discrete"
             raise UsageError(
                 f"CS231n's network takes a discrete schedule and sides that are multiples of {multiple} (got a {time} "
-                f"one and {inputs.height}×{inputs.width}); choose another --schedule, --size or fewer --dim-mults."
+                f"one and {inputs.height}×{inputs.width}); choose another `schedule`, `size` or fewer `dim_mults`."
             )
         return nets.Cs231nUNet(self.dim, inputs.vector, self.dim_mults, inputs.image_channels)
 

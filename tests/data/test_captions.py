@@ -110,7 +110,7 @@ def test_images_without_a_caption_are_refused_or_skipped(boats: Path, in_memory_
     with pytest.raises(UsageError) as caught:
         folder(boats, in_memory_bytes=in_memory_bytes)
     assert "2 of the 4 files beside have no caption there: 1.png, 2.png." in str(caught.value)
-    assert "--unreadable skip" in str(caught.value)
+    assert "`unreadable='skip'`" in str(caught.value)
     (boats / "3.png").write_text("damaged")
     source = folder(boats, unreadable="skip", in_memory_bytes=in_memory_bytes)
     assert source.captions == (("a",),)

@@ -104,7 +104,7 @@ def test_unreadable_files_are_refused_or_skipped(zoo: Path, in_memory_bytes: int
         folder(zoo, size=16, in_memory_bytes=in_memory_bytes)
     assert "1 of the 12 files" in str(caught.value)
     assert "dogs/notes.txt (not an image that Pillow reads)" in str(caught.value)
-    assert "--unreadable skip" in str(caught.value)
+    assert "`unreadable='skip'`" in str(caught.value)
 
     draw(zoo / "cats" / "half.png", 64, 64)  # its header is whole
     half = (zoo / "cats" / "half.png").read_bytes()
@@ -123,7 +123,7 @@ def test_damage_that_only_decoding_finds(zoo: Path) -> None:
     with pytest.raises(UsageError, match=r"cats/half\.png"):
         folder(zoo, size=16)
     source = folder(zoo, size=16, in_memory_bytes=0)
-    with pytest.raises(InkwashError, match=r"cats/half\.png cannot be read .*--unreadable skip"):
+    with pytest.raises(InkwashError, match=r"cats/half\.png cannot be read .*`unreadable='skip'`"):
         source.take(torch.arange(len(source)))
 
 
@@ -146,7 +146,7 @@ def test_different_sizes_need_a_size(zoo: Path) -> None:
     with pytest.raises(UsageError) as caught:
         folder(zoo)
     assert "cats/grey.bmp is 16×16 pixels, cats/indoors/0.jpg is 25×40" in str(caught.value)
-    assert "--size" in str(caught.value)
+    assert "`size=32`" in str(caught.value)
 
 
 def test_images_beside_classes(zoo: Path) -> None:

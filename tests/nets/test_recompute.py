@@ -56,5 +56,7 @@ def test_values_and_gradients_are_the_same_bits_and_less_is_kept(name: str) -> N
 
 
 def test_a_network_without_blocks_is_refused() -> None:
-    with pytest.raises(UsageError, match="TenChannelUNet has no blocks that could be computed again; leave out --rec"):
+    with pytest.raises(
+        UsageError, match="TenChannelUNet has no blocks that could be computed again; leave out `recompute`"
+    ):
         recompute(TenChannelUNet(1, 10))

@@ -299,14 +299,14 @@ def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("args", "words"),
     [
         ((), "a race needs recipes: inkwash race RECIPE"),
-        (("digits",), "a race needs an end: --minutes 10, or --until frechet=0.8"),
+        (("digits",), "a race needs an end: --minutes, or --until a score such as frechet=0.8"),
         (("digits", "digits", "--minutes", 1), "each recipe races once; got digits, digits."),
         (("digts", "--minutes", 1), "there is no recipe 'digts'. Did you mean digits?"),
         (("digits", "--minutes", 0), "--minutes should be greater than 0 (got 0.0)."),
         (("digits", "--minutes", 1, "--every", -3), "--every should be greater than 0 (got -3.0)."),
         (("digits", "--until", "beauty=1"), "there is no score 'beauty' to race for. They are frechet, kernel"),
         (("digits", "--until", "covrage=1"), "Did you mean coverage?"),
-        (("digits", "--until", "frechet"), "--until takes a score and a number, as in --until frechet=0.8"),
+        (("digits", "--until", "frechet"), "--until takes a score and a number, such as frechet=0.8 (got 'frechet')."),
         (("digits", "--until", "frechet=nan"), "--until takes a score and a number"),
         (("digits", "--until", "frechet=0"), "--until frechet is above 0 (got 0)."),
         (("digits", "--until", "recall=1.5"), "--until recall is above 0 and at most 1 (got 1.5)."),
@@ -341,7 +341,7 @@ def test_refusals(
 def test_a_race_begun_otherwise(raced: Race) -> None:
     def began(**changes: Any) -> None:
         given = {"sampler": Sampler(steps=2), "scoring": Scoring(n=N), **changes}
-        begin((SMALL, LARGE), Terms(HARD, None, OFTEN), folder=raced.folder, device="cpu", **given)
+        begin((SMALL, LARGE), Terms(HARD, None, OFTEN), out=raced.folder, device="cpu", **given)
 
     began()
     for changes, words in (
@@ -352,7 +352,7 @@ def test_a_race_begun_otherwise(raced: Race) -> None:
         with pytest.raises(UsageError, match=words):
             began(**changes)
     other = replace(SMALL, training=replace(SMALL.training, lr=0.5))
-    with pytest.raises(UsageError, match=r"begun with other settings \(lr: .*\); choose another --out"):
+    with pytest.raises(UsageError, match=r"begun with other settings \(lr: .*\); choose another `out`"):
         made(raced.folder, other)
 
 

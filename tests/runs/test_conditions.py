@@ -74,7 +74,7 @@ def test_what_is_wanted_is_a_function_of_the_image_alone() -> None:
 
 
 def test_classes_know_no_text() -> None:
-    with pytest.raises(UsageError, match=r"knows classes, not text; ask with --label for one of T-shirt, Trouser, "):
+    with pytest.raises(UsageError, match=r"knows classes, not text; ask with `label` for one of T-shirt, Trouser, "):
         ByClass(CLASSES).requested(Sampling(text="a boot"))
 
 
@@ -84,7 +84,7 @@ def test_images_show_their_labels_at_every_step() -> None:
     chosen = torch.tensor([5, 0, 1499, 5])
     for step in (0, 1, 10**6):
         assert torch.equal(shown(chosen, step), source.labels[chosen])
-    with pytest.raises(UsageError, match="pictures has no labels; leave out --condition class"):
+    with pytest.raises(UsageError, match="pictures has no labels; leave out `condition='class'`"):
         ByClass(CLASSES).shown(pictures())
 
 
@@ -158,7 +158,7 @@ def test_all_wordings_get_their_turn_and_equally_often() -> None:
 
 
 def test_images_without_captions() -> None:
-    with pytest.raises(UsageError, match=r"pictures has no captions; leave out --condition text, or put a captions"):
+    with pytest.raises(UsageError, match=r"pictures has no captions; leave out `condition='text'`, or put a captions"):
         ByText("joint").shown(pictures())
 
 
@@ -168,7 +168,7 @@ def test_a_text_is_wanted_of_every_image() -> None:
     assert torch.equal(wanted(range(5)), Joint()(["a red fox"]).expand(5, -1, -1))
     assert wanted([3]).shape[0] == 1
     assert kind.requested(Sampling())(range(5)) is None
-    with pytest.raises(UsageError, match=r'knows text, not classes; ask with --text "what to draw"'):
+    with pytest.raises(UsageError, match="knows text, not classes; ask with `text='what to draw'`"):
         kind.requested(Sampling(label="3"))
     for blank in ("", "  \n", "…"):
         with pytest.raises(UsageError, match="Say in words what the image shows"):

@@ -97,7 +97,7 @@ def test_what_engines_need(trained: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(UsageError, match=r"needs a C\+\+ compiler, such as g\+\+; install one, or leave it out"):
         computed_by(model, "compiled")
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    with pytest.raises(UsageError, match=r"--engine onnx needs the package onnxruntime; install inkwash\[onnx\]"):
+    with pytest.raises(UsageError, match=r"`engine='onnx'` needs the package onnxruntime; install inkwash\[onnx\]"):
         computed_by(model, "onnx")
 
 

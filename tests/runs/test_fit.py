@@ -257,7 +257,7 @@ def test_a_flag_that_says_what_the_recipe_says(tmp_path: Path) -> None:
 def test_out_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     said = refused("train", "digits", "--out", tmp_path / "file")
-    assert said == f"--out {tmp_path}/file is a file; a run is a folder. Choose another --out."
+    assert said == f"{tmp_path}/file is a file, and a run is a folder; choose another --out."
     done = inkwash("train", "digits", *TINY, "--out", tmp_path / "file" / "run")
     assert done.code == 1
     assert "could not be written: Not a directory. Nothing was changed." in done.sentence

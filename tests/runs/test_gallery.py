@@ -107,7 +107,9 @@ def test_a_run_without_losses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     run = tmp_path / "run"
     inkwash("train", "digits", *TINY, "--steps", 20, "--lr", 1e30, "--clip", "None", "--out", run)
     said = refused("gallery", run)
-    assert f"{run} has no losses to show yet, as it was trained for 0 steps; train it first: inkwash train" in said
+    assert (
+        f"{run} has no losses to show yet, as it was trained for 0 steps; train it further first: `inkwash tr" in said
+    )
     assert not (run / "gallery").exists()
 
 

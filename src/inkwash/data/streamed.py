@@ -75,7 +75,7 @@ class Streamed:
             return self.decode(file)
         except UnreadableError as error:
             raise InkwashError(
-                f"{file} cannot be read ({error}). Remove it, or leave such files out with --unreadable skip."
+                f"{file} cannot be read ({error}). Remove it, or leave such files out with `unreadable='skip'`."
             ) from error
 
     def decode(self, file: Path) -> NDArray[np.uint8]:

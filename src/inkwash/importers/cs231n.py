@@ -93,14 +93,14 @@ def read_course_checkpoint(path: Path) -> CourseModel:
 
 def import_cs231n(
     file: Path,
-    folder: Path,
+    out: Path,
     encoder: str = "clip",
     size: int = 32,
     timesteps: int | None = None,
     schedule: ScheduleName | None = None,
     objective: ObjectiveName | None = None,
 ) -> Run:
-    """Makes a run of the course's checkpoint in `folder`, and says what it is.
+    """Makes a run of the course's checkpoint in `out`, and says what it is.
 
     `encoder` is what the course read texts with, or another of the same width; the rest as in `CourseModel.process`.
     Raises what these raise, and UsageError where the encoder's vectors are not of the checkpoint's width.
@@ -119,21 +119,21 @@ def import_cs231n(
     width = 0 if told is None else told.embedder().vector
     if width != model.condition_dim:
         raise UsageError(
-            f"{file} was trained on text vectors of {model.condition_dim} numbers, and --encoder {encoder} gives "
+            f"{file} was trained on text vectors of {model.condition_dim} numbers, and `encoder={encoder!r}` gives "
             f"{width}; name the encoder that it was trained with (the course's is clip)."
         )
     denoiser = build.denoiser(run, (model.channels, size, size), torch.float32, told)
-    save_course_run(model, run, denoiser, size, folder)
+    save_course_run(model, run, denoiser, size, out)
     return run
 
 
-def save_course_run(model: CourseModel, run: Run, denoiser: Denoiser, side: int, folder: Path) -> None:
+def save_course_run(model: CourseModel, run: Run, denoiser: Denoiser, side: int, out: Path) -> None:
     """Writes the checkpoint of a run with the model's weights in `denoiser`, which is built from `run`.
 
-    Raises UsageError where the folder holds a run, or where the denoiser's network is another.
+    Raises UsageError where `out` holds a run, or where the denoiser's network is another.
     """
-    if (folder / LAST).exists():
-        raise UsageError(f"{folder} already holds a run; choose another --out.")
+    if (out / LAST).exists():
+        raise UsageError(f"{out} already holds a run; choose another `out`.")
     networks = [module for module in denoiser.modules() if isinstance(module, Cs231nUNet)]
     try:
         (network,) = networks
@@ -148,7 +148,7 @@ def save_course_run(model: CourseModel, run: Run, denoiser: Denoiser, side: int,
         "fingerprint": "of CS231n", "precision": "float32", "data_dir": None, "images_seen": 0,
         "step": model.step, "steps": model.step, "seconds": 0.0, "history": [], "held_out": [], "best": None,
     }  # fmt: skip
-    save(folder / LAST, Checkpoint({"ema": denoiser.state_dict()}, facts))  # what is drawn from; it is not trained on
+    save(out / LAST, Checkpoint({"ema": denoiser.state_dict()}, facts))  # what is drawn from; it is not trained on
 
 
 def _loaded(path: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def recompute(net: nn.Module) -> int:
     """
     blocks = [module for module in net.modules() if isinstance(module, _BLOCKS)]
     if not blocks:
-        raise UsageError(f"{type(net).__name__} has no blocks that could be computed again; leave out --recompute.")
+        raise UsageError(f"{type(net).__name__} has no blocks that could be computed again; leave out `recompute`.")
     for block in blocks:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
     return len(blocks)

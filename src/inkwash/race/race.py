@@ -122,12 +122,12 @@ def begin(
     terms: Terms,
     sampler: Sampler,
     scoring: Scoring,
-    folder: Path,
+    out: Path,
     data_dir: Path | None = None,
     device: str = "auto",
     tick: OnStep = lambda step, steps: None,
 ) -> Race:
-    """Makes a race ready in `folder`, or one that was begun there; `tick` is called while features are trained.
+    """Makes a race ready in `out`, or one that was begun there; `tick` is called while features are trained.
 
     Raises UsageError, before anything is computed, for recipes of different images, terms without an end, an n
     that the data set does not allow, and a folder of something else.
@@ -137,9 +137,9 @@ def begin(
     raced = [replace(run, training=replace(run.training, **told)) for run in runs]
     subjects = [Untrained(run, data_dir) for run in raced]
     _check_images(subjects)
-    check_out(folder / PICTURE)
+    check_out(out / PICTURE)
     sampling = Sampling(**vars(sampler), n=1, seed=scoring.seed)
-    racers = tuple(_racer(subject, sampling, folder / subject.name) for subject in subjects)
+    racers = tuple(_racer(subject, sampling, out / subject.name) for subject in subjects)
     for racer in racers:
         _check_folder(racer)
     measure = ready(Measure(subjects[0], scoring), DEFAULT_N, tick)
@@ -151,17 +151,19 @@ def begin(
     for racer in racers:
         if racer.about() is None:  # from here on the folder of its run is the race's
             racer.keep(about, [])
-    return Race(racers, rules, terms, folder)
+    return Race(racers, rules, terms, out)
 
 
 def _check(runs: Sequence[Run], terms: Terms) -> None:
     names = [run.recipe for run in runs]
     if not names:
-        raise UsageError("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")
+        raise UsageError("a race needs recipes to train (got none).")
     if len(set(names)) < len(names):
         raise UsageError(f"each recipe races once; got {', '.join(names)}.")
     if terms.until is None and terms.minutes is None:
-        raise UsageError("a race needs an end: --minutes 10, or --until frechet=0.8, or whichever is first of both.")
+        raise UsageError(
+            "a race needs an end: `minutes`, or `until` a score such as frechet=0.8, or whichever is first of both."
+        )
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UsageError("a race is run by one process, for its seconds to be comparable; start it without torchrun.")
 
@@ -187,7 +189,7 @@ def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
     if determinant(model.denoiser.prediction, start) == 0:
         raise UsageError(
             f"{subject.name} predicts {subject.run.process.prediction}, which says nothing of the image at pure noise, "
-            f"where {build.spacing(sampling)} spacing begins on its schedule; take --spacing leading."
+            f"where {build.spacing(sampling)} spacing begins on its schedule; take `spacing='leading'`."
         )
     parameters = sum(parameter.numel() for parameter in model.denoiser.parameters())
     return Racer(subject.run, folder, parameters, operations(model, start))
@@ -203,16 +205,16 @@ def operations(model: Model, level: Level) -> int:
 
 def _check_folder(racer: Racer) -> None:
     if racer.folder.exists() and not racer.folder.is_dir():
-        raise UsageError(f"{racer.folder} is a file, and the race would train there; choose another --out.")
+        raise UsageError(f"{racer.folder} is a file, and the race would train there; choose another `out`.")
     before, points = stored(racer.folder), racer.points()
     if before is not None and racer.about() is None:
-        raise UsageError(f"{racer.folder} is a run that no race has begun; choose another --out.")
+        raise UsageError(f"{racer.folder} is a run that no race has begun; choose another `out`.")
     if before is not None:
-        check_same(racer.folder, before, racer.run, "choose another --out")
+        check_same(racer.folder, before, racer.run, "choose another `out`")
     if points and points[-1].step > (racer.trained() or {"step": -1})["step"]:
         raise UsageError(
             f"{racer.path} tells of {points[-1].step} steps that the run beside it no longer has; "
-            "move both away, or choose another --out."
+            "move both away, or choose another `out`."
         )
 
 
@@ -235,4 +237,4 @@ def _check_same(racer: Racer, about: dict[str, Any]) -> None:
     for name, now in about.items():
         if before.get(name) != now:
             then = f"{name}: {before.get(name)} then, {now} now"
-            raise UsageError(f"the race in {racer.folder.parent} was begun otherwise ({then}); choose another --out.")
+            raise UsageError(f"the race in {racer.folder.parent} was begun otherwise ({then}); choose another `out`.")

@@ -128,7 +128,7 @@ class Racer:
         except (ValueError, KeyError, TypeError):
             raise UsageError(
                 f"{self.path} is in the way: a race keeps its points there, and these are none; "
-                "move it away, or choose another --out."
+                "move it away, or choose another `out`."
             ) from None
         return dict(held)
 

@@ -31,14 +31,14 @@ class Target:
         except ValueError:
             value = math.nan
         if not equals or not math.isfinite(value):
-            raise UsageError(f"--until takes a score and a number, as in --until frechet=0.8 (got {words!r}).")
+            raise UsageError(f"`until` takes a score and a number, such as frechet=0.8 (got {words!r}).")
         if score not in BETTER:
             near = get_close_matches(score, BETTER, n=1)
             guess = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(f"there is no score {score!r} to race for.{guess} They are {', '.join(BETTER)}.")
         if value <= 0 or (BETTER[score] == "↑" and value > 1):
             most = " and at most 1" if BETTER[score] == "↑" else ""
-            raise UsageError(f"--until {score} is above 0{most} (got {value:g}).")
+            raise UsageError(f"`until` {score} is above 0{most} (got {value:g}).")
         return cls(score, value)
 
     def reached(self, scores: Scored) -> bool:

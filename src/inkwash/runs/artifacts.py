@@ -105,7 +105,7 @@ def write_schedules(timesteps: int, out: Path) -> None:
 
 def _check_png(out: Path) -> None:
     if needs_frames(out) or out.suffix.lower() != ".png":
-        raise UsageError(f"the forward process is drawn as a PNG; give --out a name ending in .png (got {out}).")
+        raise UsageError(f"the forward process is drawn as a PNG; give `out` a name ending in .png (got {out}).")
     check_out(out)
 
 
@@ -135,9 +135,9 @@ def replay(
     check_out(out)
     made = FOLDER if file.is_dir() else form(file)
     if form(out) != made:
-        raise UsageError(f"{file} is drawn again as {made or 'a folder'}, to compare pixels; give such an --out.")
+        raise UsageError(f"{file} is drawn again as {made or 'a folder'}, to compare pixels; give such an `out`.")
     if Path(out).resolve() == file.resolve():
-        raise UsageError(f"{out} is the file to compare with; give another --out.")
+        raise UsageError(f"{out} is the file to compare with; give another `out`.")
     if about.get("command") not in ("sample", "forward", "schedules"):
         raise UsageError(f"{file} does not say how it was made; it was not written by sample or forward.")
     if "index" in about:
@@ -172,12 +172,12 @@ def _replay_samples(
         device, batch_size = str(about["device"]), int(about["batch_size"])
         columns = None if about.get("columns") is None else int(about["columns"])
     if not folder.is_dir():
-        raise UsageError(f"the run {folder} that made {file} is not there; say where it is with --run.")
+        raise UsageError(f"the run {folder} that made {file} is not there; say where it is with `run`.")
     model = open_model(folder, which, device if device in machine.devices() else "auto", precision)
     if model.digest != sha256:
         raise UsageError(
             f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "
-            f"{model.digest[:12]}: it was trained further or anew. Give --run a copy of the old one."
+            f"{model.digest[:12]}: it was trained further or anew. Give `run` a copy of the old one."
         )
     if sampling.guide is not None and not (Path(sampling.guide) / LAST).is_file():
         raise UsageError(f"the run {sampling.guide} that guided {file} is not there; put it back.")

@@ -55,7 +55,7 @@ def draw(
     plan or solver that the model cannot have, and InkwashError where another of the processes ends.
     """
     if batch_size < 1:
-        raise UsageError(f"--batch-size must be at least 1 (got {batch_size}).")
+        raise UsageError(f"`batch_size` must be at least 1 (got {batch_size}).")
     model = computed_by(model, sampling.engine)
     solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
     denoiser_of, networks = guided(model, sampling, asked)

@@ -36,11 +36,11 @@ class Fit:
     progress: Generator[Progress, None, None]
 
 
-def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
+def fit(run: Run, out: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
     """Makes a training ready. Raises UsageError or InkwashError before anything is written."""
     run = resolved(run)
-    before = stored(folder)
-    _check_folder(run, before, folder, resume)
+    before = stored(out)
+    _check_folder(run, before, out, resume)
     accelerator = _accelerator(run.training.device)
     mesh = _mesh(accelerator) if run.training.shard else None
     source, held_out = _sources(run, data_dir, accelerator)
@@ -58,25 +58,23 @@ def fit(run: Run, folder: Path, data_dir: Path | None, resume: bool, stop: Calla
         **({} if told is None else {"encoder": told.digest}),
     }  # fmt: skip
     if before is not None:
-        saved = load(folder / LAST)
+        saved = load(out / LAST)
         if saved.facts["fingerprint"] != source.fingerprint:
-            raise UsageError(
-                f"{folder} was trained on other images than {run.data.source} holds now; choose a new --out."
-            )
+            raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
         if saved.facts.get("encoder") not in (None, about.get("encoder")):
             raise UsageError(
-                f"{folder} was begun with texts read by another {run.conditioning.encoder} than is there now; put the "
-                "old one back, or choose a new --out."
+                f"{out} was begun with texts read by another {run.conditioning.encoder} than is there now; put the "
+                "old one back, or choose a new `out`."
             )
         state.restore(saved)
     if accelerator.is_main_process:
-        sweep(folder)
+        sweep(out)
     batches = Batches(
         source, run.training.batch_size, run.training.seed, run.data.flip, accelerator.device,
         accelerator.process_index, accelerator.num_processes, None if told is None else told.shown(source),
     )  # fmt: skip
     kept = _kept(held_out, told, accelerator.device)
-    progress = train(state, build.objective(run), batches, kept, run.training, folder, about, accelerator, stop)
+    progress = train(state, build.objective(run), batches, kept, run.training, out, about, accelerator, stop)
     count = sum(parameter.numel() for parameter in denoiser.parameters())
     return Fit(
         len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
@@ -93,18 +91,18 @@ def _kept(held_out: Source, told: ConditionKind | None, device: torch.device) ->
 
 def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out {folder} is a file; a run is a folder. Choose another --out.")
+        raise UsageError(f"{folder} is a file, and a run is a folder; choose another `out`.")
     if is_folder(run.data.source) and folder.resolve().is_relative_to(Path(run.data.source).expanduser().resolve()):
-        raise UsageError(f"{folder} lies among the images of {run.data.source}; choose an --out outside of it.")
+        raise UsageError(f"{folder} lies among the images of {run.data.source}; choose an `out` outside of it.")
     if before is None:
         if resume:
-            raise UsageError(f"there is no run to resume in {folder}; leave out --resume to begin one.")
+            raise UsageError(f"there is no run to resume in {folder}; leave out `resume` to begin one.")
         return
     if not resume:
         step = facts(folder / LAST)["step"]
         raise UsageError(
-            f"{folder} already holds a run of {before.recipe}, {step} steps long; add --resume to go on with it, "
-            "or choose another --out."
+            f"{folder} already holds a run of {before.recipe}, {step} steps long; add `resume=True` to go on with it, "
+            "or choose another `out`."
         )
     check_same(folder, before, run, "a resumed run keeps its settings")
 
@@ -122,8 +120,8 @@ def _mesh(accelerator: Accelerator) -> DeviceMesh:
     """The processes that a network is divided among. Raises UsageError where there is one."""
     if accelerator.num_processes == 1:
         raise UsageError(
-            "--shard divides a network among processes, and this is the only one; give --no-shard, or start several: "
-            "`torchrun --nproc-per-node 2 -m inkwash train …`."
+            "`shard=True` divides a network among processes, and this is the only one; give `shard=False`, or start "
+            "several: `torchrun --nproc-per-node 2 -m inkwash train …`."
         )
     return init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
 

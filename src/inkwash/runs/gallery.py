@@ -46,14 +46,14 @@ def write_gallery(
     if not about["history"]:
         raise UsageError(
             f"{model.folder} has no losses to show yet, as it was trained for {about['step']} steps; "
-            f"train it first: inkwash train {model.run.recipe} --resume --out {model.folder}"
+            f"train it further first: `inkwash train {model.run.recipe} --resume --out {model.folder}`."
         )
     place = whereabouts(model, data_dir)
     figure, depends = draw_forward(Forward(model.run.data, model.run.process, seed=sampling.seed), place)
     if depends["fingerprint"] != model.facts["fingerprint"]:
         raise UsageError(
             f"{model.folder} was trained on other images than {model.run.data.source} holds now; "
-            "put the old ones back, or say with --data-dir where they are."
+            "put the old ones back, or say with `data_dir` where they are."
         )
     drawn = draw(model, sampling, BATCH, frames=FRAMES, shown=SHOWN, tick=tick)
     for name, n, columns in ((TEN_PNG, TEN, TEN), (SHEET, sampling.n, COLUMNS), (DENOISING, SHOWN, None)):

@@ -45,8 +45,8 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
     shaped = sampling.interval is not None or sampling.rescale or guide_only
     if strength == 1 and shaped:
         raise UsageError(
-            "--interval, --rescale and --guide change how guidance acts, and nothing guides at scale 1; leave them "
-            "out, or give another --scale."
+            "`interval`, `rescale` and `guide` change how guidance acts, and nothing guides at scale 1; leave them "
+            "out, or give another `scale`."
         )
     condition = model.condition
     if asked is None and condition is not None and not condition.is_requested(sampling):
@@ -54,7 +54,7 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
             raise UsageError(f"{model.folder} draws only what it is told; say what, with {condition.example}.")
         if (shaped or sampling.scale is not None) and sampling.guide is None:
             raise UsageError(
-                f"--scale guides to what is asked for, and nothing is; add {condition.example}, or leave it out."
+                f"`scale` guides to what is asked for, and nothing is; add {condition.example}, or leave it out."
             )
 
     def denoiser_of(indices: Sequence[int]) -> Denoise:
@@ -80,13 +80,13 @@ def scale(model: Model, sampling: Sampling) -> float:
     strength = conditioning.scale if sampling.scale is None else sampling.scale
     if sampling.guide is None and not conditional:
         raise UsageError(
-            f"{model.folder} was trained without a condition, so it has no guidance scale; leave out --scale, guide it "
-            "away from a weaker run with --guide, or to a class with --label and --guidance classifier."
+            f"{model.folder} was trained without a condition, so it has no guidance scale; leave out `scale`, guide it "
+            "away from a weaker run with `guide`, or to a class with `label` and `guidance='classifier'`."
         )
     if sampling.guide is None and strength != 1 and model.condition_never_dropped:
         raise UsageError(
             f"{model.folder} was always told its condition, so guidance has nothing to compare with; leave out "
-            "--scale, or train with --condition-dropout 0.1."
+            "`scale`, or train with `condition_dropout=0.1`."
         )
     return strength
 
@@ -100,11 +100,11 @@ def _requested(model: Model, sampling: Sampling) -> ConditionOf:
     if model.condition is not None:
         return model.condition.requested(sampling)
     if sampling.label is not None or sampling.text is not None:
-        flag = "--label" if sampling.text is None else "--text"
-        also = "; or steer it by a classifier: --guidance classifier" if sampling.text is None else ""
+        argument, kind = ("`label`", "class") if sampling.text is None else ("`text`", "text")
+        also = "; or steer it by a classifier: `guidance='classifier'`" if sampling.text is None else ""
         raise UsageError(
-            f"{model.folder} was trained without a condition, so {flag} has no effect; train one with --condition "
-            f"{'class' if sampling.text is None else 'text'}{also}."
+            f"{model.folder} was trained without a condition, so {argument} has no effect; train one with "
+            f"`condition={kind!r}`{also}."
         )
     return lambda indices: None
 
@@ -130,18 +130,18 @@ def classifier_of(model: Model, tick: OnStep = lambda step, steps: None) -> Clas
     """The classifier of a run's images; trains it where it is not in the cache."""
     train, test = (images(model, split) for split in ("train", "test"))
     if train.labels is None or len(train.classes) < 2:
-        raise UsageError(f"the images of {model.folder} have no classes; leave out --guidance classifier.")
+        raise UsageError(f"the images of {model.folder} have no classes; leave out `guidance='classifier'`.")
     return classifier(train, test, tick)
 
 
 def _by_classifier(model: Model, sampling: Sampling) -> Guided:
     """The unconditional model, steered by a classifier of its images."""
     if sampling.label is None or sampling.text is not None:
-        raise UsageError("--guidance classifier steers to a class; ask for it with --label, and leave out --text.")
+        raise UsageError("`guidance='classifier'` steers to a class; ask for it with `label`, and leave out `text`.")
     if sampling.guide is not None or sampling.interval is not None or sampling.rescale:
-        raise UsageError("--guidance classifier takes neither --guide nor --interval nor --rescale; leave these out.")
+        raise UsageError("`guidance='classifier'` takes neither `guide` nor `interval` nor `rescale`; leave these out.")
     if model.condition_never_dropped:
-        raise UsageError(f"{model.folder} cannot draw without its condition; leave out --guidance classifier.")
+        raise UsageError(f"{model.folder} cannot draw without its condition; leave out `guidance='classifier'`.")
     reader = classifier_of(model)
     label = None if sampling.label == "all" else class_index(sampling.label, reader.classes)
     strength = 1.0 if sampling.scale is None else sampling.scale

@@ -58,7 +58,7 @@ def _condition(run: Run, classes: Sequence[str]) -> str:
 def draw_losses(folder: Path, out: Path) -> None:
     """Draws the losses of a run against images seen, as a PNG. Raises UsageError where there are none yet."""
     if out.suffix.lower() != ".png":
-        raise UsageError(f"the losses are drawn as a PNG; give --out a name ending in .png (got {out}).")
+        raise UsageError(f"the losses are drawn as a PNG; give `out` a name ending in .png (got {out}).")
     check_out(out)
     about = facts(folder / LAST)
     batch = about["run"]["training"]["batch_size"]

@@ -78,7 +78,7 @@ def computed_by(model: Model, engine: Engine) -> Model:
         machine.compile_network(model.denoiser.net, "yes", model.device)
         return model
     if model.device.type != "cpu":
-        raise UsageError(f"--engine onnx computes on the CPU (this is {model.device.type}); add --device cpu.")
+        raise UsageError(f"`engine='onnx'` computes on the CPU (this is {model.device.type}); add `device='cpu'`.")
     told = model.denoiser
     return replace(model, denoiser=Denoiser(Onnx(told.net), told.prediction, told.sigma_data))
 

@@ -29,7 +29,7 @@ class Onnx(nn.Module):
             import onnxscript  # noqa: F401  # what torch.onnx translates with
         except ImportError as error:
             raise UsageError(
-                f"--engine onnx needs the package {error.name}; install inkwash[onnx], or leave it out."
+                f"`engine='onnx'` needs the package {error.name}; install inkwash[onnx], or leave it out."
             ) from error
         self.net = net
         self._make, self._options = onnxruntime.InferenceSession, onnxruntime.SessionOptions()
@@ -58,7 +58,7 @@ class Onnx(nn.Module):
             except torch.onnx.errors.OnnxExporterError as error:
                 kind = type(self.net).__name__
                 reason = str(error).strip().splitlines()[0]
-                raise InkwashError(f"ONNX cannot express {kind} ({reason}); leave out --engine onnx.") from error
+                raise InkwashError(f"ONNX cannot express {kind} ({reason}); leave out `engine='onnx'`.") from error
         assert program is not None
         return self._make(program.model_proto.SerializeToString(), self._options, providers=["CPUExecutionProvider"])
 

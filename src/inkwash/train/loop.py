@@ -188,5 +188,5 @@ def _diverged(state: State, folder: Path) -> InkwashError:
     state_of_file = f"{last} holds the last good weights" if last.is_file() else "nothing was saved"
     return InkwashError(
         f"the loss was no longer a number at step {state.step}; {state_of_file}. "
-        "Try a lower --lr, a smaller --clip, a longer --warmup or --precision float32."
+        "Try a lower `lr`, a smaller `clip`, a longer `warmup` or `precision='float32'`."
     )

@@ -24,7 +24,7 @@ def shard(model: nn.Module, mesh: DeviceMesh) -> None:
         from torch.distributed.fsdp import fully_shard
     except ImportError:
         raise InkwashError(
-            f"--shard needs PyTorch 2.6 or newer (this is {torch.__version__}); upgrade it, or give --no-shard."
+            f"`shard=True` needs PyTorch 2.6 or newer (this is {torch.__version__}); upgrade it, or give `shard=False`."
         ) from None
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # FSDP2 divides nothing else
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]

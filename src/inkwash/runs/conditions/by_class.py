@@ -16,7 +16,7 @@ from inkwash.runs.conditions.kind import ConditionOf
 class ByClass:
     """Labels 0..K−1. A request for nothing in particular is for all classes in turn."""
 
-    example = "--label"
+    example = "`label`"
     digest = ""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
@@ -27,7 +27,7 @@ class ByClass:
         if len(classes) < 2:
             raise UsageError(
                 f"{run.data.source} has {'one class' if classes else 'no classes'}, so none can be asked for; "
-                "leave out --condition class, or put the images into one folder a class."
+                "leave out `condition='class'`, or put the images into one folder a class."
             )
         return cls(tuple(classes))
 
@@ -41,7 +41,7 @@ class ByClass:
     def shown(self, source: Source) -> ConditionLookup:
         labels = source.labels
         if labels is None:
-            raise UsageError(f"{source.name} has no labels; leave out --condition class.")
+            raise UsageError(f"{source.name} has no labels; leave out `condition='class'`.")
         labels = labels.cpu()
         return lambda indices, step: labels[indices]
 
@@ -51,7 +51,7 @@ class ByClass:
     def requested(self, sampling: settings.Sampling) -> ConditionOf:
         if sampling.text is not None:
             raise UsageError(
-                f"this run knows classes, not text; ask with --label for one of {', '.join(self.classes)}."
+                f"this run knows classes, not text; ask with `label` for one of {', '.join(self.classes)}."
             )
         if sampling.label in (None, "all"):
             return lambda indices: torch.tensor([i % len(self.classes) for i in indices])

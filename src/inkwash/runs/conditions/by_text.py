@@ -18,7 +18,7 @@ from inkwash.text import embedded, find
 class ByText:
     """Captions, as a text encoder reads them. A request for no text is for anything."""
 
-    example = '--text "a red fox"'
+    example = "`text='a red fox'`"
 
     def __init__(self, encoder: str) -> None:
         self.encoder = find(encoder)
@@ -38,7 +38,7 @@ class ByText:
     def shown(self, source: Source) -> ConditionLookup:
         if not source.captions:
             raise UsageError(
-                f"{source.name} has no captions; leave out --condition text, or put a captions.jsonl with lines such "
+                f"{source.name} has no captions; leave out `condition='text'`, or put a captions.jsonl with lines such "
                 'as {"file_name": "1.png", "text": "a red fox"} beside the images.'
             )
         texts = sorted({text for each in source.captions for text in each})
@@ -60,7 +60,7 @@ class ByText:
 
     def requested(self, sampling: settings.Sampling) -> ConditionOf:
         if sampling.label is not None:
-            raise UsageError('this run knows text, not classes; ask with --text "what to draw".')
+            raise UsageError("this run knows text, not classes; ask with `text='what to draw'`.")
         if sampling.text is None:
             return lambda indices: None
         row = self.encoder([sampling.text])

@@ -15,7 +15,7 @@ ConditionOf = Callable[[Sequence[int]], Tensor | None]  # images i, … of a req
 class ConditionKind(Protocol):
     """A kind of condition: settings become rows for an embedder. Another kind is one file, and a row of `choices`."""
 
-    example: ClassVar[str]  # of how the command line asks for an image
+    example: ClassVar[str]  # of how a request says what to draw
     digest: str  # of what rows depend on besides the run; "" for nothing
 
     @classmethod
