@@ -363,10 +363,10 @@ def test_infer_draws_what_the_tool_draws(
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--steps", "0"], "--steps"),
+        (["--steps", "0"], "`steps` should be"),
         (["--steps", "many"], "--steps"),
-        (["--batch-size", "-1"], "--batch-size"),
-        (["--seed", "-1"], "--seed"),
+        (["--batch-size", "-1"], "`batch_size` should be"),
+        (["--seed", "-1"], "`seed` should be"),
         (["--prediction", "x0"], "--prediction"),
         (["--source", "digit"], "digits"),
         (["--data-dir", "nowhere"], "nowhere"),
@@ -388,9 +388,9 @@ def test_train_refuses_with_a_sentence(
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--eta", "1.5"], "--eta"),
+        (["--eta", "1.5"], "`eta` should be"),
         (["--eta", "much"], "--eta"),
-        (["--seed", "-1"], "--seed"),
+        (["--seed", "-1"], "`seed` should be"),
         (["--n-samples", "0"], "n_samples"),
         (["--inference-steps", "0"], "at least 1 step"),
         (["--save-path", "x.tiff"], "x.tiff"),
