@@ -237,6 +237,6 @@ def test_without_two_classes_there_is_none(cache: Path) -> None:
     unlabelled = Images("photos", "train", TRAIN.pixels)
     alike = Images("photos", "train", TRAIN.pixels, torch.zeros(1500, dtype=torch.int64), ("cat",))
     for images, reason in ((unlabelled, "no labels"), (alike, "one class only")):
-        with pytest.raises(UsageError, match=f"photos has {reason}, so no classifier .* take --features pixels"):
+        with pytest.raises(UsageError, match=f"photos has {reason}, so no classifier .* take `features='pixels'`"):
             classifier(images, TEST)
     assert not cache.exists()

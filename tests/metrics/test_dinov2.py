@@ -200,5 +200,5 @@ def test_without_network_and_with_nothing_else_on_stderr(folder: Path, copy: Pat
     assert said.startswith(f"InkwashError The weights of {MODEL} cannot be had (")
     assert f"https://huggingface.co/{MODEL}" in said
     assert f"set {FOLDER} to the folder" in said
-    assert "--features classifier or pixels" in said
+    assert "`features='classifier'` or `features='pixels'`" in said
     assert done.stderr == f"{MODEL} is not on this machine; trying to download it from huggingface.co.\n"

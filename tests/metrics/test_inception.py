@@ -299,7 +299,7 @@ def test_without_network_one_sentence_says_what_to_do(home: Path, monkeypatch: p
     said = str(caught.value)
     assert f"{NOBODY}{module.FILE} (no connection)" in said
     assert str(home / "inception" / module.FILE) in said
-    assert "--features classifier or pixels" in said
+    assert "`features='classifier'` or `features='pixels'`" in said
     with pytest.raises(UsageError, match="not a folder"):
         inception(home / "nowhere")
 

@@ -256,7 +256,7 @@ def test_the_floor_is_the_score_of_real_images(ruler: Reference) -> None:
 @pytest.mark.parametrize("n", [1, 3, 376, 10_000])
 def test_an_n_that_the_set_does_not_allow(n: int) -> None:
     with pytest.raises(UsageError, match=rf"need 4 images or more .* quarter of digits's train split, which is 375 "
-                                           rf"\(got -n {n:,}\)"):  # fmt: skip
+                                           rf"\(got `n={n}`\)"):  # fmt: skip
         Reference(TRAIN, n, Pixels(), None)
 
 

@@ -311,7 +311,7 @@ def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("digits", "--until", "frechet=0"), "--until frechet is above 0 (got 0)."),
         (("digits", "--until", "recall=1.5"), "--until recall is above 0 and at most 1 (got 1.5)."),
         (("digits", "photos", "--minutes", 1), "same images at the same size; got digits on digits 8×8, folder on"),
-        (("digits", "--minutes", 1, "-n", 376), "a quarter of digits's train images, which is 375 (got -n 376)."),
+        (("digits", "--minutes", 1, "-n", 376), "a quarter of digits's train images, which is 375 (got --n 376)."),
         (("digits", "--minutes", 1, "--solver", "ddpm", "--eta", 1), "ddpm has no η"),
         (("digits", "--minutes", 1, "--device", "mps"), "this machine has no mps"),
         (("digits", "--minutes", 1, "--out", "file"), "file is not a folder"),

@@ -90,7 +90,9 @@ def test_compiling_moves_no_pixel_by_more_than_a_level(learned: Path, exact: Ten
 
 def test_what_engines_need(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = open_model(trained)
-    with pytest.raises(UsageError, match=r"--compile graphs needs a CUDA device \(this is cpu\); take --compile yes"):
+    with pytest.raises(
+        UsageError, match=r"`compile='graphs'` needs a CUDA device \(this is cpu\); take `compile='yes'`"
+    ):
         compile_network(model.denoiser.net, "graphs", torch.device("cpu"))
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)

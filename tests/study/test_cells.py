@@ -187,12 +187,12 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
         ([], (), "a study needs a run: inkwash study RUN, or --preset quick."),
         (["run"], ("--preset", "quick"), "--preset quick has its own runs; leave out "),
         ([], ("--preset", "gaussian", "--steps", 7), "--preset gaussian has its own axes; leave out those flags"),
-        (["run"], ("-n", 376), "at most a quarter of run's train images, which is 375 (got -n 376)."),
+        (["run"], ("-n", 376), "at most a quarter of run's train images, which is 375 (got --n 376)."),
         (["run"], ("-n", 3), "scores need 4 images or more in each of 3 draws"),
-        (["run"], ("-n", 75, "--split", "test"), "at most a quarter of run's test images, which is 74 (got -n 75)."),
-        (["run"], ("-n", 376, "--features", "inception"), "which is 375 (got -n 376)."),
+        (["run"], ("-n", 75, "--split", "test"), "at most a quarter of run's test images, which is 74 (got --n 75)."),
+        (["run"], ("-n", 376, "--features", "inception"), "which is 375 (got --n 376)."),
         (["photos"], ("--features", "classifier"), "has no labels, so no classifier can be trained on it; take --f"),
-        (["photos"], ("-n", 20), "at most a quarter of photos's train images, which is 14 (got -n 20)."),
+        (["photos"], ("-n", 20), "at most a quarter of photos's train images, which is 14 (got --n 20)."),
         (["nowhere"], (), "nowhere"),
         (["run"], ("--steps", "0"), "--steps"),
         (["run"], ("--eta", "0,1.5"), "--eta"),
@@ -218,7 +218,9 @@ def test_an_eps_network_cannot_begin_at_pure_noise(spacing: settings.Spacing, tm
     """And what the sentence advises can be had."""
     few = Exact("eps", 100)
     for sweep in (Sweep((5,), spacing=(spacing,)), Sweep((5,), ("ddpm",), spacing=("karras", spacing))):
-        with pytest.raises(UsageError, match=rf"gaussian-eps predicts eps, .* {spacing} .* --spacing karras or lead"):
+        with pytest.raises(
+            UsageError, match=rf"gaussian-eps predicts eps, .* {spacing} .* take karras or leading as `spacing`"
+        ):
             begin([few], [sweep], Scoring(4), tmp_path, 4)
     assert begin([few], [Sweep((5,), spacing=("karras", "leading"))], Scoring(4), tmp_path, 4).left == 5 * 4 * 3 * 2
     assert list(tmp_path.iterdir()) == []
@@ -230,7 +232,7 @@ def test_an_eps_network_cannot_begin_at_pure_noise(spacing: settings.Spacing, tm
     [
         (("--solver", "heun", "--eta", 0.5), "heun has no η"),
         (("--steps", 51), "at most 50"),
-        (("-n", 376), "at most a quarter of eps's train images, which is 375 (got -n 376)."),
+        (("-n", 376), "at most a quarter of eps's train images, which is 375 (got --n 376)."),
     ],
 )
 def test_what_cannot_be_evaluated(args: tuple[object, ...], words: str, runs: Path) -> None:

@@ -456,7 +456,7 @@ def test_how_many_processes_there_are(
 
 @pytest.mark.parametrize("jobs", [0, -2])
 def test_there_is_one_process_at_least(jobs: int, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=rf"--jobs must be at least 1 \(got {jobs}\)"):
+    with pytest.raises(UsageError, match=rf"`jobs` must be at least 1 \(got {jobs}\)"):
         study(tmp_path).finish(jobs)
     assert list(tmp_path.iterdir()) == []
 

@@ -73,7 +73,9 @@ class Study(Command):
             notice(text.en.replace("**", ""))
 
     def _check_preset(self) -> None:
-        """Raises UsageError for arguments that the preset decides itself."""
+        """Raises UsageError for no run, and for arguments that the preset decides itself."""
+        if self.preset is None and not self.runs:
+            raise UsageError("a study needs a run: inkwash study RUN, or --preset quick.")
         if self.preset is not None and self.runs:
             raise UsageError(f"--preset {self.preset} has its own runs; leave out {self.runs[0]}, or the preset.")
         if self.preset is not None and self.sweep != Sweep():

@@ -101,7 +101,7 @@ def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = l
     if train.labels is None or len(train.classes) < 2:
         raise UsageError(
             f"{train.name} has {'no labels' if train.labels is None else 'one class only'}, so no classifier can be "
-            "trained on it; take --features pixels."
+            "trained on it; take `features='pixels'`."
         )
     path = cache_folder() / "features" / f"classifier-{key(train)[:24]}.safetensors"
     with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were

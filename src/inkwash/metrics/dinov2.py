@@ -26,7 +26,7 @@ FOLDER = "INKWASH_DINOV2"  # the environment variable that names a local folder 
 SIDE = 224  # px
 BATCH = 32  # images at a time
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as of pixels in [0, 1]
-_OTHERWISE = "Or take --features classifier or pixels, which need no download."
+_OTHERWISE = "Or take `features='classifier'` or `features='pixels'`, which need no download."
 
 
 @final
@@ -82,7 +82,8 @@ def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") 
         except ImportError as error:
             raise UsageError(
                 "Features of DINOv2 need the package transformers, which is not installed here. "
-                'Run pip install "inkwash[dinov2]", or take --features classifier or pixels, which need none.'
+                'Run pip install "inkwash[dinov2]", or take '
+                "`features='classifier'` or `features='pixels'`, which need none."
             ) from error
         return DinoV2.of(_found(where), device)
 

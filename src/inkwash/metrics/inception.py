@@ -210,7 +210,9 @@ def inception(data_dir: str | Path | None = None, device: str | torch.device = "
     except UsageError:
         raise
     except InkwashError as error:
-        raise InkwashError(f"{error} Or take --features classifier or pixels, which need no download.") from error
+        raise InkwashError(
+            f"{error} Or take `features='classifier'` or `features='pixels'`, which need no download."
+        ) from error
 
 
 def rgb(pixels: Tensor) -> Tensor:

@@ -133,7 +133,7 @@ def check_n(n: int, available: int, of: str) -> None:
     if not least <= n <= most:
         raise UsageError(
             f"scores need {least} images or more in each of {DRAWS} draws, and for the floor at most a quarter of "
-            f"{of}, which is {most:,} (got -n {n:,})."
+            f"{of}, which is {most:,} (got `n={n}`)."
         )
 
 

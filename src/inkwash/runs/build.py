@@ -27,7 +27,7 @@ def schedule(process: settings.Process) -> Schedule:
     if any(not choices.takes(make, name) for name in given):
         with_ends = [row.name for row in choices.SCHEDULES if choices.takes(row.load(), "low")]
         raise UsageError(
-            f"the {process.schedule} schedule has no free ends; leave out --beta-low and --beta-high, "
+            f"the {process.schedule} schedule has no free ends; leave out `beta_low` and `beta_high`, "
             f"or choose one of {', '.join(with_ends)}."
         )
     made: Schedule = choices.call(make, num_timesteps=process.timesteps, **given)
@@ -43,7 +43,7 @@ def prediction(process: settings.Process) -> Prediction:
 def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
     """The images of "train" or "test". Raises UsageError where there are none, and what `load` raises."""
     if not data.source:
-        raise UsageError("the recipe folder needs images: `inkwash train FOLDER`, or --source FOLDER.")
+        raise UsageError("the recipe folder needs images: `inkwash train FOLDER`, or `source=FOLDER`.")
     return load(
         data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels,
         unreadable=data.unreadable, font=data.font, language=data.language,
@@ -96,9 +96,11 @@ def solver(sampling: settings.Sampler) -> Solver:
     name, eta, large = sampling.solver, sampling.eta, 1.0 if sampling.variance == "large" else 0.0
     made: Solver = choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large)
     if eta is not None and not _fact(made, "has_eta"):
-        raise UsageError(f"{name} has no η; leave out --eta, or use --solver {_those_with('has_eta')}.")
+        raise UsageError(f"{name} has no η; leave out `eta`, or take {_those_with('has_eta')} as `solver`.")
     if large and not _fact(made, "has_variance"):
-        raise UsageError(f"{name} adds no noise; leave out --variance, or use --solver {_those_with('has_variance')}.")
+        raise UsageError(
+            f"{name} adds no noise; leave out `variance`, or take {_those_with('has_variance')} as `solver`."
+        )
     return made
 
 

@@ -25,7 +25,7 @@ def device(wanted: str) -> torch.device:
     there = devices()
     if wanted != "auto" and wanted not in there:
         found = ", ".join(there)
-        raise UsageError(f"this machine has no {wanted} that torch can use (found: {found}); choose --device auto.")
+        raise UsageError(f"this machine has no {wanted} that torch can use (found: {found}); choose `device='auto'`.")
     return torch.device(there[0] if wanted == "auto" else wanted)
 
 
@@ -50,7 +50,7 @@ def compile_network(net: nn.Module, compiled: settings.Compile, device: torch.de
     if compiled == "no":
         return
     if compiled == "graphs" and device.type != "cuda":
-        raise UsageError(f"--compile graphs needs a CUDA device (this is {device.type}); take --compile yes.")
+        raise UsageError(f"`compile='graphs'` needs a CUDA device (this is {device.type}); take `compile='yes'`.")
     if device.type == "cpu" and not any(which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++", "cl")):
-        raise UsageError("--compile on a CPU needs a C++ compiler, such as g++; install one, or leave it out.")
+        raise UsageError("torch.compile on a CPU needs a C++ compiler, such as g++; install one, or leave it out.")
     net.compile(mode="reduce-overhead" if compiled == "graphs" else "default")

@@ -70,15 +70,15 @@ def _canonical(subject: Subject, sampling: Sampling) -> Sampling:
 def _check(subjects: Sequence[Subject], sweep: Sweep) -> None:
     if sweep.eta and not any(solver in WITH_ETA for solver in sweep.solver):
         have = "have" if len(sweep.solver) > 1 else "has"
-        raise UsageError(f"{' and '.join(sweep.solver)} {have} no η; leave out --eta, or add ddim to --solver.")
+        raise UsageError(f"{' and '.join(sweep.solver)} {have} no η; leave out `eta`, or add ddim to `solver`.")
     if "large" in sweep.variance and set(sweep.solver) == {"heun"}:
-        raise UsageError("heun adds no noise; leave out --variance, or add ddpm to --solver.")
+        raise UsageError("heun adds no noise; leave out `variance`, or add ddpm to `solver`.")
     for name in sweep.prediction:
         there = sorted({opened(subject).run.process.prediction for subject in subjects})
         if name not in there:
             raise UsageError(
                 f"none of the runs predicts {name} (they predict {', '.join(there)}): what a network predicts is "
-                f"fixed when it is trained. Train one with --prediction {name}, and name its folder too."
+                f"fixed when it is trained. Train one with `prediction={name!r}`, and name its folder too."
             )
 
 
@@ -92,6 +92,6 @@ def _checked(cell: Cell) -> Cell:
     if determinant(model.denoiser.prediction, plan[0]) == 0:
         raise UsageError(
             f"{cell.subject.name} predicts {model.run.process.prediction}, which says nothing of the image at pure "
-            f"noise, where {cell.sampling.spacing} spacing begins on its schedule; take --spacing karras or leading."
+            f"noise, where {cell.sampling.spacing} spacing begins on its schedule; take karras or leading as `spacing`."
         )
     return cell

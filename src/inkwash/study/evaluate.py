@@ -70,7 +70,7 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
     subject = done.rows[0].cell.subject
     model = opened(subject)
     if likelihood and model.condition_never_dropped:
-        raise UsageError(f"{model.folder} never saw an image without its condition; leave out --likelihood.")
+        raise UsageError(f"{model.folder} never saw an image without its condition; leave out `likelihood`.")
     train, test = subject.images("train"), subject.images("test")
     some, held_out = _some(train, AT_MOST), _some(test, 2000)
     images = _images(done)

@@ -53,7 +53,7 @@ def begin(
     have, or an n that the data set does not allow.
     """
     if not subjects:
-        raise UsageError("a study needs a run: inkwash study RUN, or --preset quick.")
+        raise UsageError("a study needs a run to draw from (got none).")
     names = [subject.name for subject in subjects]
     if len(set(names)) < len(names):
         raise UsageError(f"the runs need names of their own in the table, and these are {', '.join(names)}.")

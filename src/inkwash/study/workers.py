@@ -29,7 +29,7 @@ def do(units: list[Unit], jobs: int | None, tick: OnEvaluations = lambda evaluat
     one process, and InkwashError when a process dies.
     """
     if jobs is not None and jobs < 1:
-        raise UsageError(f"--jobs must be at least 1 (got {jobs}).")
+        raise UsageError(f"`jobs` must be at least 1 (got {jobs}).")
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     shared = sorted(units, key=lambda unit: -unit.cost)  # long ones first; alike in all processes
     mine = [unit for unit in shared[rank::world] if not unit.done()]
@@ -84,7 +84,7 @@ def _take_leave(process: Any, heard: Connection) -> None:
     except EOFError:
         raise InkwashError(
             "a process of this study was ended from outside, perhaps for want of memory; "
-            "run the same command again to go on, with fewer --jobs."
+            "run the same command again to go on, with fewer `jobs`."
         ) from None
     if error is not None:
         raise error
