@@ -18,7 +18,7 @@ from inkwash.commands import Command, PresetCommand
 from inkwash.commands._flags import in_flags
 from inkwash.errors import InkwashError, Stopped, UsageError
 
-_ABOUT = "Train, sample and study diffusion models on your own images. Each command has a --help of its own."
+_ABOUT = "Train, sample and study diffusion models on your own images."
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes)
 
 
@@ -134,10 +134,11 @@ def _presets(kind: type[PresetCommand]) -> Any:
 def _all(args: list[str]) -> Any:
     """All commands as one type, for the help of `inkwash` itself and for shell completion."""
     completion = any(arg.startswith("--tyro-") for arg in args)  # which goes deeper than help: into presets
-    return Union[tuple(  # noqa: UP007, the members are computed
+    union: Any = Union[tuple(  # noqa: UP007, the members are computed
         Annotated[
             _presets(kind) if completion and issubclass(kind, PresetCommand) else kind,
             tyro.conf.subcommand(name, description=cleandoc(kind.__doc__ or "")),
         ]
         for name, kind in commands.all_commands().items()
     )]  # fmt: skip
+    return Annotated[union, tyro.conf.arg(help="Each has a --help of its own.")]

@@ -129,7 +129,9 @@ def test_the_folder_of_the_environment(folder: Path, tmp_path: Path, monkeypatch
 
 def test_without_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UsageError, match=r'pip install "inkwash\[dinov2\]".*classifier or pixels'):
+    with pytest.raises(
+        UsageError, match=r'pip install "inkwash\[dinov2\]".*features=.classifier.` or `features=.pixels.'
+    ):
         dinov2(folder)
 
 

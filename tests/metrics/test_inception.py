@@ -307,7 +307,9 @@ def test_without_network_one_sentence_says_what_to_do(home: Path, monkeypatch: p
 def test_another_file_in_its_place(home: Path) -> None:
     path = home / "inception" / module.FILE
     path.write_bytes(b"<html>Please log in</html>")
-    with pytest.raises(InkwashError, match=r"not the published file.*classifier or pixels") as caught:
+    with pytest.raises(
+        InkwashError, match=r"not the published file.*`features=.classifier.` or `features=.pixels.`"
+    ) as caught:
         inception(home)
     assert str(path) in str(caught.value)
     assert module.URL + module.FILE in str(caught.value)
