@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from inkwash import recipes
 from inkwash.commands._base import RUNS, Command
 from inkwash.commands.forward import Forward
 from inkwash.commands.sample import Sample
@@ -22,7 +23,6 @@ class Demo(Command):
 
     def run(self) -> None:
         """Trains, then draws samples, their denoising and the forward process."""
-        from inkwash import recipes
         from inkwash.runs.record import stored
 
         out = self.out

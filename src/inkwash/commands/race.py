@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
+from inkwash import recipes
 from inkwash.commands._base import RUNS, Command, DataDir, Device
 from inkwash.errors import Stopped, UsageError
 from inkwash.settings import Sampler, Scoring
@@ -36,7 +37,6 @@ class Race(Command):
 
     def run(self) -> None:
         """Trains and scores the recipes in turn, with a bar for each, and writes the results."""
-        from inkwash import recipes
         from inkwash.progress import bar, classifier_bar
         from inkwash.race.race import Terms, begin
         from inkwash.race.racer import DrawingProgress, Point

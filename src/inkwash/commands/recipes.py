@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from inkwash import recipes
 from inkwash.commands._base import Command
 
 
@@ -13,8 +14,6 @@ class Recipes(Command):
     order: ClassVar[int] = 90
 
     def run(self) -> None:
-        from inkwash import recipes
-
         width = max(len(name) for name in recipes.names())
         for name, recipe in recipes.names().items():
             print(f"{name:{width}}  {recipes.summary(recipe)}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar, Self
 
+from inkwash import recipes
 from inkwash.commands._base import RUNS, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
 from inkwash.settings import Run
@@ -31,26 +32,18 @@ class Train(PresetCommand):
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
-        from inkwash import recipes
-
         return {name: cls(recipe()) for name, recipe in recipes.names().items()}
 
     @classmethod
     def preset(cls, name: str | None) -> Self:
-        from inkwash import recipes
-
         if name is None:
             raise UsageError(f"train needs a recipe: inkwash train RECIPE. They are {', '.join(recipes.names())}.")
         return cls(recipes.find_or_folder(name))
 
     def summary(self) -> str:
-        from inkwash import recipes
-
         return recipes.summary(recipes.names()[self.settings.recipe])
 
     def description(self) -> str:
-        from inkwash import recipes
-
         return cleandoc(recipes.names()[self.settings.recipe].__doc__ or "")
 
     @property
@@ -61,7 +54,6 @@ class Train(PresetCommand):
     def stored(self) -> Self | None:
         if not self.resume:
             return None
-        from inkwash import recipes
         from inkwash.runs.record import stored
 
         now, before = self.settings, stored(self.folder)

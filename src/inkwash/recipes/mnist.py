@@ -5,8 +5,6 @@ from dataclasses import replace
 from inkwash.networks import UNet
 from inkwash.settings import Conditioning, Data, Process, Run, Training
 
-_BY_CLASS = Conditioning("class", scale=3.0, interval=(0.6, 1.2))
-
 
 def mnist() -> Run:
     """MNIST, our best for two CPU cores in a quarter of an hour.
@@ -28,12 +26,16 @@ def mnist_class() -> Run:
     The recipe of mnist, told each image's digit, which it withholds from one image in ten for guidance. Guidance is
     limited to the noise levels where digits are decided: that keeps them as various as real ones (docs/conditions.md).
     """
-    return replace(_patched("mnist"), recipe="mnist-class", conditioning=_BY_CLASS)
+    return replace(_patched("mnist"), recipe="mnist-class", conditioning=_by_class())
 
 
 def fashion_class() -> Run:
     """Fashion-MNIST by class: `inkwash sample RUN --label sneaker`. Otherwise as mnist-class."""
-    return replace(_patched("fashion-mnist"), recipe="fashion-class", conditioning=_BY_CLASS)
+    return replace(_patched("fashion-mnist"), recipe="fashion-class", conditioning=_by_class())
+
+
+def _by_class() -> Conditioning:
+    return Conditioning("class", scale=3.0, interval=(0.6, 1.2))
 
 
 def _patched(source: str) -> Run:
