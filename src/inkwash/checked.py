@@ -1,13 +1,14 @@
 """Settings that check themselves: types with ranges, and how the command line reads them. No torch here."""
 
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import tyro
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from inkwash import own
 from inkwash.choices import Choices
 from inkwash.errors import UsageError
 
@@ -53,23 +54,59 @@ def listed(kind: Callable[[str], Any]) -> Any:
     )  # fmt: skip
 
 
-def validator(choices: Choices, none: bool = False) -> AfterValidator:
-    """Holds a word to the names of a kind, or to the form of a reference; with `none`, None will do."""
-    return AfterValidator(lambda name: None if none and name is None else choices.check(name))
+@dataclass(frozen=True)
+class _Check:
+    """Holds a word to the names of a kind, to the form of a reference, or to the words that stand for no choice."""
+
+    choices: Choices
+    also: tuple[str | None, ...]
+
+    def __call__(self, name: str | None) -> str | None:
+        return name if name in self.also or name is None else self.choices.check(name)
 
 
-def named(choices: Choices, none: bool = False) -> Any:
-    """How the command line reads a name of a kind, offers the rows' to the shell, and takes references."""
+def validator(choices: Choices, *also: str | None) -> AfterValidator:
+    """Marks a field that takes a name of a kind or a reference; `also` are other words, and None, that will do."""
+    return AfterValidator(_Check(choices, also))
+
+
+def named(choices: Choices, *also: str | None) -> Any:
+    """How the command line reads such a field, and offers the names to the shell."""
+    words = {str(word): word for word in also}
 
     def read(args: list[str]) -> str | None:
-        return None if none and args[0] == "None" else choices.check(args[0])
+        return words[args[0]] if args[0] in words else choices.check(args[0])
 
-    names = _Names((*(("None",) if none else ()), *choices.names))
+    names = _Names((*words, *choices.names))
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1, metavar=f"{{{','.join(names)}}}|FILE.py:NAME", instance_from_str=read, choices=names,
-        is_instance=lambda value: isinstance(value, str) or (none and value is None),
+        is_instance=lambda value: isinstance(value, str) or value in also,
         str_from_instance=lambda value: [str(value)],
     )  # fmt: skip
+
+
+def references(*settings: Any) -> tuple[str, ...]:
+    """The references to code of a user's own among the values of dataclasses, each once."""
+    return tuple(dict.fromkeys(word for each in settings for word in _references(each)))
+
+
+def _references(settings: Any) -> Iterator[str]:
+    owner: Any = type(settings)
+    for entry in fields(owner):
+        value = getattr(settings, entry.name)
+        if is_dataclass(value):
+            yield from _references(value)
+        elif _takes_references(owner, entry.name):
+            words = value if isinstance(value, tuple) else (value,)
+            yield from (word for word in words if word is not None and own.is_reference(word))
+
+
+@cache
+def _takes_references(owner: Any, name: str) -> bool:
+    def marked(hint: Any) -> bool:
+        return isinstance(getattr(hint, "func", None), _Check) or any(map(marked, get_args(hint)))
+
+    return marked(get_type_hints(owner, include_extras=True)[name])
 
 
 class _Names(tuple[str, ...]):

@@ -6,7 +6,7 @@ FILE.py:NAME or package.module:NAME (`inkwash.own`), and needs no row.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -77,20 +77,53 @@ class Choices:
         for row in self.rows:
             if row.name == name:
                 return row.load()
-        if own.is_reference(name):
-            return own.load(name)
-        raise UsageError(f"there is no {self.kind} {name!r}; the {self.plural} are {', '.join(self.names)}.")
+        if not own.is_reference(name):
+            raise UsageError(f"there is no {self.kind} {name!r}; the {self.plural} are {', '.join(self.names)}.")
+        found = own.load(name)
+        if not callable(found):
+            raise UsageError(
+                f"{name} is a {type(found).__name__}, where a class or a function that makes a {self.kind} is expected."
+            )
+        return found
 
 
 def call(function: Callable[..., Any], **offered: Any) -> Any:
-    """Calls a function or class with those of the offered arguments that its signature names."""
-    parameters = inspect.signature(function).parameters
+    """Calls a function or class with those of the offered arguments that its signature names.
+
+    Raises UsageError where it needs others.
+    """
+    parameters = _parameters(function)
+    needed = [
+        name for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]  # fmt: skip
+    if missing := [name for name in needed if name not in offered]:
+        raise UsageError(
+            f"{getattr(function, '__qualname__', function)} needs the arguments {', '.join(missing)}, and inkwash gives "
+            f"it {', '.join(offered) or 'none'}; give the others a default."
+        )
     return function(**{name: value for name, value in offered.items() if name in parameters})
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
     """Whether a function or class has a parameter of that name."""
-    return name in inspect.signature(function).parameters
+    return name in _parameters(function)
+
+
+def expect(thing: Any, what: str, *members: str) -> None:
+    """Raises UsageError unless a thing has these members; `what` names it, as in "the solver mine.py:Leapfrog"."""
+    if missing := [name for name in members if not hasattr(thing, name)]:
+        raise UsageError(
+            f"{what} is no such thing: {type(thing).__name__} has no {', '.join(missing)}; docs/extending.md shows what "
+            "it needs."
+        )
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of a few built-in functions
+        return {}
 
 
 # ---- sampling

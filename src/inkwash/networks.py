@@ -4,13 +4,13 @@ To add a network is one file in `nets/`, and here one class: its fields are its 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
-from pydantic import Field
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from inkwash import choices
-from inkwash.checked import Checked, Count, Natural, Positive, Share
+from inkwash.checked import Checked, Count, Natural, Positive, Share, validator
 from inkwash.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,19 @@ class Inputs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class UNet(Checked):
+class NetworkSettings(Checked):
+    """What the settings of every network are: a frozen dataclass whose fields are the network's flags.
+
+    A checkpoint tells the networks apart by a field `kind`, whose value is the name in `choices.NETWORKS`.
+    """
+
+    def build(self, inputs: Inputs) -> "nn.Module":
+        """A freshly initialised network, called as net(x, t, cond). Raises UsageError for what it cannot be."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class UNet(NetworkSettings):
     """The U-Net."""
 
     channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 64
@@ -78,7 +90,7 @@ class UNet(Checked):
 
 
 @dataclass(frozen=True)
-class TenChannelUNet(Checked):
+class TenChannelUNet(NetworkSettings):
     """The small 28×28 U-Net of the MNIST report; see inkwash.nets.TenChannelUNet. Nothing to set."""
 
     kind: tyro.conf.Suppress[Literal["ten-channel-unet"]] = "ten-channel-unet"
@@ -100,7 +112,7 @@ class TenChannelUNet(Checked):
 
 
 @dataclass(frozen=True)
-class AbarankabUNet(Checked):
+class AbarankabUNet(NetworkSettings):
     """The class-conditional U-Net of abarankab's DDPM; see inkwash.nets.AbarankabUNet."""
 
     base_channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 128
@@ -141,7 +153,7 @@ class AbarankabUNet(Checked):
 
 
 @dataclass(frozen=True)
-class Cs231nUNet(Checked):
+class Cs231nUNet(NetworkSettings):
     """The text-conditioned U-Net of CS231n's assignment; see inkwash.nets.Cs231nUNet."""
 
     dim: Annotated[int, Field(ge=4, le=4096, multiple_of=2)] = 48
@@ -167,10 +179,10 @@ class Cs231nUNet(Checked):
 
 
 @dataclass(frozen=True)
-class OwnNetwork(Checked):
+class OwnNetwork(NetworkSettings):
     """A network of your own: `reference` names a class or function, called with what it takes of `Inputs`' fields."""
 
-    reference: tyro.conf.Suppress[str] = ""
+    reference: tyro.conf.Suppress[Annotated[str, validator(choices.NETWORKS)]] = ""
     kind: tyro.conf.Suppress[Literal["own"]] = "own"
 
     def build(self, inputs: Inputs) -> "nn.Module":
@@ -179,4 +191,25 @@ class OwnNetwork(Checked):
         return built
 
 
-Network = UNet | TenChannelUNet | AbarankabUNet | Cs231nUNet | OwnNetwork
+def by_name(name: str) -> NetworkSettings:
+    """The settings that a name of `choices.NETWORKS` stands for, or a network of your own. Raises UsageError."""
+    choices.NETWORKS.check(name)
+    made: NetworkSettings = choices.NETWORKS.load(name)() if name in choices.NETWORKS else OwnNetwork(name)
+    return made
+
+
+def _read(given: Any) -> Any:
+    """Settings from a checkpoint's JSON, by their `kind`."""
+    if not isinstance(given, dict):
+        return given
+    kind = str(given.get("kind"))
+    if kind != "own" and kind not in choices.NETWORKS:
+        raise ValueError(f"there is no network {kind!r}")
+    try:
+        return TypeAdapter(OwnNetwork if kind == "own" else choices.NETWORKS.load(kind)).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+Network = Annotated[NetworkSettings, BeforeValidator(_read)]

@@ -33,7 +33,9 @@ class Data(Checked):
     """Which images, and what is done to them before training."""
 
     source: Annotated[
-        str, tyro.conf.arg(help=f"Images: {choices.SOURCES.help}; or a folder of images, or FILE.py:NAME.")
+        str,
+        validator(choices.SOURCES),
+        tyro.conf.arg(help=f"Images: {choices.SOURCES.help}; or a folder of images, or FILE.py:NAME."),
     ] = "digits"
     size: Annotated[int, Field(ge=1, le=16384)] | None = None
     """Side in pixels: sets of a fixed size are padded to it, folders resized and cropped."""
@@ -56,6 +58,7 @@ class Conditioning(Checked):
     condition: Annotated[ConditionName, tyro.conf.arg(help=f"What to train on. {choices.CONDITIONS.help}.")] = "none"
     encoder: Annotated[
         str,
+        validator(choices.ENCODERS),
         tyro.conf.arg(
             help=f"What reads captions. {choices.ENCODERS.help}; or a folder or the name of a sentence-transformers "
             "model, or FILE.py:NAME."
@@ -163,8 +166,8 @@ class Sampler(Checked):
     """Noise that ddpm, and the samplers with an η, add: the posterior's β̃, or the fixed large β."""
     spacing: Annotated[
         str | None,
-        validator(choices.SPACINGS, none=True),
-        named(choices.SPACINGS, none=True),
+        validator(choices.SPACINGS, None),
+        named(choices.SPACINGS, None),
         tyro.conf.arg(help=f"How the steps are spread. {choices.SPACINGS.help}; None: what suits the sampler."),
     ] = None
     limit: Annotated[Limit, tyro.conf.arg(help=f"What holds the predicted image in range. {choices.LIMITS.help}.")] = (
@@ -226,8 +229,15 @@ class Scoring(Checked):
 
     n: Annotated[Count | None, tyro.conf.arg(aliases=["-n"])] = None
     """Images in each of three draws; None takes the command's own number, or what the data set allows."""
-    features: Literal["auto", "pixels", "classifier", "inception", "dinov2"] = "auto"
-    """What images are compared in; auto takes a classifier trained here where there are labels, else pixels."""
+    features: Annotated[
+        str,
+        validator(choices.FEATURES, "auto"),
+        named(choices.FEATURES, "auto"),
+        tyro.conf.arg(
+            help="What images are compared in. auto: a classifier trained here where there are labels, else pixels; "
+            f"{choices.FEATURES.help}."
+        ),
+    ] = "auto"
     split: Literal["train", "test"] = "train"
     """Real images to compare with."""
     seed: Natural = 0

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from inkwash import __version__
+from inkwash import __version__, own
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
 from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import Model, open_model
+from inkwash.runs.record import code
 from inkwash.settings import Sampling
 from inkwash.train.checkpoint import LAST, digest
 from inkwash.view import check_out, needs_frames, read_provenance, write
@@ -62,7 +63,7 @@ def write_drawn(
     `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class.
     """
     guide = None if sampling.guide is None else Path(sampling.guide).absolute()
-    sampling = replace(sampling, guide=None if guide is None else str(guide))
+    sampling = replace(sampling, guide=None if guide is None else str(guide), spacing=build.spacing(sampling))
     about = {
         "inkwash": __version__,
         "command": "sample",
@@ -73,9 +74,10 @@ def write_drawn(
         "precision": str(model.denoiser.precision).removeprefix("torch."),
         "device": model.device.type,
         "batch_size": batch_size,
-        "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
+        "sampling": asdict(sampling),
         **({} if columns is None else {"columns": columns}),
         **({} if guide is None else {"guide": digest(guide / LAST)}),
+        **code(model.run.network, model.run.process, model.run.conditioning, sampling),
     }
     frames = drawn.frames if needs_frames(out) else None
     images, labels = drawn.images[: sampling.n], None
@@ -149,6 +151,8 @@ def replay(
     elif about["command"] == "forward":
         with _reading(file):
             wanted, place = forward_job.again(about["forward"]), about["data_dir"]
+            code_of = dict(about["forward"].get("code", {}))
+        own.check_recorded(code_of, str(file))
         write_forward(wanted, Path(out), None if place is None else Path(place))
     else:
         _replay_samples(file, out, about, run, walk)
@@ -171,6 +175,8 @@ def _replay_samples(
         sampling, precision = Sampling(**about["sampling"]), _PRECISIONS[about["precision"]]
         device, batch_size = str(about["device"]), int(about["batch_size"])
         columns = None if about.get("columns") is None else int(about["columns"])
+        code_of = dict(about.get("code", {}))
+    own.check_recorded(code_of, str(file))
     if not folder.is_dir():
         raise UsageError(f"the run {folder} that made {file} is not there; say where it is with `run`.")
     model = open_model(folder, which, device if device in machine.devices() else "auto", precision)

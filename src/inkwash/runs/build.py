@@ -5,16 +5,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from inkwash import choices, settings
+from inkwash import choices, own, settings
 from inkwash.core import Denoise, Plan, Prediction, Schedule, as_floats
 from inkwash.data import Source, load
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.nets import ConditionedNet
-from inkwash.networks import Inputs
+from inkwash.networks import Inputs, OwnNetwork
+from inkwash.runs import trial
 from inkwash.runs.conditions import ConditionKind
 from inkwash.sample import Solver
-from inkwash.train import Objective
+from inkwash.train import Draw, Objective, Weight
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -31,12 +32,16 @@ def schedule(process: settings.Process) -> Schedule:
             f"or choose one of {', '.join(with_ends)}."
         )
     made: Schedule = choices.call(make, num_timesteps=process.timesteps, **given)
+    if own.is_reference(process.schedule):
+        trial.schedule(process.schedule, made)
     return made
 
 
 def prediction(process: settings.Process) -> Prediction:
     """What the network outputs."""
     made: Prediction = choices.call(choices.PREDICTIONS.load(process.prediction), sigma_data=process.sigma_data)
+    if own.is_reference(process.prediction):
+        trial.prediction(process.prediction, made)
     return made
 
 
@@ -56,12 +61,16 @@ def network(run: settings.Run, shape: Shape, condition: ConditionKind | None = N
     Raises UsageError where it cannot take them.
     """
     inputs = Inputs(*shape, schedule(run.process).num_timesteps)
-    if condition is None:
-        built = run.network.build(inputs)
-    else:
-        embedder = condition.embedder()
-        widths = {"vector": embedder.vector, "tokens": embedder.tokens, "concat": embedder.concat}
-        built = ConditionedNet(run.network.build(inputs._replace(**widths)), embedder)
+    embedder = None if condition is None else condition.embedder()
+    if embedder is not None:
+        inputs = inputs._replace(vector=embedder.vector, tokens=embedder.tokens, concat=embedder.concat)
+    built = run.network.build(inputs)
+    if isinstance(run.network, OwnNetwork):
+        trial.trainable(run.network.reference, built)
+    if embedder is not None:
+        built = ConditionedNet(built, embedder)
+    if isinstance(run.network, OwnNetwork):
+        trial.network(run.network.reference, built, inputs)
     layout = torch.contiguous_format if run.training.layout == "contiguous" else torch.channels_last
     return built.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
@@ -80,21 +89,24 @@ def denoiser(
 
 def objective(run: settings.Run) -> Objective:
     """The recipe's training objective."""
-    training = run.training
+    training, walked = run.training, schedule(run.process)
+    draw: Draw = choices.call(choices.DRAWS.load(training.draw), shift=training.shift)
+    weight: Weight = choices.call(choices.WEIGHTS.load(training.weight))
+    if own.is_reference(training.draw):
+        trial.draw(training.draw, draw, walked)
+    if own.is_reference(training.weight):
+        trial.weight(training.weight, weight)
     return Objective(
-        schedule(run.process),
-        prediction(run.process),
-        choices.call(choices.DRAWS.load(training.draw), shift=training.shift),
-        choices.WEIGHTS.load(training.weight)(),
-        training.loss,
-        run.conditioning.condition_dropout,
-    )
+        walked, prediction(run.process), draw, weight, training.loss, run.conditioning.condition_dropout
+    )  # fmt: skip
 
 
 def solver(sampling: settings.Sampler) -> Solver:
     """The sampler. Raises UsageError for an η or a variance that it does not have."""
     name, eta, large = sampling.solver, sampling.eta, 1.0 if sampling.variance == "large" else 0.0
     made: Solver = choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large)
+    if own.is_reference(name):
+        trial.solver(name, choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large))  # it may remember
     if eta is not None and not _fact(made, "has_eta"):
         raise UsageError(f"{name} has no η; leave out `eta`, or take {_those_with('has_eta')} as `solver`.")
     if large and not _fact(made, "has_variance"):
@@ -118,6 +130,8 @@ def plan(sampling: settings.Sampler, of: Schedule) -> Plan:
     """The levels that the sampler walks. Raises UsageError for more steps than the schedule has rows."""
     where = spacing(sampling)
     levels: Plan = choices.SPACINGS.load(where)(of, sampling.steps)
+    if own.is_reference(where):
+        trial.plan(where, levels)
     made = solver(sampling)
     if as_floats(levels[0])[0] == 0 and not _fact(made, "starts_at_pure_noise"):
         raise UsageError(
@@ -134,5 +148,8 @@ def spacing(sampling: settings.Sampler) -> str:
 
 def limit(sampling: settings.Sampler, denoise: Denoise) -> Denoise:
     """The denoiser with its x̂₀ held in range."""
-    limited: Denoise = choices.LIMITS.load(sampling.limit)(denoise)
+    make = choices.LIMITS.load(sampling.limit)
+    if own.is_reference(sampling.limit):
+        trial.limit(sampling.limit, make(lambda x, level: x / 2))
+    limited: Denoise = make(denoise)
     return limited

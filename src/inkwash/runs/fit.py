@@ -14,7 +14,7 @@ from inkwash.errors import UsageError
 from inkwash.nets import recompute
 from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
-from inkwash.runs.record import check_same, resolved, stored
+from inkwash.runs.record import check_code, check_same, code, resolved, stored
 from inkwash.settings import Run
 from inkwash.train import Progress, State, train
 from inkwash.train.checkpoint import LAST, facts, load, sweep
@@ -56,6 +56,7 @@ def fit(run: Run, out: Path, data_dir: Path | None, resume: bool, stop: Callable
         "images": len(source), "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
         "data_dir": None if data_dir is None else str(data_dir.absolute()),
         **({} if told is None else {"encoder": told.digest}),
+        **code(run),
     }  # fmt: skip
     if before is not None:
         saved = load(out / LAST)
@@ -105,6 +106,7 @@ def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> N
             "or choose another `out`."
         )
     check_same(folder, before, run, "a resumed run keeps its settings")
+    check_code(facts(folder / LAST), folder / LAST, run)
 
 
 def _accelerator(wanted: str) -> Accelerator:

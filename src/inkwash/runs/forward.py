@@ -13,8 +13,9 @@ from inkwash.checked import Checked, Natural
 from inkwash.core import CLEAN, Schedule, Seeded, as_floats, diffuse, marginal_std
 from inkwash.data import to_float, to_uint8
 from inkwash.runs import build
-from inkwash.runs.record import stored
+from inkwash.runs.record import check_code, code, stored
 from inkwash.settings import Data, Process, Run
+from inkwash.train.checkpoint import LAST, facts
 from inkwash.view import forward_figure, panels_figure
 
 SHARES = (0, 25, 50, 75, 100)  # per cent of the forward process
@@ -33,7 +34,10 @@ class Forward(Checked):
 def resolve_target(target: str) -> Run:
     """The data and process meant by a recipe's name, a run's folder, or a folder of images."""
     run = None if target in recipes.names() else stored(Path(target))
-    return run or recipes.find_or_folder(target)
+    if run is None:
+        return recipes.find_or_folder(target)
+    check_code(facts(Path(target) / LAST), Path(target) / LAST, run.data, run.process)
+    return run
 
 
 def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, dict[str, Any]]:
@@ -52,7 +56,7 @@ def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, di
         captions.append(f"{share} %\nα = {alpha:.3g}, σ = {sigma:.3g}")
     title = f"{source.name}: the forward process, {wanted.process.schedule} schedule"
     figure = forward_figure(columns, captions, curves(schedule), title)
-    return figure, {**asdict(wanted), "fingerprint": source.fingerprint}
+    return figure, {**asdict(wanted), "fingerprint": source.fingerprint, **code(wanted)}
 
 
 def draw_schedules(timesteps: int) -> tuple[Any, dict[str, Any]]:
@@ -88,5 +92,5 @@ def _rows(rows: int, points: int) -> list[Fraction]:
 
 def again(stored_facts: dict[str, Any]) -> Forward:
     """The request that a picture's provenance remembers."""
-    facts = {name: value for name, value in stored_facts.items() if name != "fingerprint"}
-    return Forward(Data(**facts["data"]), Process(**facts["process"]), facts["images"], facts["seed"])
+    data, process = Data(**stored_facts["data"]), Process(**stored_facts["process"])
+    return Forward(data, process, stored_facts["images"], stored_facts["seed"])

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from inkwash import __version__, choices
+from inkwash import __version__, choices, own
 from inkwash.errors import UsageError
+from inkwash.networks import OwnNetwork
 from inkwash.runs.conditions.kind import Unconditional
 from inkwash.runs.record import described
 from inkwash.settings import Run
@@ -28,7 +29,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("data", f"{run.data.source}, {about['images']:,} images of {height}×{width}, {channels} channel(s)"),
         (
             "network",
-            f"{type(run.network).__name__}, {parameters:,} parameters ({parameters * 4 / 2**20:.1f} MiB)",
+            f"{_network(run)}, {parameters:,} parameters ({parameters * 4 / 2**20:.1f} MiB)",
         ),
         ("condition", _condition(run, about["classes"])),
         ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
@@ -41,12 +42,19 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ),
         ("checkpoints", f"last (step {about['step']:,})" + ("" if kept is None else f", best (step {kept:,})")),
         ("sha256", digest(folder / LAST)),
+        *(("code", f"{name}, sha256 {sha256 or 'unknown'}") for name, sha256 in about.get("code", {}).items()),
         ("made by", f"inkwash {about['version']}"),
     ]
 
 
+def _network(run: Run) -> str:
+    return run.network.reference if isinstance(run.network, OwnNetwork) else type(run.network).__name__
+
+
 def _condition(run: Run, classes: Sequence[str]) -> str:
     told = run.conditioning
+    if own.is_reference(told.condition):
+        return told.condition  # nothing is run to tell of it
     kind = choices.CONDITIONS.load(told.condition)
     what = kind.describe(told, classes)
     if kind is Unconditional:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from inkwash import __version__, choices
+from inkwash import __version__, choices, own
+from inkwash.checked import references
 from inkwash.errors import InkwashError, UsageError
 from inkwash.settings import Run
 from inkwash.train.checkpoint import LAST, facts
@@ -41,6 +42,21 @@ def described(path: Path, about: dict[str, Any]) -> Run:
         place = ".".join(str(name) for name in error.errors()[0]["loc"])
         wrong = f"{place}: {error.errors()[0]['msg']}"
     raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
+
+
+def code(*settings: Any) -> dict[str, dict[str, str]]:
+    """The fact {"code": {reference: sha256}} of the code of a user's own that settings name; {} where there is none."""
+    found = own.digests(references(*settings))
+    return {"code": found} if found else {}
+
+
+def check_code(about: dict[str, Any], of: Path, *settings: Any) -> None:
+    """Whether the code that parts of a run name, as its facts recorded it, may be run here, and is unchanged.
+
+    `of` names what recorded the facts. Raises UsageError as `own.check_recorded`.
+    """
+    recorded = about.get("code", {})
+    own.check_recorded({name: recorded.get(name, "") for name in references(*settings)}, str(of))
 
 
 def resolved(run: Run) -> Run:

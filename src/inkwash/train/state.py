@@ -50,7 +50,7 @@ class State:
         """
         parts = {"model": self.denoiser.state_dict(), "ema": self.ema.model.state_dict()}
         for name, p in self.denoiser.named_parameters() if self.step else ():
-            for moment in self.optimizer.moments(p):
+            for moment in self.optimizer.moments(p) if p in self.optimizer.state else ():  # else it had no gradient yet
                 parts.setdefault(moment, {})[name] = self.optimizer.state[p][moment]
         parts = {part: gather_tensors(named, needed) for part, named in parts.items()}
         counters = ("step", "steps", "seconds", "history", "held_out")
@@ -66,7 +66,7 @@ class State:
                     {name: local_part(tensor, own.get(name)) for name, tensor in saved.parts[part].items()}
                 )
             begun = self.denoiser.named_parameters() if saved.facts["step"] else ()
-            moments = {p: {m: saved.parts[m][name] for m in self.optimizer.moments(p)} for name, p in begun}
+            moments = {p: self._moments(saved, name, p) for name, p in begun}
         except (KeyError, RuntimeError) as error:  # torch's words run over many lines
             raise InkwashError("the checkpoint is of another network than it describes; train again.") from error
         facts = saved.facts
@@ -75,8 +75,15 @@ class State:
         self.history = [(step, loss) for step, loss in facts["history"]]
         self.held_out = [(step, loss) for step, loss in facts["held_out"]]
         for p, kept in moments.items():
+            if not kept:
+                continue
             state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
             for moment, tensor in kept.items():
                 # in the parameter's own memory layout, which the fused optimiser takes for granted
                 state[moment] = torch.empty_like(p).copy_(local_part(tensor, p))
             self.optimizer.state[p] = state
+
+    def _moments(self, saved: Checkpoint, name: str, p: Tensor) -> dict[str, Tensor]:
+        """What a checkpoint kept of a parameter's gradients; nothing where it never had one."""
+        names = self.optimizer.moments(p)
+        return {m: saved.parts[m][name] for m in names} if any(name in saved.parts[m] for m in names) else {}
