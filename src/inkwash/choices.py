@@ -93,14 +93,12 @@ def call(function: Callable[..., Any], **offered: Any) -> Any:
     Raises UsageError where it needs others.
     """
     parameters = _parameters(function)
-    needed = [
-        name for name, parameter in parameters.items()
-        if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]  # fmt: skip
-    if missing := [name for name in needed if name not in offered]:
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [each for each in parameters.values() if each.default is each.empty and each.kind not in open_ended]
+    if missing := [each.name for each in needed if each.name not in offered]:
         raise UsageError(
-            f"{getattr(function, '__qualname__', function)} needs the arguments {', '.join(missing)}, and inkwash gives "
-            f"it {', '.join(offered) or 'none'}; give the others a default."
+            f"{getattr(function, '__qualname__', function)} needs the arguments {', '.join(missing)}, and inkwash "
+            f"gives it {', '.join(offered) or 'none'}; give the others a default."
         )
     return function(**{name: value for name, value in offered.items() if name in parameters})
 
@@ -114,8 +112,8 @@ def expect(thing: Any, what: str, *members: str) -> None:
     """Raises UsageError unless a thing has these members; `what` names it, as in "the solver mine.py:Leapfrog"."""
     if missing := [name for name in members if not hasattr(thing, name)]:
         raise UsageError(
-            f"{what} is no such thing: {type(thing).__name__} has no {', '.join(missing)}; docs/extending.md shows what "
-            "it needs."
+            f"{what} cannot be used: a {type(thing).__name__} has no {', '.join(missing)}; docs/extending.md shows "
+            "what it needs."
         )
 
 

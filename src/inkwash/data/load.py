@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from inkwash import choices, own
 from inkwash.data.folder import Unreadable, folder
@@ -41,6 +45,8 @@ def load(
     offered = {"data_dir": data_dir, "size": size, "font": font, "language": language}
     given = {key: value for key, value in offered.items() if value is not None}
     images: Source = choices.call(function, split=split, **given)
+    if own.is_reference(name):
+        _check(images, name)
     if channels not in (None, images.shape[0]):
         several = "channel" if images.shape[0] == 1 else "channels"
         raise UsageError(f"{images.name} has {images.shape[0]} {several}; got channels={channels}. Leave it out.")
@@ -54,6 +60,22 @@ def load(
 def is_folder(name_or_path: str | Path) -> bool:
     """Whether `load` takes this for a folder of images."""
     return str(name_or_path) != "" and not _is_known(str(name_or_path)) and Path(name_or_path).expanduser().is_dir()
+
+
+def _check(images: Source, name: str) -> None:
+    """Raises UsageError unless what a function of a user's own made is a source of images."""
+    what = f"the data set {name}"
+    members = ("name", "split", "shape", "classes", "labels", "captions", "kinds", "fingerprint", "take")
+    choices.expect(images, what, *members)
+    count, shape, labels = len(images), list(images.shape), images.labels
+    if count < 1 or len(shape) != 3 or shape[0] not in (1, 3):
+        raise UsageError(f"{what} has {count} images of shape {shape}; [1 or 3, height, width] is expected.")
+    first: Any = images.take(torch.tensor([0]))
+    if not isinstance(first, Tensor) or first.dtype != torch.uint8 or list(first.shape) != [1, *shape]:
+        got = f"{first.dtype} {list(first.shape)}" if isinstance(first, Tensor) else type(first).__name__
+        raise UsageError(f"{what} gives {got} for its first image; torch.uint8 {[1, *shape]} is expected.")
+    if labels is not None and (labels.dtype != torch.int64 or list(labels.shape) != [count]):
+        raise UsageError(f"{what} has labels {labels.dtype} {list(labels.shape)}; torch.int64 [{count}] is expected.")
 
 
 def _is_known(name: str) -> bool:

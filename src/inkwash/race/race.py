@@ -20,7 +20,7 @@ from inkwash.race.target import BETTER, Target
 from inkwash.runs import build, guidance, machine
 from inkwash.runs.conditions import condition
 from inkwash.runs.model import Model
-from inkwash.runs.record import check_same, stored
+from inkwash.runs.record import check_same, code, stored
 from inkwash.settings import Run, Sampler, Sampling, Scoring
 from inkwash.study.machine import machine_facts
 from inkwash.study.subject import Measure, opened, ready, reference
@@ -145,7 +145,7 @@ def begin(
     measure = ready(Measure(subjects[0], scoring), DEFAULT_N, tick)
     every = terms.every or (DEFAULT_EVERY if terms.minutes is None else 60 * terms.minutes / POINTS)
     rules = Rules(replace(sampling, n=measure.n), reference(measure), every, terms.until, data_dir)
-    about = _about(rules, terms, opened(subjects[0]).device)
+    about = {**_about(rules, terms, opened(subjects[0]).device), **code(rules.sampling, scoring, *runs)}
     for racer in racers:
         _check_same(racer, about)
     for racer in racers:

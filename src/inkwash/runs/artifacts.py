@@ -17,7 +17,7 @@ from inkwash.runs import build, machine
 from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import Model, open_model
-from inkwash.runs.record import code
+from inkwash.runs.record import code, used
 from inkwash.settings import Sampling
 from inkwash.train.checkpoint import LAST, digest
 from inkwash.view import check_out, needs_frames, read_provenance, write
@@ -77,7 +77,7 @@ def write_drawn(
         "sampling": asdict(sampling),
         **({} if columns is None else {"columns": columns}),
         **({} if guide is None else {"guide": digest(guide / LAST)}),
-        **code(model.run.network, model.run.process, model.run.conditioning, sampling),
+        **code(*used(model.run), sampling),
     }
     frames = drawn.frames if needs_frames(out) else None
     images, labels = drawn.images[: sampling.n], None

@@ -13,7 +13,7 @@ from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
-from inkwash.runs.record import check_code, described
+from inkwash.runs.record import check_code, described, used
 from inkwash.settings import Engine, Run
 from inkwash.train.checkpoint import BEST, LAST, digest, load
 
@@ -47,7 +47,7 @@ def open_model(folder: Path, which: str = "last", device: str = "auto", precisio
     path = folder / (BEST if which == "best" else LAST)
     saved = load(path)
     run = described(path, saved.facts)
-    check_code(saved.facts, path, run.network, run.process, run.conditioning)
+    check_code(saved.facts, path, *used(run))
     place = machine.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
     kind = precision or getattr(torch, saved.facts["precision"])

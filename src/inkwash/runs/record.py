@@ -50,6 +50,11 @@ def code(*settings: Any) -> dict[str, dict[str, str]]:
     return {"code": found} if found else {}
 
 
+def used(run: Run) -> tuple[Any, ...]:
+    """The parts of a run's settings that it is opened with, to be drawn from."""
+    return run.network, run.process, run.conditioning
+
+
 def check_code(about: dict[str, Any], of: Path, *settings: Any) -> None:
     """Whether the code that parts of a run name, as its facts recorded it, may be run here, and is unchanged.
 

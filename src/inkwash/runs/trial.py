@@ -105,6 +105,6 @@ def _same_shape(what: str, got: Any, like: Tensor, called: str) -> None:
         raise UsageError(f"{what} gives a {type(got).__name__}; a tensor of the shape of {called} is expected.")
     if got.shape != like.shape or not got.is_floating_point():
         raise UsageError(
-            f"{what} gives {got.dtype} of shape {list(got.shape)}, where {called} has {list(like.shape)}; floating-point "
-            f"numbers of the shape of {called} are expected."
+            f"{what} gives {got.dtype} of shape {list(got.shape)}, where {called} has {list(like.shape)}; "
+            f"floating-point numbers of the shape of {called} are expected."
         )

@@ -83,6 +83,8 @@ def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], ob
         )  # fmt: skip
     bits = _bits(subject, held_out[:likelihood], tick) if likelihood else None
     about = {"inkwash": __version__, "command": "evaluate", "checkpoint": model.digest}
+    if "code" in done.facts:
+        about["code"] = done.facts["code"]
     pairs = (near.distance / near.second.clamp(min=1e-12)).argsort()[:SHOWN]  # the most suspicious first
     sheet = channels_last(torch.cat([images[pairs], some[near.which[pairs]]]))
     sheet = grid(sheet, columns=len(pairs), labels=["drawn", "nearest in training"], smooth=smooth(model.shape))

@@ -1,7 +1,7 @@
 """What is studied: trained runs, and a Gaussian whose denoiser is known exactly."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor, nn
 
-from inkwash import core, settings
+from inkwash import choices, core, settings
 from inkwash.data import ConditionLookup, Images, Source, permutation, to_uint8
 from inkwash.denoise import Denoiser, Gaussian
 from inkwash.metrics.classifier import Classifier, classifier
@@ -184,27 +184,17 @@ def _reference(measure: Measure, tick: OnStep) -> Reference:
     source = train if scoring.split == "train" else subject.images(scoring.split)
     wanted = scoring.features
     reader: Classifier | None = None
+    features: Features
     if wanted == "classifier" or (train.labels is not None and len(train.classes) > 1):
         reader = classifier(train, subject.images("test"), tick)
-    features = _FEATURES[wanted](measure) if wanted in _FEATURES else reader or Pixels()
+    features = reader or Pixels()
+    if wanted not in ("auto", "classifier"):
+        features = choices.call(
+            choices.FEATURES.load(wanted), train=train, test=subject.images("test"), device=opened(subject).device,
+            data_dir=getattr(subject, "data_dir", None), tick=tick,
+        )  # fmt: skip
+        choices.expect(features, f"the features {wanted}", "name", "digest", "__call__")
     return Reference(source, measure.n, features, reader)
-
-
-def _inception(measure: Measure) -> Features:
-    from inkwash.metrics.inception import inception
-
-    return inception(getattr(measure.subject, "data_dir", None), opened(measure.subject).device)
-
-
-def _dinov2(measure: Measure) -> Features:
-    from inkwash.metrics.dinov2 import dinov2
-
-    return dinov2(device=opened(measure.subject).device)
-
-
-_FEATURES: dict[str, Callable[[Measure], Features]] = {
-    "pixels": lambda measure: Pixels(), "inception": _inception, "dinov2": _dinov2,
-}  # fmt: skip
 
 
 def ready(measure: Measure, default_n: int, tick: OnStep) -> Measure:

@@ -11,6 +11,7 @@ from typing import Any
 from inkwash import __version__
 from inkwash.errors import InkwashError
 from inkwash.metrics.score import DRAWS, NAMES, Scores, summary
+from inkwash.runs.record import code, used
 from inkwash.study import theory
 from inkwash.study.cells import Cell
 from inkwash.study.subject import Measure, Subject, opened, reference
@@ -97,6 +98,7 @@ class Table:
         """All that the scores depend on besides the cells, for whoever doubts them."""
         ruler = reference(self.measure)
         reader = ruler.reader
+        runs = [part for subject in self.subjects for part in used(opened(subject).run)]
         return {
             "inkwash": __version__,
             "data": ruler.source.name,
@@ -114,6 +116,7 @@ class Table:
                 subject.name: {name: opened(subject).facts.get(name) for name in ("step", "images_seen", "seconds")}
                 for subject in self.subjects
             },
+            **code(self.measure.scoring, *runs, *(row.cell.sampling for row in self.rows)),
         }
 
 

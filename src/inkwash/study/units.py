@@ -23,6 +23,7 @@ import torch
 from inkwash.atomic import replacing
 from inkwash.metrics.score import DRAWS, Scores, as_json, from_json
 from inkwash.runs.draw import channels_first, draw
+from inkwash.runs.record import code
 from inkwash.study.cells import Cell
 from inkwash.study.subject import Measure, opened, reference, shown
 
@@ -64,6 +65,7 @@ class Unit:
             "sampling": asdict(self.cell.sampling),
             "draw": self.draw,
             **({} if order is None else {"shown": order.digest}),
+            **code(self.cell.sampling),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

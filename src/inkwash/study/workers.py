@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
+from inkwash import own
+from inkwash.checked import references
 from inkwash.errors import InkwashError, UsageError
 from inkwash.signals import handling
 from inkwash.study.subject import opened
@@ -33,8 +35,16 @@ def do(units: list[Unit], jobs: int | None, tick: OnEvaluations = lambda evaluat
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     shared = sorted(units, key=lambda unit: -unit.cost)  # long ones first; alike in all processes
     mine = [unit for unit in shared[rank::world] if not unit.done()]
+    here = own.bound_here({name for unit in mine for name in _code(unit)})
+    if here and (jobs or 1) > 1:
+        raise UsageError(
+            f"{', '.join(sorted(here))} exists in this process alone, so no other can draw with it; leave out `jobs`, or "
+            "put its code into a file and name it as FILE.py:NAME."
+        )
     if jobs is None:
-        jobs = 1 if world > 1 or any(opened(unit.cell.subject).device.type != "cpu" for unit in mine) else _cores()
+        jobs = (
+            1 if here or world > 1 or any(opened(unit.cell.subject).device.type != "cpu" for unit in mine) else _cores()
+        )
     jobs = min(jobs, len(mine))
     if jobs > 1:
         _share(mine, jobs, tick)
@@ -44,6 +54,10 @@ def do(units: list[Unit], jobs: int | None, tick: OnEvaluations = lambda evaluat
     for unit in shared:
         while world > 1 and not unit.done():  # if its process dies, torchrun ends this one too
             time.sleep(BEAT)
+
+
+def _code(unit: Unit) -> tuple[str, ...]:
+    return references(unit.cell.sampling, opened(unit.cell.subject).run, unit.measure.scoring)
 
 
 def _cores() -> int:
@@ -60,7 +74,7 @@ def _share(units: list[Unit], jobs: int, tick: OnEvaluations) -> None:
         with handling(signal.SIG_IGN, signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
             for _ in range(jobs):
                 heard, said = context.Pipe(duplex=False)
-                process = context.Process(target=_serve, args=(units, taken, done, said), daemon=True)
+                process = context.Process(target=_serve, args=(units, taken, done, said, own.permits()), daemon=True)
                 process.start()
                 said.close()
                 crew[process.sentinel] = process, heard
@@ -90,7 +104,7 @@ def _take_leave(process: Any, heard: Connection) -> None:
         raise error
 
 
-def _serve(units: list[Unit], taken: Any, done: Any, said: Connection) -> None:
+def _serve(units: list[Unit], taken: Any, done: Any, said: Connection, granted: own.Permits) -> None:
     """What one of the processes does: units, until all are taken. It ends with the parent, and leaves it Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
@@ -108,12 +122,13 @@ def _serve(units: list[Unit], taken: Any, done: Any, said: Connection) -> None:
             done.value += evaluations
 
     try:
+        own.adopt(granted)
         while (unit := _next(units, taken)) is not None:
             work(unit, tick)
         said.send(None)
     except Exception as error:  # noqa: BLE001 whatever it is, the first process says it
         error.add_note(traceback.format_exc())  # where it was raised, which pickling would lose
-        said.send(error)
+        said.send(own.blamed(error) or error)
 
 
 def _leave(number: int, frame: object) -> None:

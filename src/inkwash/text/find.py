@@ -21,6 +21,8 @@ def find(name: str, device: str | torch.device = "cpu") -> TextEncoder:
     """
     if name in choices.ENCODERS or own.is_reference(name):
         named: TextEncoder = choices.call(choices.ENCODERS.load(name), name=name, device=device)
+        if own.is_reference(name):
+            choices.expect(named, f"the text encoder {name}", "name", "digest", "embedder", "__call__")
         return named
     from inkwash.text import clip, hub, sentences  # which need packages of their own
 

@@ -41,6 +41,8 @@ class State:
             shard(denoiser, mesh)
             shard(ema.model, mesh)
         optimizer: AdamW = choices.OPTIMIZERS.load(settings.optimizer)(denoiser, settings, denoiser.precision)
+        members = ("step", "zero_grad", "param_groups", "state", "moments")
+        choices.expect(optimizer, f"the optimizer {settings.optimizer}", *members)
         return cls(denoiser, ema, optimizer, settings.steps, sharded=mesh is not None)
 
     def checkpoint(self, about: dict[str, Any], needed: bool = True) -> Checkpoint:

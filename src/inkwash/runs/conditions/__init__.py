@@ -11,5 +11,11 @@ __all__ = ["ConditionKind", "ConditionOf", "condition"]
 
 def condition(run: Run, classes: Sequence[str]) -> ConditionKind | None:
     """The run's kind of condition; None for none. Raises UsageError where it cannot be had."""
-    kind: ConditionKind | None = choices.CONDITIONS.load(run.conditioning.condition).of(run, classes)
+    name = run.conditioning.condition
+    found = choices.CONDITIONS.load(name)
+    choices.expect(found, f"the condition {name}", "of", "describe")
+    kind: ConditionKind | None = found.of(run, classes)
+    if kind is not None:
+        members = ("example", "digest", "embedder", "shown", "is_requested", "requested")
+        choices.expect(kind, f"the condition {name}", *members)
     return kind
