@@ -192,13 +192,14 @@ def load(reference: str) -> Any:
     reference = _same.get(reference, reference)
     if reference in _given:
         return _given[reference]
+    path = path_of(reference)
     if reference not in _allowed:
-        raise UsageError(_refusal(reference))
+        raise UsageError(_refusal(reference, "this", ""))
     module, name = _parts(reference)
     try:
-        found: Any = _imported(module, path_of(reference))
+        found: Any = _imported(module, path)
     except SystemExit as error:
-        raise UsageError(f"{path_of(reference)} ended the program (exit code {error.code}) when imported.") from error
+        raise UsageError(f"{path} ended the program (exit code {error.code}) when imported.") from error
     for part in name.split("."):
         if not hasattr(found, part):
             near = get_close_matches(part, vars(found), n=1)
@@ -260,6 +261,8 @@ def _parts(reference: str) -> tuple[str, str]:
 
 def _path_of_module(module: str, reference: str) -> Path:
     """As importlib.util.find_spec, which however would run the packages that a module is in."""
+    if module == "__main__":
+        raise UsageError(f"{reference} was an object of another Python program; pass it from Python again.")
     where, spec, parts = None, None, module.split(".")
     for end in range(1, len(parts) + 1):
         spec = _spec(".".join(parts[:end]), where)
@@ -295,13 +298,12 @@ def _can_travel(thing: Any) -> bool:
     return b"__main__" not in packed and _PREFIX.encode() not in packed
 
 
-def _refusal(reference: str, of: str = "this", sha256: str = "") -> str:
+def _refusal(reference: str, of: str, sha256: str) -> str:
     try:
-        path = path_of(reference)
-        now = digest(reference)
+        path, now = path_of(reference), digest(reference)
     except UsageError:
         path, now = None, ""
-    if reference.startswith("__main__:") or not (sha256 or path):
+    if path is None and not sha256:
         return (
             f"{of} needs code that is not inkwash's: {reference}, an object of a Python program, of which no file is "
             "known. Pass the object from Python again."

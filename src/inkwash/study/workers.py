@@ -38,8 +38,8 @@ def do(units: list[Unit], jobs: int | None, tick: OnEvaluations = lambda evaluat
     here = own.bound_here({name for unit in mine for name in _code(unit)})
     if here and (jobs or 1) > 1:
         raise UsageError(
-            f"{', '.join(sorted(here))} exists in this process alone, so no other can draw with it; leave out `jobs`, or "
-            "put its code into a file and name it as FILE.py:NAME."
+            f"{', '.join(sorted(here))} exists in this process alone, so no other can draw with it; leave out `jobs`, "
+            "or put its code into a file and name it as FILE.py:NAME."
         )
     if jobs is None:
         jobs = (
