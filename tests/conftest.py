@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_runner import TINY, did
+from cli_runner import TINY, did, forget
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch, which nothing has imported yet, reads it once
 # not the user's; kept between sessions, so that the classifier of the digits is trained once
@@ -28,3 +28,9 @@ def data_dir() -> Path:
     if not (folder / "mnist").is_dir():
         pytest.skip("needs $INKWASH_DATA, a folder that holds mnist/")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_allowed() -> None:
+    """Code of a user's own that one test allowed or passed is not allowed in the next."""
+    forget()

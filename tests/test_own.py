@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import forget
 from inkwash import own
 from inkwash.checked import references
 from inkwash.errors import UsageError
@@ -15,10 +16,8 @@ from inkwash.settings import Data, Process, Run, Sampler, Sampling, Scoring, Swe
 
 
 @pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Nothing is allowed yet, and the current folder is the test's."""
-    for name, empty in (("_allowed", set()), ("_given", {}), ("_same", {}), ("_files", {}), ("_places", set())):
-        monkeypatch.setattr(own, name, empty)
+def _in_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The current folder is the test's, and modules are found there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
@@ -162,16 +161,13 @@ def test_the_same_bytes_elsewhere_will_do() -> None:
 def test_objects_that_python_passes() -> None:
     class Net: ...
 
-    name = own.reference_to(Net)
-    assert own.is_reference(name)
-    assert name.endswith(":test_objects_that_python_passes.Net")
-    own.provide(name, Net)
-    assert own.load(name) is Net
-    assert own.digest(name) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest() or own.digest(name) == ""
-    own.check_recorded({name: "whatever it was"}, "r")
-    own.provide("shown:Nowhere", Net)
-    assert own.digest("shown:Nowhere") == ""
-    assert own.reference_to(Net()) == name
+    sha256 = written("mine.py", "class Net: ...")
+    for name, held in (("__main__:Net", ""), ("mine.py:Net", sha256), ("mine:Net", sha256), ("nowhere:Net", "")):
+        own.provide(name, Net)
+        assert own.load(name) is Net
+        assert own.digest(name) == held
+        own.check_recorded({name: "whatever it was"}, "r")
+    assert "is no reference" in refusal(own.provide, "Net", Net)
 
 
 def test_what_another_process_cannot_have() -> None:
@@ -181,16 +177,15 @@ def test_what_another_process_cannot_have() -> None:
     assert set(own.permits().given) == {"there:Path"}
 
 
-def test_another_process_is_allowed_the_same_and_sees_the_same_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_is_allowed_the_same_and_sees_the_same_file() -> None:
     written("mine.py", "def f(): return 1")
     own.allow(["mine.py:f"])
     own.check_recorded({"elsewhere.py:f": own.digest("mine.py:f")}, "r")
     granted = own.permits()
-    for name, empty in (("_allowed", set()), ("_given", {}), ("_same", {}), ("_files", {})):
-        monkeypatch.setattr(own, name, empty)  # as in the other
+    forget()  # as in the other
     own.adopt(granted)
     assert own.load("elsewhere.py:f")() == 1
-    monkeypatch.setattr(own, "_files", {})
+    forget()
     written("mine.py", "def f(): return 2")
     assert "was changed while it was used" in refusal(own.adopt, granted)
 

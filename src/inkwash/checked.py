@@ -54,6 +54,16 @@ def listed(kind: Callable[[str], Any]) -> Any:
     )  # fmt: skip
 
 
+Reference = Annotated[  # to code of a user's own
+    str,
+    AfterValidator(own.check),
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1, metavar="FILE.py:NAME", instance_from_str=lambda args: own.check(args[0]),
+        is_instance=lambda value: isinstance(value, str), str_from_instance=lambda value: [value],
+    ),
+]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class _Check:
     """Holds a word to the names of a kind, to the form of a reference, or to the words that stand for no choice."""
@@ -104,7 +114,8 @@ def _references(settings: Any) -> Iterator[str]:
 @cache
 def _takes_references(owner: Any, name: str) -> bool:
     def marked(hint: Any) -> bool:
-        return isinstance(getattr(hint, "func", None), _Check) or any(map(marked, get_args(hint)))
+        check = getattr(hint, "func", None)
+        return check is own.check or isinstance(check, _Check) or any(map(marked, get_args(hint)))
 
     return marked(get_type_hints(owner, include_extras=True)[name])
 

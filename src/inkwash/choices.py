@@ -82,7 +82,7 @@ class Choices:
         found = own.load(name)
         if not callable(found):
             raise UsageError(
-                f"{name} is a {type(found).__name__}, where a class or a function that makes a {self.kind} is expected."
+                f"{name} is of type {type(found).__name__}; a class or a function that makes a {self.kind} is expected."
             )
         return found
 
@@ -112,7 +112,7 @@ def expect(thing: Any, what: str, *members: str) -> None:
     """Raises UsageError unless a thing has these members; `what` names it, as in "the solver mine.py:Leapfrog"."""
     if missing := [name for name in members if not hasattr(thing, name)]:
         raise UsageError(
-            f"{what} cannot be used: a {type(thing).__name__} has no {', '.join(missing)}; docs/extending.md shows "
+            f"{what} cannot be used: type {type(thing).__name__} has no {', '.join(missing)}; docs/extending.md shows "
             "what it needs."
         )
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Union
 
 import tyro
 
-from inkwash import __version__, commands
+from inkwash import __version__, commands, own
+from inkwash.checked import references
 from inkwash.commands import Command, PresetCommand
 from inkwash.commands._flags import in_flags
 from inkwash.errors import InkwashError, Stopped, UsageError
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (InkwashError, OSError, MemoryError, RuntimeError, ImportError) as error:
+    except Exception as error:
         known = _known(error)
         if known is None:
             raise
@@ -66,12 +67,14 @@ def _known(error: Exception) -> InkwashError | None:
     words = str(error)
     if isinstance(error, InkwashError):
         return error
+    if isinstance(error, MemoryError) or "out of memory" in words or "DefaultCPUAllocator" in words:
+        return InkwashError("the memory ran out; try a smaller --batch-size, smaller images or a smaller network.")
+    if (blamed := own.blamed(error)) is not None:
+        return blamed
     if isinstance(error, OSError):
         return InkwashError(f"{error.filename or 'the system'}: {error.strerror or words}.")
     if isinstance(error, ImportError) and "shtab" in words:  # tyro's, for other shells
         return UsageError("completion can be had for bash and zsh.")
-    if isinstance(error, MemoryError) or "out of memory" in words or "DefaultCPUAllocator" in words:
-        return InkwashError("the memory ran out; try a smaller --batch-size, smaller images or a smaller network.")
     if "remote worker" in words or type(error).__name__ == "DistBackendError":  # gloo's, and NCCL's
         return InkwashError("another process of this training has ended, and says why; go on with --resume.")
     if "home directory" in words:  # pathlib's words
@@ -106,21 +109,29 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
     """The command with its arguments. tyro prints help and its own complaints, and exits."""
     name, *rest = args
     if not issubclass(kind, PresetCommand):
-        return tyro.cli(kind, prog=f"inkwash {name}", args=rest, config=_CONFIG)
+        command: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, config=_CONFIG)
+        own.allow(references(command))
+        return command
     if rest[:1] in (["-h"], ["--help"]):
         tyro.cli(_presets(kind), prog=f"inkwash {name}", args=rest, config=_CONFIG)
     named = bool(rest) and not rest[0].startswith("-")
     default = kind.preset(rest[0] if named else None)
-    command = _parse_flags(name, rest, default)
-    stored = command.stored()
-    return command if stored is None else _parse_flags(name, rest, stored)
+    command, unknown = _known_flags(rest[1:], default)
+    own.allow(references(command))  # what these flags name, and nothing that only stands in what is on disk
+    if (other := command.reread()) is not None:
+        _, left = _known_flags(rest[1:], other)
+        if lost := [word for word in left if word.startswith("--") and word not in unknown]:
+            raise UsageError(f"{lost[0]} is a flag of the network that --network replaces; leave out one of them.")
+    return tyro.cli(
+        kind, prog=f"inkwash {name} {rest[0]}", args=rest[1:], default=other or default, config=_CONFIG,
+        description=default.description(),
+    )  # fmt: skip
 
 
-def _parse_flags(name: str, rest: list[str], default: PresetCommand) -> PresetCommand:
-    """The command with the flags that follow the preset's name; what they do not say is as in `default`."""
-    prog = f"inkwash {name} {rest[0]}"
-    description = default.description()
-    return tyro.cli(type(default), prog=prog, args=rest[1:], default=default, config=_CONFIG, description=description)
+def _known_flags(words: list[str], default: PresetCommand) -> tuple[PresetCommand, list[str]]:
+    """The command as far as its flags are known, and the words that are not; --help is passed over."""
+    words = [word for word in words if word not in ("-h", "--help")]
+    return tyro.cli(type(default), args=words, default=default, config=_CONFIG, return_unknown_args=True)
 
 
 def _presets(kind: type[PresetCommand]) -> Any:

@@ -191,11 +191,21 @@ class OwnNetwork(NetworkSettings):
         return built
 
 
+def all_networks() -> list[type[NetworkSettings]]:
+    """The settings of every network of `choices.NETWORKS`."""
+    return [row.load() for row in choices.NETWORKS]
+
+
 def by_name(name: str) -> NetworkSettings:
     """The settings that a name of `choices.NETWORKS` stands for, or a network of your own. Raises UsageError."""
     choices.NETWORKS.check(name)
     made: NetworkSettings = choices.NETWORKS.load(name)() if name in choices.NETWORKS else OwnNetwork(name)
     return made
+
+
+def name_of(network: NetworkSettings) -> str:
+    """The name, or the reference, that `by_name` knows a network's settings by."""
+    return network.reference if isinstance(network, OwnNetwork) else str(getattr(network, "kind", ""))
 
 
 def _read(given: Any) -> Any:

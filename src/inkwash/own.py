@@ -9,7 +9,6 @@ The digest covers the file alone, not what it imports.
 
 import hashlib
 import importlib
-import inspect
 import pickle
 import re
 import sys
@@ -52,17 +51,10 @@ def is_reference(word: str) -> bool:
     return _FORM.fullmatch(word) is not None
 
 
-def reference_to(thing: Any) -> str:
-    """A reference for a class or function, by the module and name that it was defined under.
-
-    What was defined in the program that was started is named by that program's file, and what has no file, as in a
-    notebook, by `__main__`. An instance is named by its class. To have the reference mean the object: `provide`.
-    """
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
-    name = named.__qualname__.replace(".<locals>", "").replace("<lambda>", "function")
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    in_file = named.__module__ == "__main__" and main is not None and Path(main).suffix == ".py"
-    return f"{main if in_file else named.__module__}:{name}"
+def check(word: str) -> str:
+    """The word, which must be a reference. Raises UsageError."""
+    _parts(word)
+    return word
 
 
 def path_of(reference: str) -> Path:
@@ -82,16 +74,15 @@ def path_of(reference: str) -> Path:
 
 
 def digest(reference: str) -> str:
-    """sha256 hex of the file that holds the code; "" for a Python caller's object that is of another file, or none."""
+    """sha256 hex of the file that holds the code; "" for an object that a Python caller passed and no file holds."""
     reference = _same.get(reference, reference)
-    if reference in _given:
-        try:
-            path, source = path_of(reference), inspect.getsourcefile(_definition(_given[reference]))
-        except (UsageError, TypeError):
+    try:
+        path = path_of(reference)
+    except UsageError:
+        if reference in _given:
             return ""
-        if source is None or Path(source).resolve() != path:
-            return ""
-    return _read(path_of(reference)).sha256
+        raise
+    return _read(path).sha256
 
 
 def digests(references: Iterable[str]) -> dict[str, str]:
@@ -108,8 +99,7 @@ def allow(references: Iterable[str]) -> None:
     Raises UsageError for what is no reference, or where there is no such file or module.
     """
     for reference in references:
-        _parts(reference)
-        path = path_of(reference)
+        path = path_of(check(reference))
         held = _files.get(path)
         if held is not None and held.code != path.read_bytes():
             del _files[path]
@@ -120,10 +110,10 @@ def allow(references: Iterable[str]) -> None:
 def provide(reference: str, thing: Any) -> None:
     """From here on the reference means this object, and no code is looked for.
 
-    Raises UsageError for what is no reference; `reference_to` makes one.
+    It should be one by which others find the same code; where there is none, `__main__:NAME`, which nobody finds.
+    Raises UsageError for what is no reference.
     """
-    _parts(reference)
-    _given[reference] = thing
+    _given[check(reference)] = thing
 
 
 def check_recorded(recorded: dict[str, str], of: str) -> None:
@@ -283,10 +273,6 @@ def _spec(name: str, where: Any) -> ModuleSpec | None:
         if spec is not None:
             return spec
     return None
-
-
-def _definition(thing: Any) -> Any:
-    return thing if hasattr(thing, "__qualname__") else type(thing)
 
 
 def _can_travel(thing: Any) -> bool:

@@ -22,6 +22,7 @@ Schedule = Annotated[str, validator(choices.SCHEDULES), named(choices.SCHEDULES)
 Draw = Annotated[str, validator(choices.DRAWS), named(choices.DRAWS)]
 Weight = Annotated[str, validator(choices.WEIGHTS), named(choices.WEIGHTS)]
 OptimizerName = Annotated[str, validator(choices.OPTIMIZERS), named(choices.OPTIMIZERS)]
+NetworkName = Annotated[str | None, validator(choices.NETWORKS, None), named(choices.NETWORKS, None)]
 ConditionName = Annotated[str, validator(choices.CONDITIONS), named(choices.CONDITIONS)]
 Compile = Literal["no", "yes", "graphs"]
 Engine = Literal["torch", "compiled", "onnx"]

@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 import tyro
 
+from inkwash.checked import Reference
+
 RUNS = Path("runs")  # where runs, studies and races go when --out does not say
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="Folder of the run.")]
@@ -20,6 +22,10 @@ DataDir = Annotated[
 ]
 DataDirOfRun = Annotated[
     Path | None, tyro.conf.arg(help="Folder of the data sets; None takes where the run was trained from.")
+]
+Code = Annotated[
+    tyro.conf.UseAppendAction[tuple[Reference, ...]],
+    tyro.conf.arg(metavar="FILE.py:NAME", help="Code of your own that may run, where a run needs it; may repeat."),
 ]
 
 
@@ -63,8 +69,8 @@ class PresetCommand(Command):
         """More on these defaults."""
         raise NotImplementedError
 
-    def stored(self) -> Self | None:
-        """The defaults to read the same flags against once more, where they ask to go on with what is on disk."""
+    def reread(self) -> Self | None:
+        """The defaults to read the same flags against once more, where these ask for other ones than the preset's."""
         return None
 
 

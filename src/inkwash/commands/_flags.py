@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
 
 import tyro
 
+from inkwash.networks import NetworkSettings, all_networks
 from inkwash.settings import Run
 
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]+))?`")  # `name` or `name=value`
@@ -49,7 +50,9 @@ def _flags(kind: type) -> Iterator[tuple[str, str]]:
             continue
         inner, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
         kinds = (kind for kind in (inner, *get_args(inner)) if isinstance(kind, type))  # also those of a union
-        if parts := [kind for kind in kinds if is_dataclass(kind)]:
+        if NetworkSettings in (inner, *get_args(inner)):
+            yield from (pair for network in all_networks() for pair in _flags(network))
+        elif parts := [kind for kind in kinds if is_dataclass(kind)]:
             yield from (pair for part in parts for pair in _flags(part))
         elif tyro.conf.Suppress not in marks:
             name = next((mark.name for mark in marks if getattr(mark, "name", None)), name)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from inkwash.commands._base import Checkpoint, Command, DataDirOfRun, Device, Jobs, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder
 from inkwash.errors import UsageError
 from inkwash.settings import Sampler, Scoring, Sweep
 
@@ -26,6 +26,7 @@ class Evaluate(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
+    code: Code = ()
 
     def run(self) -> None:
         """Scores with a bar and prints the table."""

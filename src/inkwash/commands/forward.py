@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from inkwash.commands._base import Command, DataDir
+from inkwash.commands._base import Code, Command, DataDir
 from inkwash.errors import UsageError
 
 
@@ -31,6 +31,7 @@ class Forward(Command):
     size: int | None = None
     """Side in pixels, for a folder of images of several sizes."""
     data_dir: DataDir = None
+    code: Code = ()
 
     def run(self) -> None:
         from inkwash.runs import forward

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from inkwash.commands._base import Checkpoint, Command, DataDirOfRun, Device, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder
 from inkwash.settings import Sampler
 
 
@@ -23,6 +23,7 @@ class Gallery(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
+    code: Code = ()
 
     def run(self) -> None:
         """Draws with a bar and says where the five files are."""

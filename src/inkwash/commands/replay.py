@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from inkwash.commands._base import Command
+from inkwash.commands._base import Code, Command
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Replay(Command):
     """Where to, in the same form; None puts -replay into the name."""
     moved: Annotated[Path | None, tyro.conf.arg(name="run")] = None
     """Where the run is now, if it was moved."""
+    code: Code = ()
 
     def run(self) -> None:
         from inkwash.progress import images_bar

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from inkwash.commands._base import Checkpoint, Command, Device, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder
 from inkwash.settings import Sampling
 
 
@@ -24,6 +24,7 @@ class Sample(Command):
     """Images at a time on a GPU, to suit its memory; a CPU takes its own number."""
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
+    code: Code = ()
 
     def run(self) -> None:
         """Draws with a bar and says where the pictures are. Processes that torchrun started share the images."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 import tyro
 
-from inkwash.commands._base import RUNS, Checkpoint, Command, DataDirOfRun, Device, Jobs, notice
+from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, notice
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
 from inkwash.settings import Run, Scoring, Sweep
@@ -31,6 +31,7 @@ class Study(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
+    code: Code = ()
 
     def run(self) -> None:
         """Trains what a preset needs, measures all cells, and writes the report."""

@@ -8,12 +8,15 @@ from datetime import timedelta
 from inspect import cleandoc
 from pathlib import Path
 from threading import Event
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from inkwash import recipes
-from inkwash.commands._base import RUNS, DataDir, PresetCommand
+import tyro
+
+from inkwash import choices, recipes
+from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
-from inkwash.settings import Run
+from inkwash.networks import by_name, name_of
+from inkwash.settings import NetworkName, Run
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Train(PresetCommand):
     resume: bool = False
     """Go on with the run in --out from its last checkpoint."""
     data_dir: DataDir = None
+    network: Annotated[
+        NetworkName,
+        tyro.conf.arg(help=f"Another network than the recipe's, with flags of its own. {choices.NETWORKS.help}."),
+    ] = None
+    code: Code = ()
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
@@ -51,20 +59,25 @@ class Train(PresetCommand):
         """Where the run goes."""
         return self.out or RUNS / self.settings.recipe
 
-    def stored(self) -> Self | None:
-        if not self.resume:
-            return None
+    def reread(self) -> Self | None:
+        settings = self._begun() if self.resume else self.settings
+        if self.network is not None and name_of(settings.network) != self.network:
+            settings = replace(settings, network=by_name(self.network))
+        return None if settings is self.settings else replace(self, settings=settings)
+
+    def _begun(self) -> Run:
+        """The settings of the run to go on with; those of the recipe where there is none."""
         from inkwash.runs.record import stored
 
         now, before = self.settings, stored(self.folder)
         if before is None:
-            return None
+            return now
         if before.recipe != now.recipe:
             raise UsageError(f"that run is of the recipe {before.recipe}, not {now.recipe}; choose another --out.")
         source = now.data.source
         if source != recipes.find(now.recipe).data.source:  # a folder of images, which may be another one
             before = replace(before, data=replace(before.data, source=source))
-        return replace(self, settings=before)
+        return before
 
     def run(self) -> None:
         """Trains with a bar; Ctrl-C ends at a checkpoint."""

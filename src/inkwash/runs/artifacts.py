@@ -120,7 +120,10 @@ def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None)
 def write_figure(out: Path, figure: Any, facts: dict[str, Any], data_dir: Path | None) -> None:
     """Writes what `draw_forward` drew, uint8 [H,W,3], with what it depends on."""
     place = None if data_dir is None else str(data_dir.absolute())
-    write(out, figure[None], {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": facts})
+    code_of = {name: facts[name] for name in ("code",) if name in facts}
+    depends = {name: fact for name, fact in facts.items() if name not in code_of}
+    about = {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": depends, **code_of}
+    write(out, figure[None], about)
 
 
 def replay(
@@ -151,7 +154,7 @@ def replay(
     elif about["command"] == "forward":
         with _reading(file):
             wanted, place = forward_job.again(about["forward"]), about["data_dir"]
-            code_of = dict(about["forward"].get("code", {}))
+            code_of = dict(about.get("code", {}))
         own.check_recorded(code_of, str(file))
         write_forward(wanted, Path(out), None if place is None else Path(place))
     else:

@@ -25,7 +25,9 @@ def schedule(name: str, made: Schedule) -> None:
     expect(made, what, "first", "num_timesteps", "time", "draw", "at", "from_logsnr")
     level = made.at(made.time(made.first / made.first))
     if not isinstance(level, Level):
-        raise UsageError(f"{what} gives a {type(level).__name__} for a time; `at` must give an inkwash.core.Level.")
+        raise UsageError(
+            f"{what} gives the type {type(level).__name__} for a time; `at` must give an inkwash.core.Level."
+        )
     alpha, sigma, _ = as_floats(level)
     if not (alpha >= 0 and sigma > 0):
         raise UsageError(f"{what} gives α = {alpha} and σ = {sigma} at its end; α >= 0 and σ > 0 is expected.")
@@ -56,7 +58,7 @@ def weight(name: str, made: Weight) -> None:
 def trainable(name: str, made: Any) -> None:
     """Raises UsageError unless it is a module with parameters to train."""
     if not isinstance(made, nn.Module):
-        raise UsageError(f"the network {name} makes a {type(made).__name__}; a torch.nn.Module is expected.")
+        raise UsageError(f"the network {name} makes the type {type(made).__name__}; a torch.nn.Module is expected.")
     if not any(parameter.requires_grad for parameter in made.parameters()):
         raise UsageError(f"the network {name} has no parameters that could be trained.")
 
@@ -78,7 +80,7 @@ def solver(name: str, made: Solver) -> None:
     x = torch.zeros(_IMAGES, 1, 2, 2)
     got: Any = made.step(lambda x, level: x / 2, x, _NOISY, _LESS, None, torch.zeros_like)
     if not isinstance(got, tuple) or len(got) != 2:
-        raise UsageError(f"the solver {name} gives a {type(got).__name__}; (x, memory) is expected of `step`.")
+        raise UsageError(f"the solver {name} gives the type {type(got).__name__}; (x, memory) is expected of `step`.")
     _same_shape(f"the solver {name}", got[0], x, "x")
 
 
@@ -96,13 +98,15 @@ def limit(name: str, limited: Denoise) -> None:
     """Raises UsageError unless it is a denoiser; `limited` is made of one that halves its input."""
     x = torch.zeros(_IMAGES, 1, 2, 2)
     if not callable(limited):
-        raise UsageError(f"the limit {name} makes a {type(limited).__name__}; a denoiser (x, level) -> x₀ is expected.")
+        raise UsageError(
+            f"the limit {name} makes the type {type(limited).__name__}; a denoiser (x, level) -> x₀ is expected."
+        )
     _same_shape(f"the limit {name}", limited(x, _NOISY), x, "x")
 
 
 def _same_shape(what: str, got: Any, like: Tensor, called: str) -> None:
     if not isinstance(got, Tensor):
-        raise UsageError(f"{what} gives a {type(got).__name__}; a tensor of the shape of {called} is expected.")
+        raise UsageError(f"{what} gives the type {type(got).__name__}; a tensor of the shape of {called} is expected.")
     if got.shape != like.shape or not got.is_floating_point():
         raise UsageError(
             f"{what} gives {got.dtype} of shape {list(got.shape)}, where {called} has {list(like.shape)}; "

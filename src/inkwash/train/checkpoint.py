@@ -39,11 +39,13 @@ class Checkpoint:
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint whole or not at all. Raises InkwashError where the disk refuses it."""
-    tensors = {
-        f"{part}.{name}": tensor.detach().contiguous()
-        for part, named in checkpoint.parts.items()
-        for name, tensor in named.items()
-    }
+    tensors: dict[str, Tensor] = {}
+    held = set()  # storages; the format keeps each tensor by itself, also where a network ties two
+    for part, named in checkpoint.parts.items():
+        for name, tensor in named.items():
+            plain = tensor.detach().contiguous()
+            tensors[f"{part}.{name}"] = plain.clone() if plain.untyped_storage().data_ptr() in held else plain
+            held.add(plain.untyped_storage().data_ptr())
     about = json.dumps({"format": FORMAT, "version": __version__, **checkpoint.facts})
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata={"inkwash": about}))
