@@ -153,3 +153,11 @@ def test_a_condition(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     did("sample", run, "--text", 0.3, "--steps", 5, "-n", 4)
     assert "--text 0.3" in refused("sample", run, "--steps", 5)
     did("study", run, "--steps", "2,3", "-n", 20, "--jobs", 1, "--out", "study")
+
+
+def test_the_table_names_every_kind() -> None:
+    """Each kind of `choices` has its row in CONTRIBUTING's table."""
+    table = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = [name for name, kind in vars(choices).items() if isinstance(kind, Choices)]
+    assert len(names) == len(choices.ALL)
+    assert [name for name in names if f"`choices.{name}`" not in table] == []

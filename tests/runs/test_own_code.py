@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from cli_runner import did, inkwash, refused
-from inkwash import own
+from inkwash import own, recipes
 from inkwash.errors import UsageError
-from inkwash.settings import Scoring, Sweep
+from inkwash.networks import UNet
+from inkwash.race.race import Terms
+from inkwash.race.race import begin as begin_race
+from inkwash.settings import Sampler, Scoring, Sweep
 from inkwash.study.session import begin
 from inkwash.study.subject import Trained, opened, shown
 from inkwash.train.checkpoint import LAST, facts, load, save
@@ -204,6 +207,15 @@ def test_an_evaluation_records_it(here: Path) -> None:
     names = ["flat.py:flat", "net.py:Net", "solver.py:Euler"]
     assert list(json.loads(Path("e/scores.json").read_text())["code"]) == names
     assert list(read_provenance("e/neighbours.png")["code"]) == names
+
+
+def test_a_race_records_it(here: Path) -> None:
+    own.allow(["solver.py:Euler"])
+    run = replace(recipes.find("digits"), network=UNet(8, (1,), 1))
+    sampler, scoring = Sampler("solver.py:Euler", 2), Scoring(n=20, features="pixels")
+    begin_race([run], Terms(minutes=1), sampler, scoring, here / "race")
+    about = json.loads((here / "race" / "digits.json").read_text())["about"]
+    assert list(about["code"]) == ["solver.py:Euler"]
 
 
 def session(run: Path, folder: Path, solver: str) -> Any:
