@@ -189,8 +189,7 @@ OPTIMIZERS = Choices(  # (model, settings, precision) -> an optimiser as train.a
     ),
 )
 NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, with a `kind` that is the name here;
-    # a reference is called with `image_channels`, `height`, `width`, `num_timesteps`, `vector`, `tokens` and `concat`, as
-    # far as it takes them -> a module called as net(x, t, cond)
+    # a reference is called with the fields of networks.Inputs, as far as it takes them -> a module, net(x, t, cond)
     "network",
     Choice("unet", "inkwash.networks:UNet", "the U-Net"),
     Choice("ten-channel-unet", "inkwash.networks:TenChannelUNet", "the small 28×28 U-Net of the MNIST report"),
