@@ -8,8 +8,6 @@ from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
 
 import tyro
 
-from inkwash.settings import Run
-
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]+))?`")  # `name` or `name=value`
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 from inkwash import recipes
 from inkwash.commands._base import RUNS, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
-from inkwash.settings import Run
+from inkwash.settings import RunSettings
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Train(PresetCommand):
     order: ClassVar[int] = 10
     resume_flags: ClassVar[tuple[str, ...]] = ("--resume",)
 
-    settings: Run
+    settings: RunSettings
     out: Path | None = None
     """Folder for the run; None makes it runs/RECIPE."""
     resume: bool = False
@@ -71,7 +71,7 @@ class Train(PresetCommand):
         from inkwash.progress import bar
         from inkwash.runs.fit import fit
         from inkwash.signals import finishing_step
-        from inkwash.train import Saved, Step
+        from inkwash.training import Saved, Step
 
         name, folder, stop = self.settings.recipe, self.folder, Event()
         job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set)

@@ -18,7 +18,7 @@ from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import Model, open_model
 from inkwash.settings import Sampling
-from inkwash.train.checkpoint import LAST, digest
+from inkwash.training.checkpoint import LAST, digest
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.grid import BACKGROUND

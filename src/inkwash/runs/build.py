@@ -14,7 +14,7 @@ from inkwash.nets import ConditionedNet
 from inkwash.networks import Inputs
 from inkwash.runs.conditions import ConditionKind
 from inkwash.sample import Solver
-from inkwash.train import Objective
+from inkwash.training import Objective
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -50,7 +50,7 @@ def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
     )  # fmt: skip
 
 
-def network(run: settings.Run, shape: Shape, condition: ConditionKind | None = None) -> nn.Module:
+def network(run: settings.RunSettings, shape: Shape, condition: ConditionKind | None = None) -> nn.Module:
     """A freshly initialised network for images of `shape`, with its embedder where there is a condition.
 
     Raises UsageError where it cannot take them.
@@ -67,7 +67,7 @@ def network(run: settings.Run, shape: Shape, condition: ConditionKind | None = N
 
 
 def denoiser(
-    run: settings.Run, shape: Shape, precision: torch.dtype, condition: ConditionKind | None = None
+    run: settings.RunSettings, shape: Shape, precision: torch.dtype, condition: ConditionKind | None = None
 ) -> Denoiser:
     """The recipe's network with its prediction, freshly initialised from the run's seed."""
     process = run.process
@@ -78,7 +78,7 @@ def denoiser(
     return Denoiser(net, target, getattr(target, "sigma_data", 1.0), precision)
 
 
-def objective(run: settings.Run) -> Objective:
+def objective(run: settings.RunSettings) -> Objective:
     """The recipe's training objective."""
     training = run.training
     return Objective(

@@ -15,9 +15,9 @@ from inkwash.nets import recompute
 from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.record import check_same, resolved, stored
-from inkwash.settings import Run
-from inkwash.train import Progress, State, train
-from inkwash.train.checkpoint import LAST, facts, load, sweep
+from inkwash.settings import RunSettings
+from inkwash.training import Progress, State, train
+from inkwash.training.checkpoint import LAST, facts, load, sweep
 
 HELD_OUT = 512  # images that the held-out loss is measured on
 
@@ -36,7 +36,7 @@ class Fit:
     progress: Generator[Progress, None, None]
 
 
-def fit(run: Run, out: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
+def fit(run: RunSettings, out: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
     """Makes a training ready. Raises UsageError or InkwashError before anything is written."""
     run = resolved(run)
     before = stored(out)
@@ -89,7 +89,7 @@ def _kept(held_out: Source, told: ConditionKind | None, device: torch.device) ->
     return Batch(to_float(held_out.take(first)).to(device), None, first, asked)
 
 
-def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> None:
+def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, and a run is a folder; choose another `out`.")
     if is_folder(run.data.source) and folder.resolve().is_relative_to(Path(run.data.source).expanduser().resolve()):
@@ -126,7 +126,7 @@ def _mesh(accelerator: Accelerator) -> DeviceMesh:
     return init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
 
 
-def _sources(run: Run, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
+def _sources(run: RunSettings, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
     """The training images and the held-out ones; the main process reads first, for it may download."""
     with accelerator.main_process_first():
         return build.images(run.data, "train", data_dir), build.images(run.data, "test", data_dir)

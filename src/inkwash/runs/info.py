@@ -9,8 +9,8 @@ from inkwash import __version__, choices
 from inkwash.errors import UsageError
 from inkwash.runs.conditions.kind import Unconditional
 from inkwash.runs.record import described
-from inkwash.settings import Run
-from inkwash.train.checkpoint import BEST, LAST, digest, facts, load
+from inkwash.settings import RunSettings
+from inkwash.training.checkpoint import BEST, LAST, digest, facts, load
 from inkwash.view import check_out, loss_figure, write
 
 
@@ -45,7 +45,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _condition(run: Run, classes: Sequence[str]) -> str:
+def _condition(run: RunSettings, classes: Sequence[str]) -> str:
     told = run.conditioning
     kind = choices.CONDITIONS.load(told.condition)
     what = kind.describe(told, classes)

@@ -14,8 +14,8 @@ from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
 from inkwash.runs.record import described
-from inkwash.settings import Engine, Run
-from inkwash.train.checkpoint import BEST, LAST, digest, load
+from inkwash.settings import Engine, RunSettings
+from inkwash.training.checkpoint import BEST, LAST, digest, load
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Model:
     folder: Path
     which: str  # "last" or "best"
     digest: str  # of the checkpoint file, sha256
-    run: Run
+    run: RunSettings
     shape: build.Shape
     facts: dict[str, Any]
     denoiser: Denoiser

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from inkwash import __version__, choices
 from inkwash.errors import InkwashError, UsageError
-from inkwash.settings import Run
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.settings import RunSettings
+from inkwash.training.checkpoint import LAST, facts
 
 # what may differ when a run goes on: how long, how often saved, and where
 _FREE = {
@@ -23,19 +23,19 @@ _FACTS = (
 )  # fmt: skip
 
 
-def stored(folder: Path) -> Run | None:
+def stored(folder: Path) -> RunSettings | None:
     """The settings of the run in a folder; None where there is no run."""
     if not (folder / LAST).exists():
         return None
     return described(folder / LAST, facts(folder / LAST))
 
 
-def described(path: Path, about: dict[str, Any]) -> Run:
+def described(path: Path, about: dict[str, Any]) -> RunSettings:
     """The run that a checkpoint's facts describe. Raises InkwashError where it is none that inkwash can make."""
     missing = [name for name in _FACTS if name not in about]
     try:
         if not missing:
-            return TypeAdapter(Run).validate_python(about["run"])
+            return TypeAdapter(RunSettings).validate_python(about["run"])
         wrong = f"without {', '.join(missing)}"
     except ValidationError as error:
         place = ".".join(str(name) for name in error.errors()[0]["loc"])
@@ -43,7 +43,7 @@ def described(path: Path, about: dict[str, Any]) -> Run:
     raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
 
 
-def resolved(run: Run) -> Run:
+def resolved(run: RunSettings) -> RunSettings:
     """The run with an encoder's folder in full, for the day it is opened from elsewhere."""
     folder = Path(run.conditioning.encoder).expanduser()
     if run.conditioning.encoder in choices.ENCODERS or not folder.is_dir():
@@ -51,7 +51,7 @@ def resolved(run: Run) -> Run:
     return replace(run, conditioning=replace(run.conditioning, encoder=str(folder.resolve())))
 
 
-def check_same(folder: Path, before: Run, run: Run, advice: str) -> None:
+def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str) -> None:
     """Raises UsageError, with the differences and the advice, unless the run in a folder can go on as `run`."""
     free = {name: getattr(run.training, name) for name in _FREE}
     if replace(before, training=replace(before.training, **free)) != run:

@@ -102,7 +102,7 @@ class Exact:
 
     def model(self) -> Model:
         process = settings.Process(schedule="continuous-cosine", prediction=self.prediction)
-        run = settings.Run("gaussian", settings.Data("gaussian"), process=process)
+        run = settings.RunSettings("gaussian", settings.Data("gaussian"), process=process)
         schedule = build.schedule(process)
         prediction = build.prediction(process)
         net = _KnowsAll(schedule, prediction)

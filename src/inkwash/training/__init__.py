@@ -1,9 +1,9 @@
 """Training: the objective, the loop, the average of weights, and checkpoints."""
 
-from inkwash.train.checkpoint import Checkpoint, load, save
-from inkwash.train.ema import Ema
-from inkwash.train.loop import Progress, Saved, Step, held_out_loss, train
-from inkwash.train.objective import (
+from inkwash.training.checkpoint import Checkpoint, load, save
+from inkwash.training.ema import Ema
+from inkwash.training.loop import Progress, Saved, Step, held_out_loss, train
+from inkwash.training.objective import (
     SNR,
     Draw,
     LogitNormal,
@@ -16,7 +16,7 @@ from inkwash.train.objective import (
     Uniform,
     Weight,
 )
-from inkwash.train.state import State
+from inkwash.training.state import State
 
 __all__ = [
     "SNR",

@@ -16,10 +16,10 @@ from inkwash.core import mix
 from inkwash.data import Batch, Batches
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
-from inkwash.train.checkpoint import BEST, LAST, save
-from inkwash.train.objective import Objective, StepRandomness
-from inkwash.train.rates import rate
-from inkwash.train.state import State
+from inkwash.training.checkpoint import BEST, LAST, save
+from inkwash.training.objective import Objective, StepRandomness
+from inkwash.training.rates import rate
+from inkwash.training.state import State
 
 LOG_EVERY = 10  # steps between reports, each of which waits for the device
 
