@@ -38,11 +38,11 @@ def find(name: str) -> RunSettings:
 
 
 def find_or_folder(name: str) -> RunSettings:
-    """The recipe of that name, or where there is none the recipe `folder` for the folder of that name.
+    """The recipe of that name, or where there is none the recipe `folder` for the folder or .npz file of that name.
 
     Raises UsageError where there is neither.
     """
-    if name not in names() and Path(name).is_dir():
+    if name not in names() and (Path(name).is_dir() or (name.endswith(".npz") and Path(name).is_file())):
         return replace(folder(), data=Data(source=str(Path(name).resolve())))
     try:
         return find(name)

@@ -55,15 +55,34 @@ def write_samples(
 
 
 def write_drawn(
-    out: PathLike, drawn: Drawing, model: Model, sampling: Sampling, batch_size: int, columns: int | None = None
+    out: PathLike,
+    drawn: Drawing,
+    model: Model,
+    sampling: Sampling,
+    batch_size: int,
+    columns: int | None = None,
+    chosen: Sequence[int] | None = None,
 ) -> None:
     """Writes the first sampling.n of the images drawn, or their frames, in the form that `out` asks for.
 
-    `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class.
+    `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class. `chosen`
+    says which of the images of `sampling` were drawn, where it is not all.
     """
+    about = provenance(model, sampling, batch_size, columns, chosen)
+    frames = drawn.frames if needs_frames(out) else None
+    images, labels = drawn.images[: sampling.n], None
+    if form(out) == ".png" and chosen is None:
+        images, columns, labels = laid_out(images, model, sampling, columns)
+    write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
+
+
+def provenance(
+    model: Model, sampling: Sampling, batch_size: int, columns: int | None = None, chosen: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """All that images drawn from a model depend on; `replay` draws them again from it."""
     guide = None if sampling.guide is None else Path(sampling.guide).absolute()
     sampling = replace(sampling, guide=None if guide is None else str(guide))
-    about = {
+    return {
         "inkwash": __version__,
         "command": "sample",
         "run": str(model.folder.absolute()),
@@ -76,13 +95,18 @@ def write_drawn(
         "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
         **({} if columns is None else {"columns": columns}),
         **({} if guide is None else {"guide": digest(guide / LAST)}),
+        **({} if chosen is None else {"chosen": list(chosen)}),
     }
-    frames = drawn.frames if needs_frames(out) else None
-    images, labels = drawn.images[: sampling.n], None
-    if sampling.label == "all" and form(out) == ".png":
-        labels = model.facts["classes"][: sampling.n]
-        images, columns = by_class(images, len(labels))
-    write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
+
+
+def laid_out(
+    images: Any, model: Model, sampling: Sampling, columns: int | None
+) -> tuple[Any, int | None, list[str] | None]:
+    """Images uint8 [N,H,W,C] as a sheet shows them, its columns, and the names of its rows where each is a class."""
+    if sampling.label != "all":
+        return images, columns, None
+    labels = model.facts["classes"][: sampling.n]
+    return *by_class(images, len(labels)), labels
 
 
 def by_class(images: Any, classes: int) -> tuple[Any, int]:
@@ -117,8 +141,13 @@ def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None)
 
 def write_figure(out: Path, figure: Any, facts: dict[str, Any], data_dir: Path | None) -> None:
     """Writes what `draw_forward` drew, uint8 [H,W,3], with what it depends on."""
+    write(out, figure[None], forward_provenance(facts, data_dir))
+
+
+def forward_provenance(facts: dict[str, Any], data_dir: Path | None) -> dict[str, Any]:
+    """All that what `draw_forward` drew depends on."""
     place = None if data_dir is None else str(data_dir.absolute())
-    write(out, figure[None], {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": facts})
+    return {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": facts}
 
 
 def replay(
@@ -171,6 +200,7 @@ def _replay_samples(
         sampling, precision = Sampling(**about["sampling"]), _PRECISIONS[about["precision"]]
         device, batch_size = str(about["device"]), int(about["batch_size"])
         columns = None if about.get("columns") is None else int(about["columns"])
+        chosen = None if "chosen" not in about else [int(i) for i in about["chosen"]]
     if not folder.is_dir():
         raise UsageError(f"the run {folder} that made {file} is not there; say where it is with `run`.")
     model = open_model(folder, which, device if device in machine.devices() else "auto", precision)
@@ -184,7 +214,11 @@ def _replay_samples(
     if sampling.guide is not None and digest(Path(sampling.guide) / LAST) != about["guide"]:
         raise UsageError(f"{file} was guided by another checkpoint of {sampling.guide} than it holds now.")
     with walk(sampling) as tick:
-        write_samples(model, sampling, [out], batch_size, tick, columns)
+        if chosen is None:
+            write_samples(model, sampling, [out], batch_size, tick, columns)
+        else:
+            drawn = draw(model, sampling, batch_size, tick=tick)
+            write_drawn(out, replace(drawn, images=drawn.images[chosen]), model, sampling, batch_size, columns, chosen)
 
 
 @contextmanager

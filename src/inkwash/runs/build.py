@@ -1,6 +1,7 @@
 """From settings to objects."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -14,7 +15,9 @@ from inkwash.nets import ConditionedNet
 from inkwash.networks import Inputs
 from inkwash.runs.conditions import ConditionKind
 from inkwash.sample import Solver
-from inkwash.training import Objective
+
+if TYPE_CHECKING:
+    from inkwash.training import Objective
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -78,8 +81,10 @@ def denoiser(
     return Denoiser(net, target, getattr(target, "sigma_data", 1.0), precision)
 
 
-def objective(run: settings.RunSettings) -> Objective:
+def objective(run: settings.RunSettings) -> "Objective":
     """The recipe's training objective."""
+    from inkwash.training import Objective  # here, so that opening a run imports nothing that trains
+
     training = run.training
     return Objective(
         schedule(run.process),

@@ -1,6 +1,7 @@
 """A trained run, opened."""
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,18 @@ class Model:
 
     @property
     def condition_never_dropped(self) -> bool:
-        """Whether it never was without its condition, so that of what it makes of none nothing can be said."""
+        """Whether the condition was never dropped in training, so the unconditional output is undefined."""
         return self.condition is not None and self.run.conditioning.condition_dropout == 0
 
 
-def open_model(folder: Path, which: str = "last", device: str = "auto", precision: torch.dtype | None = None) -> Model:
+def open_model(
+    folder: str | PathLike[str], which: str = "last", device: str = "auto", precision: torch.dtype | None = None
+) -> Model:
     """The averaged weights of a run's checkpoint, "last" or "best".
 
     Raises UsageError or InkwashError where the folder holds no run, or a damaged or a newer one.
     """
+    folder = Path(folder)
     path = folder / (BEST if which == "best" else LAST)
     saved = load(path)
     run = described(path, saved.facts)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -10,6 +10,15 @@ from inkwash import __version__, choices
 from inkwash.errors import InkwashError, UsageError
 from inkwash.settings import RunSettings
 from inkwash.training.checkpoint import LAST, facts
+
+if TYPE_CHECKING:
+    import torch
+
+    from inkwash.data import Source
+    from inkwash.runs.conditions import ConditionKind
+
+IMAGES = "images.npz"  # in a run's folder: the images that a Python caller trained it on
+_BESIDE = f"<run>/{IMAGES}"  # how a checkpoint names them, so that the folder may move
 
 # what may differ when a run goes on: how long, how often saved, and where
 _FREE = {
@@ -35,12 +44,36 @@ def described(path: Path, about: dict[str, Any]) -> RunSettings:
     missing = [name for name in _FACTS if name not in about]
     try:
         if not missing:
-            return TypeAdapter(RunSettings).validate_python(about["run"])
+            run = TypeAdapter(RunSettings).validate_python(about["run"])
+            return _with_source(run, str((path.parent / IMAGES).resolve())) if run.data.source == _BESIDE else run
         wrong = f"without {', '.join(missing)}"
     except ValidationError as error:
         place = ".".join(str(name) for name in error.errors()[0]["loc"])
         wrong = f"{place}: {error.errors()[0]['msg']}"
     raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
+
+
+def about(
+    run: RunSettings,
+    folder: Path,
+    source: "Source",
+    precision: "torch.dtype",
+    condition: "ConditionKind | None" = None,
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """What a checkpoint in `folder` says of its run, besides the counters of its training: what `described` reads."""
+    beside = run.data.source == str((folder / IMAGES).resolve())
+    return {
+        "run": asdict(_with_source(run, _BESIDE) if beside else run), "shape": list(source.shape),
+        "classes": list(source.classes), "images": len(source), "fingerprint": source.fingerprint,
+        "precision": str(precision).removeprefix("torch."),
+        "data_dir": None if data_dir is None else str(data_dir.absolute()),
+        **({} if condition is None else {"encoder": condition.digest}),
+    }  # fmt: skip
+
+
+def _with_source(run: RunSettings, source: str) -> RunSettings:
+    return replace(run, data=replace(run.data, source=source))
 
 
 def resolved(run: RunSettings) -> RunSettings:

@@ -207,6 +207,13 @@ _FEATURES: dict[str, Callable[[Measure], Features]] = {
 }  # fmt: skip
 
 
+def forget() -> None:
+    """Lets go of all that was opened in this process, for runs that were trained further since."""
+    opened.cache_clear()
+    shown.cache_clear()
+    _references.clear()
+
+
 def ready(measure: Measure, default_n: int, tick: OnStep) -> Measure:
     """The measure with its n settled and its features at hand: what may take a minute is done here.
 
