@@ -25,8 +25,8 @@ from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.conditions.by_text import ByText
 from inkwash.runs.draw import CPU_BATCH
 from inkwash.sample import DPMpp2M, last, sample
-from inkwash.settings import Data, Process, Run, Training
-from inkwash.train import State, StepRandomness
+from inkwash.settings import Data, Process, RunSettings, Training
+from inkwash.training import State, StepRandomness
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -42,16 +42,16 @@ _CLASSES = tuple("0123456789")
 _TEXTS = ("red heart", "green book", "smiling face with open mouth", "flag of france")
 
 
-def shape_of(run: Run) -> Shape:
+def shape_of(run: RunSettings) -> Shape:
     """The shape of a recipe's images."""
     channels, height, width = _SHAPES.get(run.data.source, (1, 28, 28))
     return (channels, run.data.size or height, run.data.size or width)
 
 
-def plain_run(network: UNet) -> Run:
+def plain_run(network: UNet) -> RunSettings:
     """A run of a network as our own recipes train theirs, without conditions."""
     process, training = Process(schedule="continuous-cosine", prediction="v"), Training(draw="stratified")
-    return Run("benchmark", Data(""), network=network, process=process, training=training)
+    return RunSettings("benchmark", Data(""), network=network, process=process, training=training)
 
 
 class Steps:
@@ -63,7 +63,7 @@ class Steps:
 
     def __init__(
         self,
-        run: Run,
+        run: RunSettings,
         shape: Shape,
         precision: torch.dtype,
         device: torch.device,

@@ -35,7 +35,7 @@ from torch.nn.parallel import DistributedDataParallel
 from inkwash.core import mix
 from inkwash.networks import UNet
 from inkwash.runs import build
-from inkwash.train import State, StepRandomness
+from inkwash.training import State, StepRandomness
 
 SHAPE, WORLDS = (3, 32, 32), (2, 4, 8)
 ROUNDS, WARM = 5, 1

@@ -17,7 +17,7 @@ import torch
 from cli_runner import TINY, Command, Fuse, did, inkwash, refused
 from inkwash import __version__, commands, recipes
 from inkwash.settings import Sampling
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.training.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "sklearn", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (

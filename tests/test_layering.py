@@ -16,7 +16,7 @@ ROOT = Path(inkwash.__file__).parent
 # Rooms of one line do not know each other.
 FLOORS = """
 errors
-atomic signals quiet own
+atomic signals quiet own lazy
 choices
 checked core nets
 networks
@@ -24,12 +24,12 @@ settings
 recipes distributed view data
 progress
 denoise sample text
-train testing metrics
+training testing metrics
 runs
 importers study
 report
 race
-commands
+commands api
 cli
 __main__
 __init__
@@ -41,15 +41,15 @@ NEVER = {
     "sample": {"nets", "data", "view"},
     "denoise": {"data", "view"},
     "nets": {"core"},
-    "metrics": {"nets", "text", "view", "train"},
-    "train": {"view", "text"},
+    "metrics": {"nets", "text", "view", "training"},
+    "training": {"view", "text"},
     "view": {"core", "recipes", "distributed", "settings"},
     "progress": {"core", "recipes"},
-    "report": {"runs", "train", "data", "core", "denoise", "sample"},
+    "report": {"runs", "training", "data", "core", "denoise", "sample"},
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "atomic", "signals", "quiet", "own", "choices", "checked", "settings", "recipes", "view",
+    "errors", "atomic", "signals", "quiet", "own", "lazy", "choices", "checked", "settings", "recipes", "view",
     "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library

@@ -11,7 +11,7 @@ import pytest
 from cli_runner import TINY, did, refused
 from inkwash import choices
 from inkwash.choices import Choice, Choices
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.training.checkpoint import LAST, facts
 from inkwash.view import read_provenance
 from test_docs_extending import FILES
 

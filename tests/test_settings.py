@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from inkwash import recipes
 from inkwash.errors import UsageError
 from inkwash.networks import TenChannelUNet, UNet
-from inkwash.settings import Conditioning, Data, Process, Run, Sampling, Training
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampling, Training
 
 NAN, INF = float("nan"), float("inf")
 
@@ -84,13 +84,13 @@ def test_what_a_wrong_type_is_called(kind: type) -> None:
 def test_runs_survive_json(name: str) -> None:
     """The two networks, too, which a checkpoint tells apart."""
     run = recipes.find(name)
-    assert TypeAdapter(Run).validate_python(json.loads(json.dumps(asdict(run)))) == run
+    assert TypeAdapter(RunSettings).validate_python(json.loads(json.dumps(asdict(run)))) == run
 
 
 @pytest.mark.parametrize("network", [UNet(), UNet(mults=(1,), attention=(0,)), TenChannelUNet()])
 def test_networks_survive_json(network: UNet | TenChannelUNet) -> None:
-    run = Run("mine", network=network)
-    back = TypeAdapter(Run).validate_python(json.loads(json.dumps(asdict(run))))
+    run = RunSettings("mine", network=network)
+    back = TypeAdapter(RunSettings).validate_python(json.loads(json.dumps(asdict(run))))
     assert back == run
     assert type(back.network) is type(network)
 
@@ -105,8 +105,8 @@ def test_guidance_survives_json(interval: tuple[float, float] | None) -> None:
 
 
 def test_numbers_survive_json() -> None:
-    run = Run("mine", training=replace(Training(), lr=1 / 3, weight_decay=5e-324, seed=2**63 - 1))
-    assert TypeAdapter(Run).validate_python(json.loads(json.dumps(asdict(run)))) == run
+    run = RunSettings("mine", training=replace(Training(), lr=1 / 3, weight_decay=5e-324, seed=2**63 - 1))
+    assert TypeAdapter(RunSettings).validate_python(json.loads(json.dumps(asdict(run)))) == run
 
 
 def test_settings_do_not_change() -> None:

@@ -18,7 +18,7 @@ from inkwash.data import load
 from inkwash.metrics.classifier import classifier
 from inkwash.metrics.score import Reference, Scores, summary
 from inkwash.runs.draw import channels_first
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.training.checkpoint import LAST, facts
 from peers.sizes import Peer
 from peers.turns import Terms, theirs
 

@@ -16,7 +16,7 @@ from inkwash.networks import UNet
 from inkwash.runs.draw import draw
 from inkwash.runs.fit import fit
 from inkwash.runs.model import open_model
-from inkwash.train import Step
+from inkwash.training import Step
 
 _FOREVER = 10**6
 

@@ -17,8 +17,8 @@ from inkwash.core import CLEAN, X0, Denoise, Eps, Level
 from inkwash.denoise import Denoiser, clip
 from inkwash.errors import UsageError
 from inkwash.sample import DDPM, last, sample
-from inkwash.train import Objective, StepRandomness
-from inkwash.train.objective import SNR
+from inkwash.training import Objective, StepRandomness
+from inkwash.training.objective import SNR
 
 SCHEDULES = {
     "linear": lambda T: core.linear(T, 0.1 / T, 20 / T),  # the course scales the ends by 1000/T

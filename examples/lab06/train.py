@@ -23,13 +23,13 @@ from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
 from inkwash.runs.fit import HELD_OUT
-from inkwash.settings import Run
-from inkwash.train import State, StepRandomness, held_out_loss, save
-from inkwash.train.checkpoint import LAST
-from inkwash.train.loop import LOG_EVERY
+from inkwash.settings import RunSettings
+from inkwash.training import State, StepRandomness, held_out_loss, save
+from inkwash.training.checkpoint import LAST
+from inkwash.training.loop import LOG_EVERY
 
 
-def train(run: Run, out: Path, data_dir: Path | None = None) -> None:
+def train(run: RunSettings, out: Path, data_dir: Path | None = None) -> None:
     """Trains `run` and writes a checkpoint into `out`, which `inkwash sample` and infer.py read."""
     settings = run.training
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -1,3 +1,58 @@
-"""inkwash: train, sample, study and serve diffusion models on your own images."""
+"""inkwash: train, sample and study diffusion models on your own images.
+
+`load` opens a trained run and `train` makes one; docs/python.md shows both. Importing inkwash loads neither torch nor
+numpy: each name below is imported when it is used.
+"""
+
+from typing import TYPE_CHECKING
+
+from inkwash import lazy
+from inkwash.errors import InkwashError, UsageError
+
+if TYPE_CHECKING:
+    from inkwash import core, data, denoise, nets, recipes, sample, settings, training
+    from inkwash.api.images import Images
+    from inkwash.api.picture import Picture
+    from inkwash.api.run import Run, load
+    from inkwash.api.train import train, train_steps
+    from inkwash.settings import RunSettings
 
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy.names(
+        __name__,
+        {
+            "Images": "inkwash.api.images:Images",
+            "Picture": "inkwash.api.picture:Picture",
+            "Run": "inkwash.api.run:Run",
+            "RunSettings": "inkwash.settings:RunSettings",
+            "load": "inkwash.api.run:load",
+            "train": "inkwash.api.train:train",
+            "train_steps": "inkwash.api.train:train_steps",
+            **{
+                room: f"inkwash.{room}"
+                for room in ("core", "data", "denoise", "nets", "recipes", "sample", "settings", "training")
+            },
+        },
+    )
+
+__all__ = [
+    "Images",
+    "InkwashError",
+    "Picture",
+    "Run",
+    "RunSettings",
+    "UsageError",
+    "core",
+    "data",
+    "denoise",
+    "load",
+    "nets",
+    "recipes",
+    "sample",
+    "settings",
+    "train",
+    "train_steps",
+    "training",
+]

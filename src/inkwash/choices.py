@@ -170,22 +170,22 @@ PREDICTIONS = Choices(  # called with `sigma_data`, if it takes it -> a Predicti
 )
 DRAWS = Choices(  # called with `shift`, if it takes it -> a Draw
     "draw",
-    Choice("uniform", "inkwash.train.objective:Uniform", "every time alike"),
-    Choice("stratified", "inkwash.train.objective:Stratified", "every time alike, evenly over each batch"),
-    Choice("log-normal", "inkwash.train.objective:LogNormal.shifted", "log(σ/α) is normal, as in EDM"),
-    Choice("logit-normal", "inkwash.train.objective:LogitNormal.shifted", "the logit of the time is normal"),
+    Choice("uniform", "inkwash.training.objective:Uniform", "every time alike"),
+    Choice("stratified", "inkwash.training.objective:Stratified", "every time alike, evenly over each batch"),
+    Choice("log-normal", "inkwash.training.objective:LogNormal.shifted", "log(σ/α) is normal, as in EDM"),
+    Choice("logit-normal", "inkwash.training.objective:LogitNormal.shifted", "the logit of the time is normal"),
 )
 WEIGHTS = Choices(  # called without arguments -> a Weight
     "weight",
-    Choice("plain", "inkwash.train.objective:Plain", "the plain loss on what the network outputs"),
-    Choice("min-snr", "inkwash.train.objective:MinSNR", "the error of x₀ weighs min(SNR, 5)"),
-    Choice("snr", "inkwash.train.objective:SNR", "the error of x₀ weighs SNR"),
+    Choice("plain", "inkwash.training.objective:Plain", "the plain loss on what the network outputs"),
+    Choice("min-snr", "inkwash.training.objective:MinSNR", "the error of x₀ weighs min(SNR, 5)"),
+    Choice("snr", "inkwash.training.objective:SNR", "the error of x₀ weighs SNR"),
 )
 OPTIMIZERS = Choices(  # (model, settings, precision) -> an optimiser as train.adamw.AdamW
     "optimizer",
-    Choice("adamw", "inkwash.train.adamw:AdamW", "AdamW"),
+    Choice("adamw", "inkwash.training.adamw:AdamW", "AdamW"),
     Choice(
-        "muon", "inkwash.train.muon:Muon", "orthogonal updates for layers' weights: a step takes longer, learns more"
+        "muon", "inkwash.training.muon:Muon", "orthogonal updates for layers' weights: a step takes longer, learns more"
     ),
 )
 NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, with a `kind` that is the name here;

@@ -1,14 +1,17 @@
-"""Progress bars on standard error, for whatever takes longer than half a second."""
+"""Progress bars, for whatever takes longer than half a second: on standard error, or as widgets of a notebook."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from tqdm import tqdm
-
 from inkwash.distributed import is_main_process
 from inkwash.settings import Sampling
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its own, at a notebook without ipywidgets
+    from tqdm.auto import tqdm
 
 
 def bar(total: int, unit: str, disable: bool = False, scale: bool = False) -> "tqdm[NoReturn]":
@@ -22,34 +25,35 @@ def bar(total: int, unit: str, disable: bool = False, scale: bool = False) -> "t
 
 
 @contextmanager
-def images_bar(sampling: Sampling) -> Iterator[Callable[[int], None]]:
+def images_bar(sampling: Sampling, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """A bar over the images of a request; yields what to call after each step of a batch, with the batch's size."""
     done = 0
 
     def on_images(images: int) -> None:
         nonlocal done
         done += images
-        shown.update(done // sampling.steps - shown.n)
+        drawn.update(done // sampling.steps - drawn.n)
 
-    with bar(sampling.n, "images", disable=not is_main_process()) as shown:
+    with bar(sampling.n, "images", disable=not (shown and is_main_process())) as drawn:
         yield on_images
 
 
 @contextmanager
-def classifier_bar() -> Iterator[Callable[[int, int], None]]:
+def classifier_bar(shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar that appears once the classifier must be trained; yields what to call with each step and their number."""
-    shown = None
+    made = None
 
     def on_step(step: int, steps: int) -> None:
-        nonlocal shown
-        if shown is None:
-            if is_main_process():
+        nonlocal made
+        if made is None:
+            visible = shown and is_main_process()
+            if visible:
                 sys.stderr.write("training the classifier that images are compared by; it is kept for the next time\n")
-            shown = bar(steps, "steps", disable=not is_main_process())
-        shown.update(step - shown.n)
+            made = bar(steps, "steps", disable=not visible)
+        made.update(step - made.n)
 
     try:
         yield on_step
     finally:
-        if shown is not None:
-            shown.close()
+        if made is not None:
+            made.close()

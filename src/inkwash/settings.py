@@ -143,7 +143,7 @@ class Training(Checked):
 
 
 @dataclass(frozen=True)
-class Run(Checked):
+class RunSettings(Checked):
     """A whole run: what a recipe is, and what a checkpoint remembers."""
 
     recipe: tyro.conf.Suppress[str]

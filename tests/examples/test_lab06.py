@@ -23,7 +23,7 @@ from inkwash.errors import UsageError
 from inkwash.runs import build, fit
 from inkwash.runs.draw import CPU_BATCH
 from inkwash.sample import DDIM, last, sample
-from inkwash.train.checkpoint import LAST, Checkpoint, load, save
+from inkwash.training.checkpoint import LAST, Checkpoint, load, save
 
 LAB = EXAMPLES / "lab06"
 

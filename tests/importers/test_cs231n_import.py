@@ -24,7 +24,7 @@ from inkwash.runs import build
 from inkwash.runs.info import run_facts
 from inkwash.runs.record import described
 from inkwash.settings import Process
-from inkwash.train.checkpoint import LAST, load
+from inkwash.training.checkpoint import LAST, load
 
 SCHEDULES: dict[str, Callable[[int], core.Discrete]] = {
     "linear": lambda T: core.linear(T, 0.1 / T, 20 / T),

@@ -27,7 +27,7 @@ from inkwash.data import indices, to_float, to_uint8
 from inkwash.denoise import Dataset, Denoiser, Gaussian
 from inkwash.errors import UsageError
 from inkwash.metrics.floor import Estimate, Row, diagnose, loss_floor
-from inkwash.train.objective import Objective, Plain, StepRandomness, Uniform
+from inkwash.training.objective import Objective, Plain, StepRandomness, Uniform
 
 MEAN, STD = 0.1, 0.25
 POPULATION = Gaussian(MEAN, STD)

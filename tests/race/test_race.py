@@ -28,9 +28,9 @@ from inkwash.race.race import Race, Terms, begin
 from inkwash.race.racer import DrawingProgress, Point
 from inkwash.race.table import as_csv, table, write_results
 from inkwash.race.target import Target
-from inkwash.settings import Data, Process, Run, Sampler, Scoring, Training
-from inkwash.train import Step
-from inkwash.train.checkpoint import LAST, load
+from inkwash.settings import Data, Process, RunSettings, Sampler, Scoring, Training
+from inkwash.training import Step
+from inkwash.training.checkpoint import LAST, load
 
 N = 8
 EASY, HARD = Target("frechet", 1e9), Target("frechet", 1e-9)
@@ -46,17 +46,17 @@ def quick_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield
 
 
-def tiny(name: str, channels: int = 4, steps: int = 25) -> Run:
+def tiny(name: str, channels: int = 4, steps: int = 25) -> RunSettings:
     training = Training(steps=steps, batch_size=8, warmup=5, ema=0.9, precision="float32", device="cpu", save_every=9)
     process = Process(schedule="linear", timesteps=20, prediction="v")
     network = UNet(channels=channels, mults=(1,), blocks=1)
-    return Run(name, Data("digits"), network, process=process, training=training)
+    return RunSettings(name, Data("digits"), network, process=process, training=training)
 
 
 SMALL, LARGE = tiny("small"), tiny("large", 8)
 
 
-def made(folder: Path, *runs: Run, **terms: Any) -> Race:
+def made(folder: Path, *runs: RunSettings, **terms: Any) -> Race:
     given = {"until": HARD, "every": OFTEN, **terms}
     return begin(runs or (SMALL, LARGE), Terms(**given), Sampler(steps=2), Scoring(n=N), folder, device="cpu")
 
@@ -147,7 +147,7 @@ def test_the_clock_does_not_see_the_scoring(tmp_path: Path, monkeypatch: pytest.
     """Each scoring, and each drawing, takes an hour of a clock that otherwise goes as ever."""
     hours = []
     monkeypatch.setattr(
-        "inkwash.train.loop.time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + 3600 * len(hours))
+        "inkwash.training.loop.time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + 3600 * len(hours))
     )
     score, draw = Reference.score, racing.draw
     monkeypatch.setattr(Reference, "score", lambda self, *given: hours.append(1) or score(self, *given))

@@ -17,8 +17,8 @@ from inkwash.errors import UsageError
 from inkwash.networks import AbarankabUNet, Cs231nUNet, TenChannelUNet, UNet
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
-from inkwash.settings import Run
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.settings import RunSettings
+from inkwash.training.checkpoint import LAST, facts
 
 NAMES = list(recipes.names())
 SHAPES = {
@@ -32,7 +32,7 @@ SMALL: dict[type, tuple[object, ...]] = {
 CLASSES = ("left", "middle", "right")
 
 
-def found(name: str) -> Run:
+def found(name: str) -> RunSettings:
     """The recipe, with the text encoder that needs nothing."""
     run = recipes.find(name)
     return replace(run, conditioning=replace(run.conditioning, encoder="joint"))

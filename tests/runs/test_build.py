@@ -13,8 +13,8 @@ from inkwash.errors import UsageError
 from inkwash.networks import TenChannelUNet, UNet
 from inkwash.runs import build, machine
 from inkwash.sample import DDIM, DDPM, DPMpp2M
-from inkwash.settings import Data, Process, Run, Sampling, Training
-from inkwash.train import StepRandomness
+from inkwash.settings import Data, Process, RunSettings, Sampling, Training
+from inkwash.training import StepRandomness
 
 SMALL = UNet(channels=8, mults=(1, 2), blocks=1)
 
@@ -22,7 +22,7 @@ SMALL = UNet(channels=8, mults=(1, 2), blocks=1)
 @pytest.mark.parametrize("prediction", choices.PREDICTIONS.names)
 @pytest.mark.parametrize("schedule", choices.SCHEDULES.names)
 def test_every_process_trains_and_denoises(schedule: str, prediction: str) -> None:
-    run = Run("mine", network=SMALL, process=Process(schedule=schedule, timesteps=20, prediction=prediction))
+    run = RunSettings("mine", network=SMALL, process=Process(schedule=schedule, timesteps=20, prediction=prediction))
     denoiser = build.denoiser(run, (1, 8, 8), torch.float32)
     x0 = torch.rand(6, 1, 8, 8) * 2 - 1
     for draw, weight, loss in product(choices.DRAWS.names, choices.WEIGHTS.names, ("mse", "l1")):
@@ -56,7 +56,7 @@ def test_heun_at_pure_noise(schedule: str, spacing: str) -> None:
 
 def test_eps_at_pure_noise() -> None:
     """ε says nothing there, and the sentence says what does."""
-    run = Run("mine", network=SMALL, process=Process(schedule="flow", prediction="eps"))
+    run = RunSettings("mine", network=SMALL, process=Process(schedule="flow", prediction="eps"))
     denoiser = build.denoiser(run, (1, 8, 8), torch.float32)
     first = build.plan(Sampling(steps=5), build.schedule(run.process))[0]
     assert first.alpha == 0
@@ -115,7 +115,7 @@ def test_the_reports_network(shape: build.Shape) -> None:
 
 def test_a_seed_is_an_initialisation() -> None:
     def first(seed: int) -> torch.Tensor:
-        run = Run("mine", network=SMALL, training=Training(seed=seed))
+        run = RunSettings("mine", network=SMALL, training=Training(seed=seed))
         return next(build.denoiser(run, (1, 8, 8), torch.float32).parameters())
 
     assert torch.equal(first(3), first(3))

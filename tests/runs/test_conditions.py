@@ -12,7 +12,7 @@ from inkwash.errors import UsageError
 from inkwash.runs.conditions import condition
 from inkwash.runs.conditions.by_class import ByClass, class_index
 from inkwash.runs.conditions.by_text import ByText
-from inkwash.settings import Conditioning, Run, Sampling
+from inkwash.settings import Conditioning, RunSettings, Sampling
 from inkwash.text import Joint
 
 CLASSES = ("T-shirt", "Trouser", "Sneaker", "Ankle boot")
@@ -91,11 +91,11 @@ def test_images_show_their_labels_at_every_step() -> None:
 def test_the_kinds_of_conditions() -> None:
     run = recipes.find("digits")
     assert condition(run, CLASSES) is None
-    assert isinstance(condition(Run("mine", conditioning=Conditioning("class")), CLASSES), ByClass)
-    assert isinstance(condition(Run("mine", conditioning=Conditioning("text")), ()), ByText)
+    assert isinstance(condition(RunSettings("mine", conditioning=Conditioning("class")), CLASSES), ByClass)
+    assert isinstance(condition(RunSettings("mine", conditioning=Conditioning("text")), ()), ByText)
     for classes, words in (((), "no classes"), (("all",), "one class")):
         with pytest.raises(UsageError, match=f"^digits has {words}, so none can be asked for; leave out"):
-            condition(Run("mine", conditioning=Conditioning("class")), classes)
+            condition(RunSettings("mine", conditioning=Conditioning("class")), classes)
 
 
 def test_embedders_take_the_rows() -> None:

@@ -15,13 +15,13 @@ from inkwash.networks import UNet
 from inkwash.runs import build
 from inkwash.runs.draw import CPU_BATCH, draw
 from inkwash.runs.model import Model
-from inkwash.settings import Run, Sampling
+from inkwash.settings import RunSettings, Sampling
 
 # small, yet with all that might compute an image differently in another batch
 SMALL = replace(
     recipes.find("lab06-eps"), network=UNet(channels=8, mults=(1, 2, 2), blocks=1, attention=(1,), heads=2, film=False)
 )
-RUNS: dict[str, tuple[Run, build.Shape]] = {
+RUNS: dict[str, tuple[RunSettings, build.Shape]] = {
     "UNet": (SMALL, (3, 9, 14)),
     "patched UNet": (replace(SMALL, network=UNet(channels=8, mults=(1, 2), blocks=1, patch=2)), (1, 12, 12)),
     "TenChannelUNet": (recipes.find("sysu-mnist"), (1, 28, 28)),

@@ -15,7 +15,7 @@ from inkwash.runs.draw import draw
 from inkwash.runs.machine import compile_network
 from inkwash.runs.model import Model, computed_by, open_model
 from inkwash.settings import Sampling
-from inkwash.train.checkpoint import LAST, load
+from inkwash.training.checkpoint import LAST, load
 
 TWENTY = Sampling(n=16, steps=20, solver="dpmpp2m")
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cli_runner import TINY, Command, did, inkwash, refused
 from inkwash import recipes
-from inkwash.train.checkpoint import BEST, LAST, facts, load
+from inkwash.training.checkpoint import BEST, LAST, facts, load
 
 SMALL = (*TINY, "--steps", 2, "--mults", 1, "--attention", "--heads", 1, "--patch", 1)
 

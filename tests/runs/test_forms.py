@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cli_runner import TINY, Command, did, inkwash, refused
-from inkwash.train.checkpoint import LAST, digest
+from inkwash.training.checkpoint import LAST, digest
 from inkwash.view import read_provenance, write
 
 FORMS = ["a.png", "a.gif", "a.webp", "a.mp4", "a.npz", "a", "a.v2/"]

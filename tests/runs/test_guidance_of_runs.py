@@ -24,9 +24,9 @@ from inkwash.runs.draw import CPU_BATCH, channels_last, draw
 from inkwash.runs.guidance import guided, scale
 from inkwash.runs.model import Model, open_model
 from inkwash.sample import last, sample
-from inkwash.settings import Conditioning, Data, Process, Run, Sampling
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampling
 from inkwash.text import Joint
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.training.checkpoint import LAST, facts
 from inkwash.view import read_provenance
 
 CLASSES = ("ink", "wash", "brush")
@@ -38,7 +38,7 @@ BY_CLASS, ALWAYS, PLAIN = Conditioning("class"), Conditioning("class", condition
 def model(conditioning: Conditioning = BY_CLASS, seed: int = 0) -> Model:
     """Untrained, with random numbers where layers begin at zero, so that the output depends on everything."""
     process = Process(schedule="continuous-cosine", prediction="v")
-    run = Run("mine", Data("digits"), UNet(channels=8, mults=(1, 2), blocks=1), conditioning, process)
+    run = RunSettings("mine", Data("digits"), UNet(channels=8, mults=(1, 2), blocks=1), conditioning, process)
     told = ByClass(CLASSES) if conditioning.condition == "class" else None
     denoiser = build.denoiser(run, (1, 8, 8), torch.float32, told).requires_grad_(False).eval()
     generator = torch.Generator().manual_seed(seed)

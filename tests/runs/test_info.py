@@ -10,7 +10,7 @@ from cli_runner import TINY, did, inkwash, refused
 from inkwash.runs import build
 from inkwash.runs.forward import SHARES, Forward, curves, draw_forward, resolve_target
 from inkwash.settings import Data, Process
-from inkwash.train.checkpoint import BEST, LAST, digest
+from inkwash.training.checkpoint import BEST, LAST, digest
 
 
 def test_info(trained: Path) -> None:

@@ -18,7 +18,7 @@ from inkwash.race.race import begin as begin_race
 from inkwash.settings import Sampler, Scoring, Sweep
 from inkwash.study.session import begin
 from inkwash.study.subject import Trained, opened, shown
-from inkwash.train.checkpoint import LAST, facts, load, save
+from inkwash.training.checkpoint import LAST, facts, load, save
 from inkwash.view import read_provenance
 
 BRIEF = ("--batch-size", "8", "--precision", "float32", "--device", "cpu", "--steps", "4")

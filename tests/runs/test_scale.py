@@ -10,8 +10,8 @@ from pairs import pair
 from cli_runner import TINY, Command, Done, did, refused
 from inkwash.distributed import Processes, take_gpu
 from inkwash.runs.record import described
-from inkwash.train.checkpoint import BEST, LAST, facts, load
-from inkwash.train.rates import rate
+from inkwash.training.checkpoint import BEST, LAST, facts, load
+from inkwash.training.rates import rate
 
 UNIT = 2.0**-24  # the largest relative error of one rounding in float32
 ROUNDINGS = 16  # by which a sum over batch and places may differ in another order

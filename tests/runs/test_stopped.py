@@ -18,7 +18,7 @@ import torch
 from pairs import pair
 
 from cli_runner import TINY, Command, Done, Fuse, did, inkwash
-from inkwash.train.checkpoint import BEST, LAST, load
+from inkwash.training.checkpoint import BEST, LAST, load
 
 Whole = Callable[[str], Path]
 
@@ -73,15 +73,15 @@ def assert_same_runs(a: Path, b: Path) -> None:
 
 
 MOMENTS = {
-    "in a step": Fuse("inkwash.train.loop:_update", 6),
-    "between the average and the checkpoint": Fuse("inkwash.train.loop:_saved", 3),
+    "in a step": Fuse("inkwash.training.loop:_update", 6),
+    "between the average and the checkpoint": Fuse("inkwash.training.loop:_saved", 3),
     "before the best checkpoint is written": Fuse("pathlib:Path.write_bytes", 5),
     "before the best checkpoint is on disk": Fuse("inkwash.atomic:_to_disk", 5),
     "between best and last": Fuse("pathlib:Path.replace", 5, after=True),
     "between best and last, at the end": Fuse("pathlib:Path.replace", 7, after=True),
     "before the last checkpoint is renamed": Fuse("pathlib:Path.replace", 6),
     "after the last checkpoint": Fuse("pathlib:Path.replace", 6, after=True),
-    "after the last step": Fuse("inkwash.train.loop:_update", 12, after=True),
+    "after the last step": Fuse("inkwash.training.loop:_update", 12, after=True),
 }
 
 
@@ -98,7 +98,7 @@ def test_killed_at_a_moment(snapshot: str, tmp_path: Path, whole: Whole) -> None
 @pytest.mark.parametrize("flags", FLAGS)
 def test_killed_with(flags: str, tmp_path: Path, whole: Whole) -> None:
     out = tmp_path / "run"
-    killed = Command(train(flags, out), tmp_path, Fuse("inkwash.train.loop:_update", 7)).wait()
+    killed = Command(train(flags, out), tmp_path, Fuse("inkwash.training.loop:_update", 7)).wait()
     assert killed.code == -signal.SIGKILL
     did(*train(flags, out), "--resume")
     assert_same_runs(out, whole(flags))
@@ -145,7 +145,7 @@ def test_killed_again_and_again_at_random(tmp_path: Path) -> None:
 def test_interrupted(number: int, tmp_path: Path, whole: Whole) -> None:
     """Ctrl-C ends the step, saves, and says what to type to go on."""
     out = tmp_path / "a run"  # the space must be quoted
-    fuse = Fuse("inkwash.train.loop:_update", 6, number=number)
+    fuse = Fuse("inkwash.training.loop:_update", 6, number=number)
     done = Command(train("dropout", out), tmp_path, fuse).wait()
     assert done.code == 1
     assert "stopped at step 6 of 12, and saved." in done.sentence
@@ -223,7 +223,7 @@ def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 @pytest.mark.parametrize("name", ["plain", pytest.param("many", marks=pytest.mark.slow)])
 def test_two_processes_killed(name: str, tmp_path: Path, whole_of_two: Whole) -> None:
     out = tmp_path / "run"
-    killed = two(name, out, tmp_path, fuse=Fuse("inkwash.train.loop:_update", 7))
+    killed = two(name, out, tmp_path, fuse=Fuse("inkwash.training.loop:_update", 7))
     assert killed[0].code == -signal.SIGKILL
     assert killed[1].code in (-signal.SIGKILL, 1)  # killed, or it had noticed already that it is alone
     assert load(out / LAST).facts["step"] == 4
@@ -250,7 +250,7 @@ def test_two_processes_make_what_one_makes(flags: str, whole: Whole, whole_of_tw
 def test_two_processes_interrupted(tmp_path: Path, whole_of_two: Whole) -> None:
     """One is asked to stop; both stop together, at their next report."""
     out = tmp_path / "run"
-    stopped = two("plain", out, tmp_path, fuse=Fuse("inkwash.train.loop:_update", 6, number=signal.SIGINT))
+    stopped = two("plain", out, tmp_path, fuse=Fuse("inkwash.training.loop:_update", 6, number=signal.SIGINT))
     assert [done.code for done in stopped] == [1, 0]
     assert "stopped at step 10 of 12, and saved." in stopped[0].sentence
     assert "Go on with: torchrun --nproc-per-node 2 -m inkwash train digits" in stopped[0].sentence

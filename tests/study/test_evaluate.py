@@ -22,7 +22,7 @@ from inkwash.study.evaluate import LEVELS, cost, evaluation
 from inkwash.study.session import begin
 from inkwash.study.subject import Trained
 from inkwash.study.units import Unit, UnitImages
-from inkwash.train.checkpoint import LAST, digest, facts
+from inkwash.training.checkpoint import LAST, digest, facts
 
 PRINTED = {"Fréchet": "frechet", "entropy/bit": "entropy"}
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
 import tyro
 
 from inkwash.networks import NetworkSettings, all_networks
-from inkwash.settings import Run
+from inkwash.settings import RunSettings
 
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]+))?`")  # `name` or `name=value`
 
@@ -20,7 +20,7 @@ def in_flags(message: str, command: type) -> str:
     `name` becomes its flag, or a positional argument's metavar; `name=value` the flag with the value after it. Other
     text in backticks stays.
     """
-    flags = {**{name: flag for name, flag in _flags(Run) if flag.startswith("--")}, **dict(_flags(command))}
+    flags = {**{name: flag for name, flag in _flags(RunSettings) if flag.startswith("--")}, **dict(_flags(command))}
 
     def written(match: re.Match[str]) -> str:
         name, value = match.groups()

@@ -43,7 +43,7 @@ class Race(Command):
         from inkwash.race.table import plus_minus, table, write_results
         from inkwash.race.target import Target
         from inkwash.signals import finishing_step
-        from inkwash.train import Step
+        from inkwash.training import Step
 
         if not self.recipes:
             raise UsageError("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")

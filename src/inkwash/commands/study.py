@@ -10,7 +10,7 @@ import tyro
 from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, notice
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
-from inkwash.settings import Run, Scoring, Sweep
+from inkwash.settings import RunSettings, Scoring, Sweep
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Study(Command):
             raise UsageError(f"--preset {self.preset} has its own axes; leave out those flags, or the preset.")
 
 
-def _untrained(runs: Mapping[str, Run], data_dir: Path | None) -> list[Train]:
+def _untrained(runs: Mapping[str, RunSettings], data_dir: Path | None) -> list[Train]:
     """The trainings of a preset's runs that are not there, or not at their end yet."""
     from inkwash.runs.record import check_same, ended, stored
 

@@ -16,7 +16,7 @@ from inkwash import choices, recipes
 from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
 from inkwash.networks import by_name, name_of
-from inkwash.settings import NetworkName, Run
+from inkwash.settings import NetworkName, RunSettings
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Train(PresetCommand):
     order: ClassVar[int] = 10
     resume_flags: ClassVar[tuple[str, ...]] = ("--resume",)
 
-    settings: Run
+    settings: RunSettings
     out: Path | None = None
     """Folder for the run; None makes it runs/RECIPE."""
     resume: bool = False
@@ -65,7 +65,7 @@ class Train(PresetCommand):
             settings = replace(settings, network=by_name(self.network))
         return None if settings is self.settings else replace(self, settings=settings)
 
-    def _begun(self) -> Run:
+    def _begun(self) -> RunSettings:
         """The settings of the run to go on with; those of the recipe where there is none."""
         from inkwash.runs.record import stored
 
@@ -84,7 +84,7 @@ class Train(PresetCommand):
         from inkwash.progress import bar
         from inkwash.runs.fit import fit
         from inkwash.signals import finishing_step
-        from inkwash.train import Saved, Step
+        from inkwash.training import Saved, Step
 
         name, folder, stop = self.settings.recipe, self.folder, Event()
         job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set)

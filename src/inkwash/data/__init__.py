@@ -1,5 +1,6 @@
 """Sets of images, and the batches cut from them."""
 
+from inkwash.data.archive import archive, write_archive
 from inkwash.data.batches import Batch, Batches, ConditionLookup
 from inkwash.data.cifar import cifar10
 from inkwash.data.digits import digits
@@ -7,7 +8,7 @@ from inkwash.data.emoji import emoji
 from inkwash.data.fetch import cache_folder, find_or_fetch
 from inkwash.data.folder import folder
 from inkwash.data.idx import read_idx
-from inkwash.data.load import is_folder, load
+from inkwash.data.load import is_archive, is_folder, load
 from inkwash.data.mnist import fashion_mnist, mnist
 from inkwash.data.shuffle import indices, permutation
 from inkwash.data.source import Images, Source, hold_out, to_float, to_uint8
@@ -20,6 +21,7 @@ __all__ = [
     "Images",
     "Source",
     "Streamed",
+    "archive",
     "cache_folder",
     "cifar10",
     "digits",
@@ -29,6 +31,7 @@ __all__ = [
     "folder",
     "hold_out",
     "indices",
+    "is_archive",
     "is_folder",
     "load",
     "mnist",
@@ -36,4 +39,5 @@ __all__ = [
     "read_idx",
     "to_float",
     "to_uint8",
+    "write_archive",
 ]

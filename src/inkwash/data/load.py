@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inkwash import choices, own
+from inkwash.data.archive import ENDING, archive
 from inkwash.data.folder import Unreadable, folder
 from inkwash.data.source import Images, Source, check_split
 from inkwash.errors import UsageError
@@ -26,7 +27,7 @@ def load(
     font: str | Path | None = None,
     language: str = "en",
 ) -> Source:
-    """The images of a set of `choices.SOURCES`, of a function of your own, or of a folder.
+    """The images of a set of `choices.SOURCES`, of a function of your own, of a folder, or of an .npz file (`archive`).
 
     A folder of a set's name is given as ./mnist. `split` is "train" or "test". A set that is not made at a `size` is
     padded with black to it, and a folder's images are scaled and cut to it: see `folder` for this, `channels` and
@@ -40,6 +41,8 @@ def load(
     if not _is_known(name):
         if not Path(name_or_path).expanduser().exists():
             raise UsageError(_unknown(name))
+        if is_archive(name):
+            return _fitted(archive(Path(name).expanduser(), split), size, channels)
         return folder(name_or_path, size, channels, unreadable, split=split)
     function = choices.SOURCES.load(name)
     offered = {"data_dir": data_dir, "size": size, "font": font, "language": language}
@@ -47,13 +50,20 @@ def load(
     images: Source = choices.call(function, split=split, **given)
     if own.is_reference(name):
         _check(images, name)
+    return _fitted(images, None if choices.takes(function, "size") else size, channels)
+
+
+def _fitted(images: Source, size: int | None, channels: int | None) -> Source:
+    """The images padded to the size, where one is given. Raises UsageError for what they cannot be."""
     if channels not in (None, images.shape[0]):
         several = "channel" if images.shape[0] == 1 else "channels"
         raise UsageError(f"{images.name} has {images.shape[0]} {several}; got channels={channels}. Leave it out.")
-    if size is None or choices.takes(function, "size"):
+    if size is None:
         return images
     if not isinstance(images, Images):
-        raise UsageError(f"{name} cannot be padded to size {size}, as it does not lie in memory; leave the size out.")
+        raise UsageError(
+            f"{images.name} cannot be padded to size {size}, as it does not lie in memory; leave the size out."
+        )
     return images.pad(size)
 
 
@@ -76,6 +86,12 @@ def _check(images: Source, name: str) -> None:
         raise UsageError(f"{what} gives {got} for its first image; torch.uint8 {[1, *shape]} is expected.")
     if labels is not None and (labels.dtype != torch.int64 or list(labels.shape) != [count]):
         raise UsageError(f"{what} has labels {labels.dtype} {list(labels.shape)}; torch.int64 [{count}] is expected.")
+
+
+def is_archive(name_or_path: str | Path) -> bool:
+    """Whether `load` takes this for a file of images."""
+    name = str(name_or_path)
+    return name.lower().endswith(ENDING) and not _is_known(name) and Path(name).expanduser().is_file()
 
 
 def _is_known(name: str) -> bool:

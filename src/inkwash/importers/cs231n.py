@@ -19,8 +19,8 @@ from inkwash.recipes.cs231n import cs231n_emoji
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.runs.record import resolved
-from inkwash.settings import Conditioning, Data, Process, Run
-from inkwash.train.checkpoint import LAST, Checkpoint, save
+from inkwash.settings import Conditioning, Data, Process, RunSettings
+from inkwash.training.checkpoint import LAST, Checkpoint, save
 
 ScheduleName = Literal["linear", "cosine", "sigmoid"]
 ObjectiveName = Literal["pred_noise", "pred_x_start"]
@@ -99,7 +99,7 @@ def import_cs231n(
     timesteps: int | None = None,
     schedule: ScheduleName | None = None,
     objective: ObjectiveName | None = None,
-) -> Run:
+) -> RunSettings:
     """Makes a run of the course's checkpoint in `out`, and says what it is.
 
     `encoder` is what the course read texts with, or another of the same width; the rest as in `CourseModel.process`.
@@ -127,7 +127,7 @@ def import_cs231n(
     return run
 
 
-def save_course_run(model: CourseModel, run: Run, denoiser: Denoiser, side: int, out: Path) -> None:
+def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, side: int, out: Path) -> None:
     """Writes the checkpoint of a run with the model's weights in `denoiser`, which is built from `run`.
 
     Raises UsageError where `out` holds a run, or where the denoiser's network is another.

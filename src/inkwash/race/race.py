@@ -21,10 +21,10 @@ from inkwash.runs import build, guidance, machine
 from inkwash.runs.conditions import condition
 from inkwash.runs.model import Model
 from inkwash.runs.record import check_same, code, stored
-from inkwash.settings import Run, Sampler, Sampling, Scoring
+from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
 from inkwash.study.machine import machine_facts
 from inkwash.study.subject import Measure, opened, ready, reference
-from inkwash.train import Step
+from inkwash.training import Step
 from inkwash.view import check_out
 
 DEFAULT_N, DEFAULT_EVERY, POINTS = 250, 60.0, 10  # images of a draw; seconds; points where the minutes are given
@@ -95,7 +95,7 @@ class Race:
 class Untrained:
     """A recipe before its training, as the subject of a measure."""
 
-    run: Run
+    run: RunSettings
     data_dir: Path | None
 
     @property
@@ -118,7 +118,7 @@ class Untrained:
 
 
 def begin(
-    runs: Sequence[Run],
+    runs: Sequence[RunSettings],
     terms: Terms,
     sampler: Sampler,
     scoring: Scoring,
@@ -154,7 +154,7 @@ def begin(
     return Race(racers, rules, terms, out)
 
 
-def _check(runs: Sequence[Run], terms: Terms) -> None:
+def _check(runs: Sequence[RunSettings], terms: Terms) -> None:
     names = [run.recipe for run in runs]
     if not names:
         raise UsageError("a race needs recipes to train (got none).")

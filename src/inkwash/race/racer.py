@@ -23,10 +23,10 @@ from inkwash.race.target import Target
 from inkwash.runs.draw import channels_first, draw
 from inkwash.runs.fit import fit
 from inkwash.runs.model import open_model
-from inkwash.settings import Run, Sampling
+from inkwash.settings import RunSettings, Sampling
 from inkwash.study.subject import ConditionOrder
-from inkwash.train import Step
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.training import Step
+from inkwash.training.checkpoint import LAST, facts
 
 EVALUATIONS = 3  # of the network for an image that is trained on: one forward, and a gradient, which costs two
 CHUNK = 64  # images between two looks at whether to stop
@@ -75,7 +75,7 @@ class Rules:
 class Racer:
     """A recipe as the race trains it. What was scored is kept beside the folder of its run."""
 
-    run: Run
+    run: RunSettings
     folder: Path
     parameters: int
     operations: int  # floating-point ones, of one evaluation for one image

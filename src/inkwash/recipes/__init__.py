@@ -1,4 +1,4 @@
-"""The recipes: functions that return a Run. No torch here."""
+"""The recipes: functions that return RunSettings. No torch here."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,20 +14,20 @@ from inkwash.recipes.folder import folder
 from inkwash.recipes.lab06 import lab06_eps, lab06_v
 from inkwash.recipes.mnist import fashion_class, fashion_mnist, mnist, mnist_class
 from inkwash.recipes.sysu import sysu_fashion, sysu_mnist
-from inkwash.settings import Data, Run
+from inkwash.settings import Data, RunSettings
 
-RECIPES: tuple[Callable[[], Run], ...] = (
+RECIPES: tuple[Callable[[], RunSettings], ...] = (
     digits, mnist, fashion_mnist, mnist_class, fashion_class, folder,
     abarankab_cifar10, cifar10, emoji, cs231n_emoji, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
 )  # fmt: skip
 
 
-def names() -> dict[str, Callable[[], Run]]:
+def names() -> dict[str, Callable[[], RunSettings]]:
     """Every recipe by its name: the function's, with hyphens."""
     return {recipe.__name__.replace("_", "-"): recipe for recipe in RECIPES}
 
 
-def find(name: str) -> Run:
+def find(name: str) -> RunSettings:
     """The recipe of that name. Raises UsageError, with the nearest name, where there is none."""
     known = names()
     if name not in known:
@@ -37,12 +37,12 @@ def find(name: str) -> Run:
     return known[name]()
 
 
-def find_or_folder(name: str) -> Run:
-    """The recipe of that name, or where there is none the recipe `folder` for the folder of that name.
+def find_or_folder(name: str) -> RunSettings:
+    """The recipe of that name, or where there is none the recipe `folder` for the folder or .npz file of that name.
 
     Raises UsageError where there is neither.
     """
-    if name not in names() and Path(name).is_dir():
+    if name not in names() and (Path(name).is_dir() or (name.endswith(".npz") and Path(name).is_file())):
         return replace(folder(), data=Data(source=str(Path(name).resolve())))
     try:
         return find(name)
@@ -50,6 +50,6 @@ def find_or_folder(name: str) -> Run:
         raise UsageError(f"{error} Nor is there a folder {name}.") from None
 
 
-def summary(recipe: Callable[[], Run]) -> str:
+def summary(recipe: Callable[[], RunSettings]) -> str:
     """The first line of a recipe's docstring."""
     return (recipe.__doc__ or "").strip().splitlines()[0]

@@ -1,10 +1,10 @@
 """CIFAR-10 by class: the system of abarankab's DDPM, and our own guess for a GPU."""
 
 from inkwash.networks import AbarankabUNet, UNet
-from inkwash.settings import Conditioning, Data, Process, Run, Training
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Training
 
 
-def abarankab_cifar10() -> Run:
+def abarankab_cifar10() -> RunSettings:
     """CIFAR-10 as in abarankab's DDPM, by class: T = 1000, batch 128, 800,000 steps of Adam at 2e-4.
 
     From github.com/abarankab/DDPM, which the document on diffusion models in code explains. scripts/train_cifar.py
@@ -23,7 +23,7 @@ def abarankab_cifar10() -> Run:
     step until that is 0.9999, after some 90,000 steps. It samples with
     `--solver ddpm --steps 1000 --variance large --limit none`. All of it takes a GPU for days: see --steps.
     """
-    return Run(
+    return RunSettings(
         recipe="abarankab-cifar10",
         data=Data(source="cifar10"),
         network=AbarankabUNet(),
@@ -36,7 +36,7 @@ def abarankab_cifar10() -> Run:
     )  # fmt: skip
 
 
-def cifar10() -> Run:
+def cifar10() -> RunSettings:
     """CIFAR-10 by class with guidance, our own choice for one GPU: 200,000 steps of 128.
 
     Not measured: there was no GPU to train it on, so nothing is known of its quality. The network has the width,
@@ -44,7 +44,7 @@ def cifar10() -> Run:
     mirrored images are those of Ho et al. (2020); v-prediction on the cosine schedule is what served best on the
     smaller sets here. A tenth of the classes is withheld, for guidance (Ho & Salimans 2022).
     """
-    return Run(
+    return RunSettings(
         recipe="cifar10",
         data=Data(source="cifar10", flip=True),
         network=UNet(channels=128, mults=(1, 2, 2, 2), blocks=3, attention=(1, 2), heads=4, dropout=0.1),

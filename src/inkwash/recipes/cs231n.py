@@ -1,10 +1,10 @@
 """Stanford CS231n, assignment 3: emoji from text, as the course sets it."""
 
 from inkwash.networks import Cs231nUNet
-from inkwash.settings import Conditioning, Data, Process, Run, Training
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Training
 
 
-def cs231n_emoji() -> Run:
+def cs231n_emoji() -> RunSettings:
     """CS231n's assignment: emoji from text, T = 100, CLIP, batch 256, 50,000 steps of Adam at 1e-3.
 
     The numbers are those of the course's notebook DDPM.ipynb and its ddpm_trainer.py: 32×32 pixels, dim 48 times
@@ -15,7 +15,7 @@ def cs231n_emoji() -> Run:
     It samples with `--solver ddpm --steps 100`; its cfg_scale w is --scale 1 + w. On a CPU, and without CLIP:
     `inkwash train cs231n-emoji --encoder minilm --steps 800`, or `--encoder joint`, which needs nothing.
     """
-    return Run(
+    return RunSettings(
         recipe="cs231n-emoji",
         data=Data(source="emoji", size=32),
         network=Cs231nUNet(dim=48, dim_mults=(1, 2, 4, 8)),

@@ -1,16 +1,16 @@
 """The demo: scikit-learn's digits, on any laptop in about a minute."""
 
 from inkwash.networks import UNet
-from inkwash.settings import Data, Process, Run, Training
+from inkwash.settings import Data, Process, RunSettings, Training
 
 
-def digits() -> Run:
+def digits() -> RunSettings:
     """Real handwritten digits of 8×8 pixels, embedded: a minute on a laptop.
 
     The set is scikit-learn's (UCI "Optical Recognition of Handwritten Digits"). Network and numbers are
     inkwash's own choice for two CPU cores: v-prediction on a cosine schedule.
     """
-    return Run(
+    return RunSettings(
         recipe="digits",
         data=Data(source="digits"),
         network=UNet(channels=32, mults=(1, 2), blocks=1),

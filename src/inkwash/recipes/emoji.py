@@ -1,10 +1,10 @@
 """Emoji from words."""
 
 from inkwash.networks import UNet
-from inkwash.settings import Conditioning, Data, Process, Run, Training
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Training
 
 
-def emoji() -> Run:
+def emoji() -> RunSettings:
     """Emoji from what they are called: `inkwash sample RUN --text "red heart"`. Two cores, forty minutes.
 
     The images are drawn from an installed font, so nothing is downloaded. inkwash's own choice: a small text encoder
@@ -12,7 +12,7 @@ def emoji() -> Run:
     word means is decided where there is hardly more than noise, so noisier levels come more often. Words are followed
     better in the same time with `--encoder minilm`, which is a package of its own (docs/conditions.md).
     """
-    return Run(
+    return RunSettings(
         recipe="emoji",
         data=Data(source="emoji", size=32),
         network=UNet(channels=64, mults=(1, 2, 2), blocks=2, attention=(2,), heads=4, patch=2),

@@ -1,16 +1,16 @@
 """A person's own images."""
 
 from inkwash.networks import UNet
-from inkwash.settings import Data, Process, Run, Training
+from inkwash.settings import Data, Process, RunSettings, Training
 
 
-def folder() -> Run:
+def folder() -> RunSettings:
     """Your own folder of images: `inkwash train FOLDER --size 64`.
 
     inkwash's own choice, the shape of mnist's: v-prediction on the cosine schedule, a U-Net on 2×2 patches
     with attention at the two lowest of its four levels.
     """
-    return Run(
+    return RunSettings(
         recipe="folder",
         data=Data(source=""),
         network=UNet(channels=64, mults=(1, 2, 4, 4), blocks=2, attention=(2, 3), heads=4, patch=2),

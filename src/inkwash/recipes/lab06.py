@@ -3,10 +3,10 @@
 from typing import Literal
 
 from inkwash.networks import UNet
-from inkwash.settings import Data, Process, Run, Training
+from inkwash.settings import Data, Process, RunSettings, Training
 
 
-def lab06_eps() -> Run:
+def lab06_eps() -> RunSettings:
     """The lab's required task: MNIST at 32×32, T = 1000, the network predicts the noise ε.
 
     From the slides: the image size (`image_size: int = 32`), T (`inference_steps: int = 1_000`), MSE, the
@@ -16,13 +16,13 @@ def lab06_eps() -> Run:
     return _lab("lab06-eps", "eps")
 
 
-def lab06_v() -> Run:
+def lab06_v() -> RunSettings:
     """The lab's bonus task: as lab06-eps, but the network predicts the velocity v."""
     return _lab("lab06-v", "v")
 
 
-def _lab(name: str, prediction: Literal["eps", "v"]) -> Run:
-    return Run(
+def _lab(name: str, prediction: Literal["eps", "v"]) -> RunSettings:
+    return RunSettings(
         recipe=name,
         data=Data(source="mnist", size=32),
         network=UNet(channels=32, mults=(1, 2, 2, 4), blocks=1, attention=(2, 3), film=False),

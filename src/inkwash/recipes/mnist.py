@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from inkwash.networks import UNet
-from inkwash.settings import Conditioning, Data, Process, Run, Training
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Training
 
 
-def mnist() -> Run:
+def mnist() -> RunSettings:
     """MNIST, our best for two CPU cores in a quarter of an hour.
 
     The numbers are inkwash's own, chosen by the quality that a time buys (docs/performance.md): a U-Net on 2×2 patches,
@@ -15,12 +15,12 @@ def mnist() -> Run:
     return _patched("mnist")
 
 
-def fashion_mnist() -> Run:
+def fashion_mnist() -> RunSettings:
     """Fashion-MNIST, our best for two CPU cores in a quarter of an hour: the recipe of mnist."""
     return _patched("fashion-mnist")
 
 
-def mnist_class() -> Run:
+def mnist_class() -> RunSettings:
     """MNIST by class: `inkwash sample RUN --label 7`.
 
     The recipe of mnist, told each image's digit, which it withholds from one image in ten for guidance. Guidance is
@@ -29,7 +29,7 @@ def mnist_class() -> Run:
     return replace(_patched("mnist"), recipe="mnist-class", conditioning=_by_class())
 
 
-def fashion_class() -> Run:
+def fashion_class() -> RunSettings:
     """Fashion-MNIST by class: `inkwash sample RUN --label sneaker`. Otherwise as mnist-class."""
     return replace(_patched("fashion-mnist"), recipe="fashion-class", conditioning=_by_class())
 
@@ -38,8 +38,8 @@ def _by_class() -> Conditioning:
     return Conditioning("class", scale=3.0, interval=(0.6, 1.2))
 
 
-def _patched(source: str) -> Run:
-    return Run(
+def _patched(source: str) -> RunSettings:
+    return RunSettings(
         recipe=source,
         data=Data(source=source),
         network=UNet(channels=64, mults=(1, 2), blocks=1, patch=2),

@@ -1,10 +1,10 @@
 """The report on MNIST and Fashion-MNIST (pattern recognition, homework 3) as it is written."""
 
 from inkwash.networks import TenChannelUNet
-from inkwash.settings import Data, Process, Run, Training
+from inkwash.settings import Data, Process, RunSettings, Training
 
 
-def sysu_mnist() -> Run:
+def sysu_mnist() -> RunSettings:
     """The report's MNIST system: T = 1000, β 1e-4 to 0.02, batch 128, 20 epochs, Adam at 0.01.
 
     All numbers are in the report's listings. 20 epochs of 60,000 images are 9,375 steps of 128. The
@@ -14,13 +14,13 @@ def sysu_mnist() -> Run:
     return _report("sysu-mnist", "mnist")
 
 
-def sysu_fashion() -> Run:
+def sysu_fashion() -> RunSettings:
     """The report's Fashion-MNIST system: as sysu-mnist, on the other set."""
     return _report("sysu-fashion", "fashion-mnist")
 
 
-def _report(name: str, source: str) -> Run:
-    return Run(
+def _report(name: str, source: str) -> RunSettings:
+    return RunSettings(
         recipe=name,
         data=Data(source=source),
         network=TenChannelUNet(),

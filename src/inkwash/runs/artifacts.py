@@ -19,7 +19,7 @@ from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import Model, open_model
 from inkwash.runs.record import code, used
 from inkwash.settings import Sampling
-from inkwash.train.checkpoint import LAST, digest
+from inkwash.training.checkpoint import LAST, digest
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.grid import BACKGROUND
@@ -56,15 +56,34 @@ def write_samples(
 
 
 def write_drawn(
-    out: PathLike, drawn: Drawing, model: Model, sampling: Sampling, batch_size: int, columns: int | None = None
+    out: PathLike,
+    drawn: Drawing,
+    model: Model,
+    sampling: Sampling,
+    batch_size: int,
+    columns: int | None = None,
+    chosen: Sequence[int] | None = None,
 ) -> None:
     """Writes the first sampling.n of the images drawn, or their frames, in the form that `out` asks for.
 
-    `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class.
+    `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class. `chosen`
+    says which of the images of `sampling` were drawn, where it is not all.
     """
+    about = provenance(model, sampling, batch_size, columns, chosen)
+    frames = drawn.frames if needs_frames(out) else None
+    images, labels = drawn.images[: sampling.n], None
+    if form(out) == ".png" and chosen is None:
+        images, columns, labels = laid_out(images, model, sampling, columns)
+    write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
+
+
+def provenance(
+    model: Model, sampling: Sampling, batch_size: int, columns: int | None = None, chosen: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """All that images drawn from a model depend on; `replay` draws them again from it."""
     guide = None if sampling.guide is None else Path(sampling.guide).absolute()
     sampling = replace(sampling, guide=None if guide is None else str(guide), spacing=build.spacing(sampling))
-    about = {
+    return {
         "inkwash": __version__,
         "command": "sample",
         "run": str(model.folder.absolute()),
@@ -78,13 +97,18 @@ def write_drawn(
         **({} if columns is None else {"columns": columns}),
         **({} if guide is None else {"guide": digest(guide / LAST)}),
         **code(*used(model.run), sampling),
+        **({} if chosen is None else {"chosen": list(chosen)}),
     }
-    frames = drawn.frames if needs_frames(out) else None
-    images, labels = drawn.images[: sampling.n], None
-    if sampling.label == "all" and form(out) == ".png":
-        labels = model.facts["classes"][: sampling.n]
-        images, columns = by_class(images, len(labels))
-    write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
+
+
+def laid_out(
+    images: Any, model: Model, sampling: Sampling, columns: int | None
+) -> tuple[Any, int | None, list[str] | None]:
+    """Images uint8 [N,H,W,C] as a sheet shows them, its columns, and the names of its rows where each is a class."""
+    if sampling.label != "all":
+        return images, columns, None
+    labels = model.facts["classes"][: sampling.n]
+    return *by_class(images, len(labels)), labels
 
 
 def by_class(images: Any, classes: int) -> tuple[Any, int]:
@@ -119,11 +143,15 @@ def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None)
 
 def write_figure(out: Path, figure: Any, facts: dict[str, Any], data_dir: Path | None) -> None:
     """Writes what `draw_forward` drew, uint8 [H,W,3], with what it depends on."""
+    write(out, figure[None], forward_provenance(facts, data_dir))
+
+
+def forward_provenance(facts: dict[str, Any], data_dir: Path | None) -> dict[str, Any]:
+    """All that what `draw_forward` drew depends on."""
     place = None if data_dir is None else str(data_dir.absolute())
     code_of = {name: facts[name] for name in ("code",) if name in facts}
     depends = {name: fact for name, fact in facts.items() if name not in code_of}
-    about = {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": depends, **code_of}
-    write(out, figure[None], about)
+    return {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": depends, **code_of}
 
 
 def replay(
@@ -179,6 +207,7 @@ def _replay_samples(
         device, batch_size = str(about["device"]), int(about["batch_size"])
         columns = None if about.get("columns") is None else int(about["columns"])
         code_of = dict(about.get("code", {}))
+        chosen = None if "chosen" not in about else [int(i) for i in about["chosen"]]
     own.check_recorded(code_of, str(file))
     if not folder.is_dir():
         raise UsageError(f"the run {folder} that made {file} is not there; say where it is with `run`.")
@@ -193,7 +222,11 @@ def _replay_samples(
     if sampling.guide is not None and digest(Path(sampling.guide) / LAST) != about["guide"]:
         raise UsageError(f"{file} was guided by another checkpoint of {sampling.guide} than it holds now.")
     with walk(sampling) as tick:
-        write_samples(model, sampling, [out], batch_size, tick, columns)
+        if chosen is None:
+            write_samples(model, sampling, [out], batch_size, tick, columns)
+        else:
+            drawn = draw(model, sampling, batch_size, tick=tick)
+            write_drawn(out, replace(drawn, images=drawn.images[chosen]), model, sampling, batch_size, columns, chosen)
 
 
 @contextmanager

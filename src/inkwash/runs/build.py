@@ -1,6 +1,7 @@
 """From settings to objects."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,7 +16,9 @@ from inkwash.networks import Inputs, OwnNetwork
 from inkwash.runs import trial
 from inkwash.runs.conditions import ConditionKind
 from inkwash.sample import Solver
-from inkwash.train import Draw, Objective, Weight
+
+if TYPE_CHECKING:
+    from inkwash.training import Draw, Objective, Weight
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -55,7 +58,7 @@ def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
     )  # fmt: skip
 
 
-def network(run: settings.Run, shape: Shape, condition: ConditionKind | None = None) -> nn.Module:
+def network(run: settings.RunSettings, shape: Shape, condition: ConditionKind | None = None) -> nn.Module:
     """A freshly initialised network for images of `shape`, with its embedder where there is a condition.
 
     Raises UsageError where it cannot take them.
@@ -76,7 +79,7 @@ def network(run: settings.Run, shape: Shape, condition: ConditionKind | None = N
 
 
 def denoiser(
-    run: settings.Run, shape: Shape, precision: torch.dtype, condition: ConditionKind | None = None
+    run: settings.RunSettings, shape: Shape, precision: torch.dtype, condition: ConditionKind | None = None
 ) -> Denoiser:
     """The recipe's network with its prediction, freshly initialised from the run's seed."""
     process = run.process
@@ -87,8 +90,10 @@ def denoiser(
     return Denoiser(net, target, getattr(target, "sigma_data", 1.0), precision)
 
 
-def objective(run: settings.Run) -> Objective:
+def objective(run: settings.RunSettings) -> "Objective":
     """The recipe's training objective."""
+    from inkwash.training import Objective  # here, so that opening a run imports nothing that trains
+
     training, walked = run.training, schedule(run.process)
     draw: Draw = choices.call(choices.DRAWS.load(training.draw), shift=training.shift)
     weight: Weight = choices.call(choices.WEIGHTS.load(training.weight))

@@ -1,23 +1,23 @@
 """Training a run in a folder: everything that `inkwash train` does but the talking."""
 
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
-from inkwash.data import Batch, Batches, Source, is_folder, to_float
+from inkwash.data import Batch, Batches, Images, Source, hold_out, is_folder, to_float, write_archive
 from inkwash.distributed import started, unseen
 from inkwash.errors import UsageError
 from inkwash.nets import recompute
-from inkwash.runs import build, machine
+from inkwash.runs import build, machine, record
 from inkwash.runs.conditions import ConditionKind, condition
-from inkwash.runs.record import check_code, check_same, code, resolved, stored
-from inkwash.settings import Run
-from inkwash.train import Progress, State, train
-from inkwash.train.checkpoint import LAST, facts, load, sweep
+from inkwash.runs.record import IMAGES, check_code, check_same, resolved, stored
+from inkwash.settings import RunSettings
+from inkwash.training import Progress, State, train
+from inkwash.training.checkpoint import LAST, facts, load, sweep
 
 HELD_OUT = 512  # images that the held-out loss is measured on
 
@@ -36,14 +36,26 @@ class Fit:
     progress: Generator[Progress, None, None]
 
 
-def fit(run: Run, out: Path, data_dir: Path | None, resume: bool, stop: Callable[[], bool]) -> Fit:
-    """Makes a training ready. Raises UsageError or InkwashError before anything is written."""
+def fit(
+    run: RunSettings,
+    out: Path,
+    data_dir: Path | None,
+    resume: bool,
+    stop: Callable[[], bool],
+    images: Images | None = None,
+) -> Fit:
+    """Makes a training ready. Raises UsageError or InkwashError before anything is written.
+
+    `images` take the place of the data set that `run` names, and are kept in the folder.
+    """
     run = resolved(run)
+    if images is not None:
+        run = replace(run, data=replace(run.data, source=str((out / IMAGES).resolve())))
     before = stored(out)
     _check_folder(run, before, out, resume)
     accelerator = _accelerator(run.training.device)
     mesh = _mesh(accelerator) if run.training.shard else None
-    source, held_out = _sources(run, data_dir, accelerator)
+    source, held_out = _sources(run, data_dir, accelerator) if images is None else hold_out(images)
     precision = machine.precision(run.training, accelerator.device)
     told = condition(run, source.classes)
     denoiser = build.denoiser(run, source.shape, precision, told)
@@ -51,13 +63,7 @@ def fit(run: Run, out: Path, data_dir: Path | None, resume: bool, stop: Callable
     if run.training.recompute:
         recompute(denoiser.net)
     machine.compile_network(denoiser.net, run.training.compile, accelerator.device)
-    about = {
-        "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes),
-        "images": len(source), "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
-        "data_dir": None if data_dir is None else str(data_dir.absolute()),
-        **({} if told is None else {"encoder": told.digest}),
-        **code(run),
-    }  # fmt: skip
+    about = record.about(run, out, source, precision, told, data_dir)
     if before is not None:
         saved = load(out / LAST)
         if saved.facts["fingerprint"] != source.fingerprint:
@@ -76,11 +82,21 @@ def fit(run: Run, out: Path, data_dir: Path | None, resume: bool, stop: Callable
     )  # fmt: skip
     kept = _kept(held_out, told, accelerator.device)
     progress = train(state, build.objective(run), batches, kept, run.training, out, about, accelerator, stop)
+    if images is not None and before is None and accelerator.is_main_process:
+        progress = _after_writing(images, out / IMAGES, progress)
     count = sum(parameter.numel() for parameter in denoiser.parameters())
     return Fit(
         len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
         progress,
     )  # fmt: skip
+
+
+def _after_writing(
+    images: Images, path: Path, progress: Generator[Progress, None, None]
+) -> Generator[Progress, None, None]:
+    """The training, whose images are written before its first step."""
+    write_archive(path, images)
+    yield from progress
 
 
 def _kept(held_out: Source, told: ConditionKind | None, device: torch.device) -> Batch:
@@ -90,7 +106,7 @@ def _kept(held_out: Source, told: ConditionKind | None, device: torch.device) ->
     return Batch(to_float(held_out.take(first)).to(device), None, first, asked)
 
 
-def _check_folder(run: Run, before: Run | None, folder: Path, resume: bool) -> None:
+def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, and a run is a folder; choose another `out`.")
     if is_folder(run.data.source) and folder.resolve().is_relative_to(Path(run.data.source).expanduser().resolve()):
@@ -128,7 +144,7 @@ def _mesh(accelerator: Accelerator) -> DeviceMesh:
     return init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
 
 
-def _sources(run: Run, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
+def _sources(run: RunSettings, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
     """The training images and the held-out ones; the main process reads first, for it may download."""
     with accelerator.main_process_first():
         return build.images(run.data, "train", data_dir), build.images(run.data, "test", data_dir)

@@ -14,8 +14,8 @@ from inkwash.core import CLEAN, Schedule, Seeded, as_floats, diffuse, marginal_s
 from inkwash.data import to_float, to_uint8
 from inkwash.runs import build
 from inkwash.runs.record import check_code, code, stored
-from inkwash.settings import Data, Process, Run
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.settings import Data, Process, RunSettings
+from inkwash.training.checkpoint import LAST, facts
 from inkwash.view import forward_figure, panels_figure
 
 SHARES = (0, 25, 50, 75, 100)  # per cent of the forward process
@@ -31,7 +31,7 @@ class Forward(Checked):
     seed: Natural = 0
 
 
-def resolve_target(target: str) -> Run:
+def resolve_target(target: str) -> RunSettings:
     """The data and process meant by a recipe's name, a run's folder, or a folder of images."""
     run = None if target in recipes.names() else stored(Path(target))
     if run is None:

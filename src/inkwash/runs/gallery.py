@@ -12,7 +12,7 @@ from inkwash.runs.info import draw_losses
 from inkwash.runs.model import Model
 from inkwash.runs.model import data_dir as whereabouts
 from inkwash.settings import Sampler, Sampling
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.training.checkpoint import LAST, facts
 from inkwash.view import check_out
 
 TEN, COLUMNS, ROWS = 10, 10, 10  # images in a row by themselves, and those of the sheet

@@ -10,8 +10,8 @@ from inkwash.errors import UsageError
 from inkwash.networks import OwnNetwork
 from inkwash.runs.conditions.kind import Unconditional
 from inkwash.runs.record import described
-from inkwash.settings import Run
-from inkwash.train.checkpoint import BEST, LAST, digest, facts, load
+from inkwash.settings import RunSettings
+from inkwash.training.checkpoint import BEST, LAST, digest, facts, load
 from inkwash.view import check_out, loss_figure, write
 
 
@@ -47,11 +47,11 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _network(run: Run) -> str:
+def _network(run: RunSettings) -> str:
     return run.network.reference if isinstance(run.network, OwnNetwork) else type(run.network).__name__
 
 
-def _condition(run: Run, classes: Sequence[str]) -> str:
+def _condition(run: RunSettings, classes: Sequence[str]) -> str:
     told = run.conditioning
     if own.is_reference(told.condition):
         return told.condition  # nothing is run to tell of it

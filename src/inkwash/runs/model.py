@@ -1,6 +1,7 @@
 """A trained run, opened."""
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
 from inkwash.runs.record import check_code, described, used
-from inkwash.settings import Engine, Run
-from inkwash.train.checkpoint import BEST, LAST, digest, load
+from inkwash.settings import Engine, RunSettings
+from inkwash.training.checkpoint import BEST, LAST, digest, load
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Model:
     folder: Path
     which: str  # "last" or "best"
     digest: str  # of the checkpoint file, sha256
-    run: Run
+    run: RunSettings
     shape: build.Shape
     facts: dict[str, Any]
     denoiser: Denoiser
@@ -35,15 +36,18 @@ class Model:
 
     @property
     def condition_never_dropped(self) -> bool:
-        """Whether it never was without its condition, so that of what it makes of none nothing can be said."""
+        """Whether the condition was never dropped in training, so the unconditional output is undefined."""
         return self.condition is not None and self.run.conditioning.condition_dropout == 0
 
 
-def open_model(folder: Path, which: str = "last", device: str = "auto", precision: torch.dtype | None = None) -> Model:
+def open_model(
+    folder: str | PathLike[str], which: str = "last", device: str = "auto", precision: torch.dtype | None = None
+) -> Model:
     """The averaged weights of a run's checkpoint, "last" or "best".
 
     Raises UsageError or InkwashError where the folder holds no run, or a damaged or a newer one.
     """
+    folder = Path(folder)
     path = folder / (BEST if which == "best" else LAST)
     saved = load(path)
     run = described(path, saved.facts)

@@ -2,15 +2,24 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from inkwash import __version__, choices, own
 from inkwash.checked import references
 from inkwash.errors import InkwashError, UsageError
-from inkwash.settings import Run
-from inkwash.train.checkpoint import LAST, facts
+from inkwash.settings import RunSettings
+from inkwash.training.checkpoint import LAST, facts
+
+if TYPE_CHECKING:
+    import torch
+
+    from inkwash.data import Source
+    from inkwash.runs.conditions import ConditionKind
+
+IMAGES = "images.npz"  # in a run's folder: the images that a Python caller trained it on
+_BESIDE = f"<run>/{IMAGES}"  # how a checkpoint names them, so that the folder may move
 
 # what may differ when a run goes on: how long, how often saved, and where
 _FREE = {
@@ -24,19 +33,20 @@ _FACTS = (
 )  # fmt: skip
 
 
-def stored(folder: Path) -> Run | None:
+def stored(folder: Path) -> RunSettings | None:
     """The settings of the run in a folder; None where there is no run."""
     if not (folder / LAST).exists():
         return None
     return described(folder / LAST, facts(folder / LAST))
 
 
-def described(path: Path, about: dict[str, Any]) -> Run:
+def described(path: Path, about: dict[str, Any]) -> RunSettings:
     """The run that a checkpoint's facts describe. Raises InkwashError where it is none that inkwash can make."""
     missing = [name for name in _FACTS if name not in about]
     try:
         if not missing:
-            return TypeAdapter(Run).validate_python(about["run"])
+            run = TypeAdapter(RunSettings).validate_python(about["run"])
+            return _with_source(run, str((path.parent / IMAGES).resolve())) if run.data.source == _BESIDE else run
         wrong = f"without {', '.join(missing)}"
     except ValidationError as error:
         place = ".".join(str(name) for name in error.errors()[0]["loc"])
@@ -50,7 +60,7 @@ def code(*settings: Any) -> dict[str, dict[str, str]]:
     return {"code": found} if found else {}
 
 
-def used(run: Run) -> tuple[Any, ...]:
+def used(run: RunSettings) -> tuple[Any, ...]:
     """The parts of a run's settings that it is opened with, to be drawn from."""
     return run.network, run.process, run.conditioning
 
@@ -64,7 +74,31 @@ def check_code(about: dict[str, Any], of: Path, *settings: Any) -> None:
     own.check_recorded({name: recorded.get(name, "") for name in references(*settings)}, str(of))
 
 
-def resolved(run: Run) -> Run:
+def about(
+    run: RunSettings,
+    folder: Path,
+    source: "Source",
+    precision: "torch.dtype",
+    condition: "ConditionKind | None" = None,
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """What a checkpoint in `folder` says of its run, besides the counters of its training: what `described` reads."""
+    beside = run.data.source == str((folder / IMAGES).resolve())
+    return {
+        "run": asdict(_with_source(run, _BESIDE) if beside else run), "shape": list(source.shape),
+        "classes": list(source.classes), "images": len(source), "fingerprint": source.fingerprint,
+        "precision": str(precision).removeprefix("torch."),
+        "data_dir": None if data_dir is None else str(data_dir.absolute()),
+        **({} if condition is None else {"encoder": condition.digest}),
+        **code(run),
+    }  # fmt: skip
+
+
+def _with_source(run: RunSettings, source: str) -> RunSettings:
+    return replace(run, data=replace(run.data, source=source))
+
+
+def resolved(run: RunSettings) -> RunSettings:
     """The run with an encoder's folder in full, for the day it is opened from elsewhere."""
     folder = Path(run.conditioning.encoder).expanduser()
     if run.conditioning.encoder in choices.ENCODERS or not folder.is_dir():
@@ -72,7 +106,7 @@ def resolved(run: Run) -> Run:
     return replace(run, conditioning=replace(run.conditioning, encoder=str(folder.resolve())))
 
 
-def check_same(folder: Path, before: Run, run: Run, advice: str) -> None:
+def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str) -> None:
     """Raises UsageError, with the differences and the advice, unless the run in a folder can go on as `run`."""
     free = {name: getattr(run.training, name) for name in _FREE}
     if replace(before, training=replace(before.training, **free)) != run:

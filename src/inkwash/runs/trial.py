@@ -13,7 +13,7 @@ from inkwash.core import Denoise, Level, Plan, Prediction, Schedule, as_floats
 from inkwash.errors import UsageError
 from inkwash.networks import Inputs
 from inkwash.sample import Solver
-from inkwash.train import Draw, StepRandomness, Weight
+from inkwash.training import Draw, StepRandomness, Weight
 
 _NOISY, _LESS = Level(0.6, 0.8, 0.6), Level(0.3, 0.95, 0.3)
 _IMAGES = 2

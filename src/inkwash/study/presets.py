@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from inkwash import recipes
-from inkwash.settings import Process, Run, Sweep
+from inkwash.settings import Process, RunSettings, Sweep
 
 ETAS = (0.0, 0.25, 0.5, 1.0)
 
@@ -12,7 +12,7 @@ ETAS = (0.0, 0.25, 0.5, 1.0)
 class Preset:
     """A study made ready. `runs` are trained if they are not there; none means the exact Gaussian."""
 
-    runs: dict[str, Run]  # by the name of their folder
+    runs: dict[str, RunSettings]  # by the name of their folder
     sweeps: tuple[Sweep, ...]
     n: int  # images in each of three draws
 

@@ -102,7 +102,7 @@ class Exact:
 
     def model(self) -> Model:
         process = settings.Process(schedule="continuous-cosine", prediction=self.prediction)
-        run = settings.Run("gaussian", settings.Data("gaussian"), process=process)
+        run = settings.RunSettings("gaussian", settings.Data("gaussian"), process=process)
         schedule = build.schedule(process)
         prediction = build.prediction(process)
         net = _KnowsAll(schedule, prediction)
@@ -195,6 +195,13 @@ def _reference(measure: Measure, tick: OnStep) -> Reference:
         )  # fmt: skip
         choices.expect(features, f"the features {wanted}", "name", "digest", "__call__")
     return Reference(source, measure.n, features, reader)
+
+
+def forget() -> None:
+    """Lets go of all that was opened in this process, for runs that were trained further since."""
+    opened.cache_clear()
+    shown.cache_clear()
+    _references.clear()
 
 
 def ready(measure: Measure, default_n: int, tick: OnStep) -> Measure:

@@ -9,7 +9,7 @@ from inkwash.view.frames import pick
 from inkwash.view.grid import grid
 from inkwash.view.out import check_out, needs_frames
 from inkwash.view.provenance import read as read_provenance
-from inkwash.view.write import write
+from inkwash.view.write import to_png, write
 
 __all__ = [
     "check_out",
@@ -21,5 +21,6 @@ __all__ = [
     "panels_figure",
     "pick",
     "read_provenance",
+    "to_png",
     "write",
 ]

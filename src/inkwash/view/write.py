@@ -1,5 +1,6 @@
 """One call to write a result, whatever the form: the ending of the name chooses it."""
 
+import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,7 +69,14 @@ def write(
             write_animation(temporary, list(frames or []), fps, text)
 
 
-def _write_png(path: Path, picture: Pixels, text: str) -> None:
+def to_png(picture: Pixels, provenance: prov.Provenance) -> bytes:
+    """One picture, uint8 [H,W,C], as the PNG that `write` would write."""
+    file = io.BytesIO()
+    _write_png(file, picture, prov.encode(provenance))
+    return file.getvalue()
+
+
+def _write_png(path: Path | io.BytesIO, picture: Pixels, text: str) -> None:
     from PIL import Image, PngImagePlugin
 
     info = PngImagePlugin.PngInfo()

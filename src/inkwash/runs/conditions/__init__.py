@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from inkwash import choices
 from inkwash.runs.conditions.kind import ConditionKind, ConditionOf
-from inkwash.settings import Run
+from inkwash.settings import RunSettings
 
 __all__ = ["ConditionKind", "ConditionOf", "condition"]
 
 
-def condition(run: Run, classes: Sequence[str]) -> ConditionKind | None:
+def condition(run: RunSettings, classes: Sequence[str]) -> ConditionKind | None:
     """The run's kind of condition; None for none. Raises UsageError where it cannot be had."""
     name = run.conditioning.condition
     found = choices.CONDITIONS.load(name)

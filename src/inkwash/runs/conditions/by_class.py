@@ -23,7 +23,7 @@ class ByClass:
         self.classes = classes
 
     @classmethod
-    def of(cls, run: settings.Run, classes: Sequence[str]) -> Self:
+    def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> Self:
         if len(classes) < 2:
             raise UsageError(
                 f"{run.data.source} has {'one class' if classes else 'no classes'}, so none can be asked for; "

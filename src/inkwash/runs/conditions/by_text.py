@@ -25,7 +25,7 @@ class ByText:
         self.digest = self.encoder.digest
 
     @classmethod
-    def of(cls, run: settings.Run, classes: Sequence[str]) -> Self:
+    def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> Self:
         return cls(run.conditioning.encoder)
 
     @classmethod

@@ -19,7 +19,7 @@ class ConditionKind(Protocol):
     digest: str  # of what rows depend on besides the run; "" for nothing
 
     @classmethod
-    def of(cls, run: settings.Run, classes: Sequence[str]) -> Self | None:
+    def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> Self | None:
         """That of a run whose data set has these classes. Raises UsageError where it cannot have it."""
 
     @classmethod
@@ -46,7 +46,7 @@ class Unconditional:
     """The kind of a run without conditions, of which there is no object."""
 
     @classmethod
-    def of(cls, run: settings.Run, classes: Sequence[str]) -> None:
+    def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> None:
         return None
 
     @classmethod

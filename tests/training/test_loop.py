@@ -17,8 +17,8 @@ from inkwash.errors import InkwashError
 from inkwash.nets import CondEmbedding, ConditionedNet, OneHot
 from inkwash.sample import DDIM, DPMpp2M, last, sample
 from inkwash.settings import Training
-from inkwash.train import Objective, Plain, Saved, State, Step, StepRandomness, Uniform, held_out_loss, load, train
-from inkwash.train.checkpoint import BEST, LAST
+from inkwash.training import Objective, Plain, Saved, State, Step, StepRandomness, Uniform, held_out_loss, load, train
+from inkwash.training.checkpoint import BEST, LAST
 
 
 class Mine(nn.Module):
@@ -330,7 +330,7 @@ class Clock:
 
 def test_minutes_instead_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At ten steps a second, six seconds are sixty steps; the plan is mended at each report."""
-    monkeypatch.setattr("inkwash.train.loop.time.perf_counter", Clock())
+    monkeypatch.setattr("inkwash.training.loop.time.perf_counter", Clock())
     state, events = training(tmp_path, replace(SETTINGS, steps=10, minutes=0.1))
     steps = [event for event in events if isinstance(event, Step)]
     assert state.step == steps[-1].step == steps[-1].steps
@@ -347,7 +347,7 @@ def test_few_minutes(tmp_path: Path) -> None:
 
 def test_minutes_that_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was planned in time is not cut at the recipe's steps when a run goes on."""
-    monkeypatch.setattr("inkwash.train.loop.time.perf_counter", Clock())
+    monkeypatch.setattr("inkwash.training.loop.time.perf_counter", Clock())
     settings = replace(SETTINGS, steps=7, minutes=0.1)
     stops = iter([False] * 25 + [True] * 3)
     stopped, _ = training(tmp_path, settings, stop=lambda: next(stops))

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +15,13 @@ from inkwash.core import mix
 from inkwash.data import Batch, Batches
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
-from inkwash.train.checkpoint import BEST, LAST, save
-from inkwash.train.objective import Objective, StepRandomness
-from inkwash.train.rates import rate
-from inkwash.train.state import State
+from inkwash.training.checkpoint import BEST, LAST, save
+from inkwash.training.objective import Objective, StepRandomness
+from inkwash.training.progress import Progress, Saved, Step
+from inkwash.training.rates import rate
+from inkwash.training.state import State
 
 LOG_EVERY = 10  # steps between reports, each of which waits for the device
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where training stands; `loss` is the mean since the last report."""
-
-    step: int
-    steps: int
-    loss: float
-    lr: float
-    images_seen: int
-    seconds: float
-    images_per_second: float
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A checkpoint was written; `held_out` is the averaged model's loss on images it never trains on."""
-
-    path: Path
-    step: int
-    held_out: float
-    best: bool
-
-
-Progress = Step | Saved
 
 
 def train(
@@ -63,7 +37,8 @@ def train(
 ) -> Generator[Progress, None, None]:
     """Trains `state` to the end of its steps, or until `stop()`, and writes checkpoints into `folder`.
 
-    `held_out` are images kept from training; `about` goes into every checkpoint.
+    `held_out` are images kept from training; `about` goes into every checkpoint, which opens as a run where it is what
+    `runs.record.about` makes.
     Always ends on a checkpoint of the last step done. Raises InkwashError where the loss is no longer a
     number: the last checkpoint is then the last good one.
     """

@@ -15,9 +15,9 @@ from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError
 from inkwash.nets import UNet
 from inkwash.settings import Training
-from inkwash.train import Objective, Plain, State, Uniform, load, train
-from inkwash.train.checkpoint import LAST
-from inkwash.train.muon import Muon, orthogonal
+from inkwash.training import Objective, Plain, State, Uniform, load, train
+from inkwash.training.checkpoint import LAST
+from inkwash.training.muon import Muon, orthogonal
 
 SHAPES = [(8, 8), (5, 40), (40, 5), (1, 7), (7, 1), (64, 576)]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, cosine, linear
 from inkwash.denoise import Denoiser, Gaussian
 from inkwash.nets import ConditionedNet, OneHot, UNet
-from inkwash.train.objective import (
+from inkwash.training.objective import (
     SNR,
     LogitNormal,
     LogNormal,

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from inkwash.settings import Training
-from inkwash.train.rates import rate
+from inkwash.training.rates import rate
 
 DECAYS = ["cosine", "linear", "none"]
 

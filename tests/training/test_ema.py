@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from inkwash.train.ema import Ema
+from inkwash.training.ema import Ema
 
 
 def model() -> nn.Module:

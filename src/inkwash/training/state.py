@@ -12,10 +12,10 @@ from inkwash import choices
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
-from inkwash.train.adamw import AdamW
-from inkwash.train.checkpoint import Checkpoint
-from inkwash.train.ema import Ema
-from inkwash.train.shard import gather_tensors, local_part, shard
+from inkwash.training.adamw import AdamW
+from inkwash.training.checkpoint import Checkpoint
+from inkwash.training.ema import Ema
+from inkwash.training.shard import gather_tensors, local_part, shard
 
 
 @dataclass

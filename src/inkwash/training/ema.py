@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from inkwash.train.shard import local_parameters
+from inkwash.training.shard import local_parameters
 
 
 class Ema:

@@ -18,8 +18,8 @@ from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
 from inkwash.nets import UNet
 from inkwash.settings import Training
-from inkwash.train import Checkpoint, State, load, save
-from inkwash.train.checkpoint import BEST, FORMAT, LAST, digest, facts, sweep
+from inkwash.training import Checkpoint, State, load, save
+from inkwash.training.checkpoint import BEST, FORMAT, LAST, digest, facts, sweep
 
 PARTS = {
     "model": {"net.first.weight": torch.randn(2, 3), "count": torch.tensor(7)},

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.settings import Training
-from inkwash.train.adamw import AdamW
-from inkwash.train.shard import full_tensor, local_part
+from inkwash.training.adamw import AdamW
+from inkwash.training.shard import full_tensor, local_part
 
 MOMENTUM = 0.95
 _ROUNDS = 5

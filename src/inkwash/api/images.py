@@ -1,0 +1,113 @@
+"""Images drawn from a run: an array that shows itself in a notebook and knows how it was made."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from inkwash.api.picture import Picture
+from inkwash.data import to_float
+from inkwash.errors import UsageError
+from inkwash.progress import images_bar
+from inkwash.runs.artifacts import FRAMES, SHOWN, laid_out, provenance, write_drawn
+from inkwash.runs.draw import Drawing, channels_first, draw, smooth
+from inkwash.runs.model import Model
+from inkwash.settings import Sampling
+from inkwash.view import check_out, grid, needs_frames
+from inkwash.view.pixels import Pixels
+
+MOST = 100  # images that a notebook shows
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Images:
+    """n images, uint8 [n,H,W,C] with C 1 or 3.
+
+    `images[3]` is one array [H,W,C]; a slice, a list of indices or a mask gives Images. numpy functions take them.
+    """
+
+    pixels: Pixels
+    model: Model
+    sampling: Sampling
+    batch_size: int
+    chosen: tuple[int, ...] | None = None  # which images of `sampling` these are; None: the first sampling.n
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, H, W, C)."""
+        return self.pixels.shape
+
+    def numpy(self) -> Pixels:
+        """A copy as an array, uint8 [n,H,W,C]."""
+        return self.pixels.copy()
+
+    def tensor(self) -> Tensor:
+        """The images as networks take them: float32 [n,C,H,W] in [−1, 1]."""
+        return to_float(channels_first(self.pixels))
+
+    def grid(self, columns: int | None = None) -> Picture:
+        """All images on one sheet: nearly square by default, or a row a class where all classes were asked for."""
+        images, across, labels = self.pixels, columns, None
+        if self.chosen is None:
+            images, across, labels = laid_out(images, self.model, self.sampling, columns)
+        sheet = grid(images, across, labels=labels, smooth=smooth(self.model.shape))
+        return Picture(sheet, provenance(self.model, self.sampling, self.batch_size, columns, self.chosen))
+
+    def save(self, path: str | os.PathLike[str], columns: int | None = None, progress: bool = True) -> Path:
+        """Writes what the ending asks for, as `inkwash sample --out` does, with the provenance inside.
+
+        .png is one sheet of `columns`; .gif, .webp and .mp4 show how the first 36 images came about, drawn again from
+        the same seed; .npz holds the array "images"; a name without ending, or with a slash, is a folder of PNGs.
+        Raises UsageError for another ending, and for an animation of images that are not the first of their seed.
+        """
+        check_out(path)
+        frames: list[Any] = []
+        if needs_frames(path):
+            if self.chosen is not None:
+                raise UsageError(
+                    "an animation shows the first images of a seed; save `images[:8]`, not a selection that leaves "
+                    "some out, or draw with another `seed`."
+                )
+            few = replace(self.sampling, n=min(len(self), SHOWN))
+            with images_bar(few, progress) as on_images:
+                drawn = draw(self.model, few, self.batch_size, frames=FRAMES, shown=SHOWN, tick=on_images)
+            frames = drawn.frames
+        drawing = Drawing(self.pixels, frames, 0)
+        write_drawn(path, drawing, self.model, self.sampling, self.batch_size, columns, self.chosen)
+        return Path(path)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __iter__(self) -> Iterator[Pixels]:
+        return iter(self.pixels)
+
+    def __getitem__(self, index: int | slice | Sequence[int] | Any) -> Any:
+        if isinstance(index, int | np.integer):
+            return self.pixels[index]
+        if isinstance(index, tuple):
+            return self.pixels[index]  # a part of each image: an array
+        at = np.arange(len(self))[index if isinstance(index, slice) else np.asarray(index)]
+        if at.ndim != 1 or not len(at):
+            raise UsageError(f"`images[{index}]` selects no images; there are {len(self)}.")
+        mine = at.tolist() if self.chosen is None else [self.chosen[i] for i in at]
+        if mine == list(range(len(mine))):
+            return replace(self, pixels=self.pixels[at], sampling=replace(self.sampling, n=len(mine)), chosen=None)
+        sampling = replace(self.sampling, n=max(mine) + 1)
+        return replace(self, pixels=self.pixels[at], sampling=sampling, chosen=tuple(mine))
+
+    def __repr__(self) -> str:
+        n, height, width, channels = self.shape
+        of = self.model.folder.name
+        return f"Images({n} of {height}×{width}×{channels}, uint8, from {of}, seed {self.sampling.seed})"
+
+    def _repr_png_(self) -> bytes:
+        shown: Images = self[:MOST]
+        return shown.grid()._repr_png_()

@@ -1,0 +1,370 @@
+"""A trained run, opened for a person at a keyboard."""
+
+import html
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from inkwash.api import network as own_network
+from inkwash.core import Schedule
+from inkwash.denoise import Denoiser
+from inkwash.errors import UsageError
+from inkwash.runs.model import Model, open_model
+from inkwash.settings import RunSettings, Sampler, Sampling, Scoring, Sweep
+
+if TYPE_CHECKING:
+    from inkwash.api.images import Images
+    from inkwash.api.picture import Picture
+    from inkwash.api.scores import Scores, Study
+
+PathLike = str | os.PathLike[str]
+
+
+def load(
+    path: PathLike,
+    checkpoint: Literal["last", "best"] = "last",
+    device: str = "auto",
+    network: nn.Module | type[nn.Module] | str | None = None,
+) -> "Run":
+    """Opens the run in a folder that `train` or `inkwash train` wrote.
+
+    Args:
+        path: the run's folder.
+        checkpoint: "last", or "best" for the lowest loss on held-out images.
+        device: "auto", "cpu", "cuda" or "mps".
+        network: for a run of a network of your own: its class, the function that builds it, an instance of the same
+            shape, or the reference that the run recorded (FILE.py:NAME or package.module:NAME), which allows its code
+            to be run. Nothing that a run recorded is run otherwise.
+
+    Raises:
+        UsageError: where there is no run, or it needs a network that was not given.
+        InkwashError: where its file is damaged.
+    """
+    if checkpoint not in ("last", "best"):
+        raise UsageError(f"`checkpoint` is 'last' or 'best' (got {checkpoint!r}).")
+    if network is not None:
+        own_network.provide_for(Path(path), network)
+    return Run(open_model(path, checkpoint, device))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """A trained run. `load` opens one, and `train` returns one."""
+
+    model: Model
+
+    # ---- what it is
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.model.folder
+
+    @property
+    def settings(self) -> RunSettings:
+        """The settings it was trained with."""
+        return self.model.run
+
+    @property
+    def denoiser(self) -> Denoiser:
+        """The averaged network as a denoiser: (x, level) -> x̂₀, all float32 [B,C,H,W]."""
+        return self.model.denoiser
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule of its forward process."""
+        return self.model.schedule
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of its images."""
+        return self.model.shape
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its images' classes; () where they have none."""
+        return tuple(self.model.facts["classes"])
+
+    @property
+    def history(self) -> list[tuple[int, float]]:
+        """The training loss: (step, mean since the last report)."""
+        return [(step, loss) for step, loss in self.model.facts["history"]]
+
+    @property
+    def held_out(self) -> list[tuple[int, float]]:
+        """The averaged network's loss on held-out images: (step, loss)."""
+        return [(step, loss) for step, loss in self.model.facts["held_out"]]
+
+    # ---- what it does
+
+    def sample(
+        self,
+        n: int = 64,
+        *,
+        steps: int = 50,
+        solver: str = "ddim",
+        eta: float | None = None,
+        label: str | int | None = None,
+        text: str | None = None,
+        scale: float | None = None,
+        seed: int = 0,
+        spacing: str | None = None,
+        variance: Literal["small", "large"] = "small",
+        limit: str = "clip",
+        interval: tuple[float, float] | None = None,
+        rescale: float = 0.0,
+        guide: PathLike | None = None,
+        guidance: Literal["free", "classifier"] = "free",
+        engine: Literal["torch", "compiled", "onnx"] = "torch",
+        batch_size: int = 64,
+        progress: bool = True,
+    ) -> "Images":
+        """Draws n images: the same pixels as `inkwash sample` draws with the same settings.
+
+        Image i depends on the run, the settings and i, and not on n.
+
+        Args:
+            steps, solver, eta, spacing, variance, limit: how noise becomes an image; `inkwash sample --help`.
+            label, text: what to draw, for conditional runs; `label="all"` draws each class in turn.
+            scale, interval, rescale, guide, guidance: guidance; docs/conditions.md.
+            engine: "torch", "compiled" or "onnx".
+            batch_size: images at a time on a GPU.
+            progress: whether to show a bar.
+
+        Raises UsageError for settings that the run cannot be drawn with.
+        """
+        from inkwash.api.images import Images
+        from inkwash.progress import classifier_bar, images_bar
+        from inkwash.runs.draw import draw
+        from inkwash.runs.guidance import classifier_of
+
+        sampling = Sampling(
+            n=n, steps=steps, solver=solver, eta=eta, label=None if label is None else str(label), text=text,
+            scale=scale, seed=seed, spacing=spacing, variance=variance, limit=limit, interval=interval,
+            rescale=rescale, guide=None if guide is None else os.fspath(guide), guidance=guidance, engine=engine,
+        )  # fmt: skip
+        if guidance == "classifier":
+            with classifier_bar(progress) as on_step:
+                classifier_of(self.model, on_step)
+        with images_bar(sampling, progress) as on_images:
+            drawn = draw(self.model, sampling, batch_size, tick=on_images)
+        return Images(drawn.images, self.model, sampling, batch_size)
+
+    def encode(
+        self,
+        images: Any,
+        steps: int = 50,
+        *,
+        spacing: str = "karras",
+        label: str | int | None = None,
+        text: str | None = None,
+    ) -> Tensor:
+        """The noise that the deterministic sampler would draw these images from: x at the noisiest level of the plan.
+
+        The probability-flow ODE, walked the other way with Heun's method (Song et al. 2021b, section 4.3).
+
+        Args:
+            images: uint8 [n,H,W,C], such as Images; or a float tensor [n,C,H,W] in [−1, 1].
+            steps: of the plan; each asks the network twice.
+            spacing: of the plan, which must not begin at pure noise.
+            label, text: what the images show, for conditional runs.
+
+        Returns:
+            float32 [n,C,H,W], on the CPU.
+        """
+        from inkwash.runs import build
+        from inkwash.runs.draw import CPU_BATCH
+        from inkwash.runs.guidance import guided
+        from inkwash.sample import encode, last
+
+        x0 = _as_tensor(images, self.shape)
+        sampling = Sampling(
+            n=len(x0), steps=steps, solver="heun", spacing=spacing, text=text, limit="none",
+            label=None if label is None else str(label), scale=None if label is None and text is None else 1.0,
+        )  # fmt: skip
+        plan, denoiser_of = build.plan(sampling, self.schedule), guided(self.model, sampling).denoiser_of
+        found = []
+        for first in range(0, len(x0), CPU_BATCH):
+            part = x0[first : first + CPU_BATCH].to(self.model.device)
+            found.append(last(encode(denoiser_of(range(first, first + len(part))), part, plan)).cpu())
+        return torch.cat(found)
+
+    def forward(self, images: int = 4, seed: int = 0, data_dir: PathLike | None = None) -> "Picture":
+        """The forward process as a picture: training images at 0 to 100 % of it, and the schedule's curves.
+
+        `data_dir` is where data sets lie; None takes where the run was trained from.
+        """
+        from inkwash.api.picture import Picture
+        from inkwash.runs.artifacts import forward_provenance
+        from inkwash.runs.forward import Forward, draw_forward
+        from inkwash.runs.model import data_dir as whereabouts
+
+        place = whereabouts(self.model, None if data_dir is None else Path(data_dir))
+        figure, facts = draw_forward(Forward(self.settings.data, self.settings.process, images, seed), place)
+        return Picture(figure, forward_provenance(facts, place))
+
+    def evaluate(
+        self,
+        n: int | None = None,
+        *,
+        steps: int = 50,
+        solver: str = "ddim",
+        eta: float | None = None,
+        scale: float | None = None,
+        spacing: str | None = None,
+        variance: Literal["small", "large"] = "small",
+        limit: str = "clip",
+        features: str = "auto",
+        split: Literal["train", "test"] = "train",
+        seed: int = 0,
+        likelihood: int = 0,
+        out: PathLike | None = None,
+        data_dir: PathLike | None = None,
+        jobs: int | None = 1,
+        progress: bool = True,
+    ) -> "Scores":
+        """Scores the run's images against real ones, as `inkwash evaluate` does.
+
+        Args:
+            n: images in each of three draws; None takes 2,000, or what the data set allows.
+            steps, solver, eta, scale, spacing, variance, limit: how they are drawn.
+            features, split, seed: what they are compared in, and with which real images.
+            likelihood: held-out images to also measure the likelihood of.
+            out: folder for the numbers and figures; None takes the run's folder, evaluation/.
+            data_dir: where data sets lie; None takes where the run was trained from.
+            jobs: processes; None takes one for each processor core, and then a script must not do its work when it is
+                imported (`if __name__ == "__main__":`).
+            progress: whether to show bars.
+        """
+        from inkwash.api.scores import Scores
+        from inkwash.progress import bar
+        from inkwash.study.evaluate import cost, evaluation, lines
+
+        if likelihood < 0 or likelihood == 1:
+            raise UsageError(
+                f"`likelihood` is a number of images, 2 or more for a standard error, or 0 (got {likelihood})."
+            )
+        sampler = Sampler(solver, steps, eta, variance, spacing, limit, scale)
+        place = self.folder / "evaluation" if out is None else Path(out)
+        scoring = Scoring(n=n, features=features, split=split, seed=seed)
+        table = _measured([self], _alone(sampler), scoring, place, 2000, data_dir, jobs, progress)
+        with bar(cost(likelihood), "evaluations", not progress, scale=True) as shown:
+            found = evaluation(table, place, likelihood, shown.update)
+        return Scores(found, tuple(lines(found)))
+
+    def study(
+        self,
+        *others: "Run",
+        n: int | None = None,
+        features: str = "auto",
+        split: Literal["train", "test"] = "train",
+        seed: int = 0,
+        out: PathLike | None = None,
+        data_dir: PathLike | None = None,
+        jobs: int | None = 1,
+        progress: bool = True,
+        **axes: Any,
+    ) -> "Study":
+        """Varies how images are drawn, measures what comes of it, and writes a report, as `inkwash study` does.
+
+        `axes` are those of the command, each one value or several: `run.study(steps=[5, 10, 50], eta=[0, 1])`.
+        `others` are runs of the same images to compare with. The rest is as in `evaluate`; `out` None takes
+        runs/study-NAMES. Raises UsageError for an axis that there is not, and what the command refuses.
+        """
+        from inkwash.api.scores import Study
+        from inkwash.progress import bar
+        from inkwash.report.explain import story
+        from inkwash.report.write import write_report
+        from inkwash.study.machine import machine_facts
+
+        runs = [self, *others]
+        names = "-".join(run.folder.resolve().name for run in runs)
+        place = Path("runs") / f"study-{names}" if out is None else Path(out)
+        scoring = Scoring(n=n, features=features, split=split, seed=seed)
+        table = _measured(runs, _sweep(axes), scoring, place, 200, data_dir, jobs, progress)
+        told = story(table)
+        with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
+            paths = write_report(table, told, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
+        return Study(table, [text.en.replace("**", "") for text in told.summary], tuple(paths))
+
+    # ---- how it shows itself
+
+    def __repr__(self) -> str:
+        channels, height, width = self.shape
+        facts = self.model.facts
+        return (
+            f"Run({str(self.folder)!r}: {self.settings.recipe}, {height}×{width}×{channels}, "
+            f"{facts['step']:,} of {facts['steps']:,} steps, on {self.model.device.type})"
+        )
+
+    def _repr_html_(self) -> str:
+        from inkwash.runs.info import run_facts
+
+        cells = [(html.escape(name), html.escape(value)) for name, value in run_facts(self.folder)]
+        return f"<table>{''.join(f'<tr><td>{name}</td><td>{value}</td></tr>' for name, value in cells)}</table>"
+
+
+def _alone(sampler: Sampler) -> Sweep:
+    """The sweep of one cell: this sampler."""
+    names = {entry.name for entry in fields(Sweep)}
+    return Sweep(**{name: (value,) for name, value in vars(sampler).items() if name in names and value is not None})
+
+
+def _sweep(axes: dict[str, Any]) -> Sweep:
+    """The sweep of some axes, each given as one value or several. Raises UsageError for another name."""
+    known = [entry.name for entry in fields(Sweep)]
+    wrong = sorted(set(axes) - set(known))
+    if wrong:
+        raise UsageError(f"a study has no axis `{wrong[0]}`; the axes are {', '.join(known)}.")
+    several = {
+        name: (value,) if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
+        for name, value in axes.items()
+    }
+    return Sweep(**several)
+
+
+def _measured(
+    runs: Sequence[Run],
+    sweep: Sweep,
+    scoring: Scoring,
+    out: Path,
+    default_n: int,
+    data_dir: PathLike | None,
+    jobs: int | None,
+    progress: bool,
+) -> Any:
+    from inkwash.progress import bar, classifier_bar
+    from inkwash.study.session import begin
+    from inkwash.study.subject import Trained, forget
+
+    forget()  # a run may have been trained further since it was last opened
+    place = None if data_dir is None else Path(data_dir)
+    subjects = [Trained(run.folder, run.model.which, run.model.device.type, place) for run in runs]
+    with classifier_bar(progress) as on_step:
+        job = begin(subjects, [sweep], scoring, out, default_n, on_step)
+    with bar(job.left, "evaluations", not progress, scale=True) as shown:
+        return job.finish(jobs, shown.update)
+
+
+def _as_tensor(images: Any, shape: tuple[int, int, int]) -> Tensor:
+    """Images [n,H,W,C] uint8 or [n,C,H,W] float as float32 [n,C,H,W] in [−1, 1]."""
+    import numpy as np
+
+    from inkwash.data import to_float
+    from inkwash.runs.draw import channels_first
+
+    x = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    if x.dtype == torch.uint8 and x.ndim == 4 and tuple(x.shape[1:]) == (*shape[1:], shape[0]):
+        return to_float(channels_first(x.numpy()))
+    if x.is_floating_point() and x.ndim == 4 and tuple(x.shape[1:]) == shape:
+        return x.float()
+    channels, height, width = shape
+    raise UsageError(
+        f"`images` is uint8 [n,{height},{width},{channels}], or float [n,{channels},{height},{width}] in [−1, 1]; "
+        f"got {str(x.dtype).removeprefix('torch.')} {list(x.shape)}."
+    )

@@ -1,0 +1,239 @@
+"""Training from Python: a recipe, settings, or a network and images of one's own."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import fields, is_dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+
+from inkwash import recipes
+from inkwash.api import network as own_network
+from inkwash.api.run import Run, load
+from inkwash.data import Images, Source, is_archive, is_folder, to_uint8
+from inkwash.errors import UsageError
+from inkwash.networks import Inputs
+from inkwash.progress import bar
+from inkwash.runs import build
+from inkwash.runs.conditions import condition
+from inkwash.runs.fit import Fit, fit
+from inkwash.settings import Process, RunSettings, Training
+from inkwash.signals import finishing_step
+from inkwash.training import Progress, Step
+
+PathLike = str | os.PathLike[str]
+RUNS = Path("runs")  # where runs go that are given no `out`
+MOST = 4 * 2**30  # bytes of images that are kept beside a run
+
+
+def train(
+    what: RunSettings | own_network.Own | PathLike,
+    *,
+    data: Any = None,
+    labels: Any = None,
+    network: own_network.Own | str | None = None,
+    out: PathLike | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    resume: bool = False,
+    data_dir: PathLike | None = None,
+    progress: bool = True,
+    **changes: Any,
+) -> Run:
+    """Trains a run in a folder and opens it. An interrupt ends it after the step under way, and what is done is saved.
+
+    Args:
+        what: a recipe's name, a folder or .npz file of images, settings (`RunSettings`), or a network of your own: a
+            torch.nn.Module, its class, or a function that builds it, called as net(x, t, cond) with x float32
+            [B,C,H,W] scaled to unit spread, t [B] in [0, 1] (int64 rows where the schedule is discrete) and cond None,
+            or what an embedder made of the condition (`inkwash.nets.Cond`). A class or a function is called with those
+            of `inkwash.networks.Inputs`' fields that it takes. A module is copied, and the copy is trained.
+        data: the images, where they are not the recipe's: a data set's name, a folder, an .npz file, FILE.py:NAME, a
+            `Source`, or an array or tensor [N,C,H,W] with C 1 or 3, uint8 or float in [−1, 1]. Images that are not on
+            disk are written into the run's folder, so that every command finds them.
+        labels: int [N], the classes of an array's images.
+        network: a network of your own in place of a recipe's.
+        out: the run's folder; None takes runs/ and the recipe's name.
+        steps, minutes: how long; `minutes` counts rather than `steps`.
+        resume: go on with the run that `out` holds.
+        data_dir: where data sets lie; None takes $INKWASH_DATA, else a cache folder.
+        progress: whether to show a bar.
+        changes: any other setting by the name of its flag: `batch_size=64, lr=1e-3, prediction="v", channels=32`.
+
+    Raises:
+        UsageError: for what cannot be trained, before anything is written.
+        InkwashError: where the loss is no longer a number.
+    """
+    stop = Event()
+    job, folder = _begun(what, data, labels, network, out, steps, minutes, resume, data_dir, changes, stop.is_set)
+    last: Step | None = None
+    with finishing_step(stop), closing(job.progress), bar(0, "steps", not (progress and job.is_main)) as shown:
+        shown.n = shown.initial = job.start
+        for event in job.progress:
+            if isinstance(event, Step):
+                last, shown.total = event, event.steps
+                shown.set_postfix_str(f"loss {event.loss:.4f}, {event.images_per_second:,.0f} images/s", refresh=False)
+                shown.update(event.step - shown.n)
+    if last is not None and last.step < last.steps:
+        warnings.warn(
+            f"stopped at step {last.step} of {last.steps}, and saved; go on with `resume=True`.", stacklevel=2
+        )
+    return load(folder, device=job.device.type)
+
+
+def train_steps(
+    what: RunSettings | own_network.Own | PathLike,
+    *,
+    data: Any = None,
+    labels: Any = None,
+    network: own_network.Own | str | None = None,
+    out: PathLike | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    resume: bool = False,
+    data_dir: PathLike | None = None,
+    **changes: Any,
+) -> Iterator[Progress]:
+    """As `train`, step by step: yields a `Step` every ten steps of the optimiser and a `Saved` for each checkpoint.
+
+    Whoever stops iterating stops the training; what was last saved is kept, and `load` opens it.
+    """
+    job, _ = _begun(what, data, labels, network, out, steps, minutes, resume, data_dir, changes, lambda: False)
+    return job.progress
+
+
+def _begun(
+    what: Any,
+    data: Any,
+    labels: Any,
+    network: own_network.Own | str | None,
+    out: PathLike | None,
+    steps: int | None,
+    minutes: float | None,
+    resume: bool,
+    data_dir: PathLike | None,
+    changes: dict[str, Any],
+    stop: Callable[[], bool],
+) -> tuple[Fit, Path]:
+    """The training made ready, and its folder."""
+    if own_network.is_own(what):
+        if network is not None:
+            raise UsageError("a network was given twice; leave out `network`.")
+        what, network = _OWN, what
+    run = what if isinstance(what, RunSettings) else recipes.find_or_folder(os.fspath(what))
+    asked = {"steps": steps, "minutes": minutes}
+    run = changed(run, {**{name: value for name, value in asked.items() if value is not None}, **changes})
+    images: Images | None = None
+    if data is not None:
+        run, images = _with_data(run, data, labels)
+    elif labels is not None:
+        raise UsageError("`labels` are those of an array of images; give it as `data`.")
+    elif what is _OWN:
+        raise UsageError("a network needs images; give them as `data`, such as data='digits' or data='photos/'.")
+    place = None if data_dir is None else Path(data_dir)
+    if network is not None:
+        source = images or build.images(run.data, "train", place)
+        described, why = own_network.settings_for(network, _inputs(run, source))
+        run = replace(run, network=described)
+        if why:
+            warnings.warn(
+                f"{why}, so the command line cannot open this run; inkwash.load(PATH, network=…) can.", stacklevel=3
+            )
+    folder = RUNS / run.recipe if out is None else Path(out)
+    return fit(run, folder, place, resume, stop, images), folder
+
+
+_OWN = RunSettings(
+    recipe="own",
+    process=Process(schedule="continuous-cosine", prediction="v"),
+    training=Training(draw="stratified"),
+)  # the settings of a network that comes alone
+
+
+def changed(run: RunSettings, changes: dict[str, Any]) -> RunSettings:
+    """The settings with some fields of their parts changed. Raises UsageError for a name that none has."""
+    parts = {part.name: getattr(run, part.name) for part in fields(run) if is_dataclass(getattr(run, part.name))}
+    owner = {entry.name: part for part, value in parts.items() for entry in fields(value) if entry.name != "kind"}
+    for name, value in changes.items():
+        if name not in owner:
+            near = get_close_matches(name, owner, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else f"; there are {', '.join(owner)}."
+            raise UsageError(f"the recipe {run.recipe} has no setting `{name}`{hint}")
+        kept = tuple(value) if isinstance(value, list) else value
+        parts[owner[name]] = replace(parts[owner[name]], **{name: kept})
+    return replace(run, **parts)
+
+
+def _inputs(run: RunSettings, source: Source) -> Inputs:
+    """What the run's network takes of these images."""
+    inputs = Inputs(*source.shape, build.schedule(run.process).num_timesteps)
+    kind = condition(run, source.classes)
+    if kind is None:
+        return inputs
+    embedder = kind.embedder()
+    return inputs._replace(vector=embedder.vector, tokens=embedder.tokens, concat=embedder.concat)
+
+
+def _with_data(run: RunSettings, data: Any, labels: Any) -> tuple[RunSettings, Images | None]:
+    """The settings with these images, or the images themselves where they are not on disk."""
+    if isinstance(data, str | os.PathLike):
+        if labels is not None:
+            raise UsageError("`labels` are those of an array of images; a folder's are the names of its folders.")
+        name = os.fspath(data)
+        if is_folder(name) or is_archive(name):
+            name = str(Path(name).expanduser().resolve())
+        return replace(run, data=replace(run.data, source=name)), None
+    images = _from_source(data) if hasattr(data, "take") and hasattr(data, "fingerprint") else _from_array(data, labels)
+    return run, images if run.data.size is None else images.pad(run.data.size)
+
+
+def _from_source(source: Source) -> Images:
+    """All of a source, in memory. Raises UsageError where that is too much."""
+    if isinstance(source, Images):
+        return source
+    channels, height, width = source.shape
+    if len(source) * channels * height * width > MOST:
+        raise UsageError(
+            f"{source.name} is larger than {MOST / 2**30:.0f} GiB, too much to be written into the run's folder; "
+            "give `data` the path of the images, or FILE.py:NAME of a function that makes the source."
+        )
+    parts = [torch.arange(i, min(i + 1024, len(source))) for i in range(0, len(source), 1024)]
+    pixels = torch.cat([source.take(part).cpu() for part in parts])
+    return Images(
+        source.name, "train", pixels, source.labels, source.classes, captions=source.captions, kinds=source.kinds
+    )
+
+
+def _from_array(data: Any, labels: Any) -> Images:
+    """Images [N,C,H,W] of an array. Raises UsageError for another shape or range."""
+    try:
+        pixels = data.detach().cpu() if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(data))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"`data` is a data set's name, a folder, an array [N,C,H,W] or a Source (got {type(data).__name__})."
+        ) from error
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
+        hint = "; put the channels second" if pixels.ndim == 4 and pixels.shape[3] in (1, 3) else ""
+        raise UsageError(f"`data` must be [N,C,H,W] with C 1 or 3 (got {list(pixels.shape)}){hint}.")
+    if pixels.is_floating_point():
+        low, high = pixels.min().item(), pixels.max().item()
+        if not (low >= -1 and high <= 1):
+            raise UsageError(f"images of floats lie in [−1, 1] (got {low:.3g} to {high:.3g}); rescale `data`.")
+        if low >= 0:
+            raise UsageError(
+                f"images of floats lie in [−1, 1], and these in [{low:.3g}, {high:.3g}]; give 2 * `data` - 1."
+            )
+        pixels = to_uint8(pixels)
+    if pixels.dtype != torch.uint8:
+        raise UsageError(f"`data` is uint8, or float in [−1, 1] (got {str(pixels.dtype).removeprefix('torch.')}).")
+    if labels is None:
+        return Images("images", "train", pixels)
+    classes: Sequence[int] = torch.as_tensor(np.asarray(labels), dtype=torch.int64).tolist()
+    named = tuple(map(str, range(max(classes, default=0) + 1)))
+    return Images("images", "train", pixels, torch.tensor(classes, dtype=torch.int64), named)

@@ -1,0 +1,58 @@
+"""Images in one .npz file: as `inkwash sample` writes them, and as images from Python are kept beside their run."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from inkwash.atomic import replacing
+from inkwash.data.source import Images, hold_out
+from inkwash.errors import UsageError
+
+ENDING = ".npz"
+
+
+def archive(path: str | Path, split: str | None = None) -> Images:
+    """The images of a file, uint8 [N,H,W,C] named "images", with "labels" int64 [N] where there are such.
+
+    Strings "classes" name the labels, which are their own names otherwise. `split` "train" or "test" takes a part, as
+    `hold_out` divides them; None takes all. Raises UsageError where the file holds no such arrays.
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{file} cannot be read as an .npz file of images ({error}).") from error
+    pixels = arrays.get("images")
+    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
+        what = "no array of that name" if pixels is None else f"{pixels.dtype} {list(pixels.shape)}"
+        raise UsageError(f'{file} must hold "images", uint8 [N,H,W,C] with C 1 or 3; it has {what}.')
+    labels = None if "labels" not in arrays else torch.from_numpy(arrays["labels"].astype(np.int64))
+    classes = tuple(arrays["classes"].tolist()) if "classes" in arrays else ()
+    if labels is not None and not classes:
+        classes = tuple(map(str, range(int(labels.max()) + 1)))
+    source = Images(
+        file.stem, split or "train", torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, classes,
+        captions=tuple(map(tuple, json.loads(str(arrays["captions"])))) if "captions" in arrays else (),
+        kinds=torch.from_numpy(arrays["kinds"]) if "kinds" in arrays else None,
+    )  # fmt: skip
+    return source if split is None else hold_out(source)[split == "test"]
+
+
+def write_archive(path: Path, images: Images) -> None:
+    """Writes images so that `archive` reads the same ones. Raises InkwashError where the disk refuses it."""
+    arrays: dict[str, Any] = {"images": images.pixels.cpu().permute(0, 2, 3, 1).numpy()}
+    if images.labels is not None:
+        arrays.update(labels=images.labels.cpu().numpy(), classes=np.array(images.classes))
+    if images.captions:
+        arrays["captions"] = np.array(json.dumps(images.captions))
+    if images.kinds is not None:
+        arrays["kinds"] = images.kinds.cpu().numpy()
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)

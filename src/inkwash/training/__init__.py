@@ -1,0 +1,69 @@
+"""Training: the objective, the loop, the average of weights, and checkpoints.
+
+Each name is imported when it is used: who only reads a checkpoint loads nothing that trains.
+"""
+
+from typing import TYPE_CHECKING
+
+from inkwash import lazy
+
+if TYPE_CHECKING:
+    from inkwash.training.checkpoint import Checkpoint, load, save
+    from inkwash.training.ema import Ema
+    from inkwash.training.loop import held_out_loss, train
+    from inkwash.training.objective import (
+        SNR,
+        Draw,
+        LogitNormal,
+        LogNormal,
+        MinSNR,
+        Objective,
+        Plain,
+        StepRandomness,
+        Stratified,
+        Uniform,
+        Weight,
+    )
+    from inkwash.training.progress import Progress, Saved, Step
+    from inkwash.training.state import State
+
+_PLACES = {
+    "checkpoint": ("Checkpoint", "load", "save"),
+    "ema": ("Ema",),
+    "loop": ("held_out_loss", "train"),
+    "objective": (
+        "SNR", "Draw", "LogNormal", "LogitNormal", "MinSNR", "Objective", "Plain", "StepRandomness", "Stratified",
+        "Uniform", "Weight",
+    ),
+    "progress": ("Progress", "Saved", "Step"),
+    "state": ("State",),
+}  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy.names(
+        __name__, {name: f"{__name__}.{module}:{name}" for module, names in _PLACES.items() for name in names}
+    )
+
+__all__ = [
+    "SNR",
+    "Checkpoint",
+    "Draw",
+    "Ema",
+    "LogNormal",
+    "LogitNormal",
+    "MinSNR",
+    "Objective",
+    "Plain",
+    "Progress",
+    "Saved",
+    "State",
+    "Step",
+    "StepRandomness",
+    "Stratified",
+    "Uniform",
+    "Weight",
+    "held_out_loss",
+    "load",
+    "save",
+    "train",
+]  # fmt: skip

@@ -1,0 +1,30 @@
+"""What the training loop reports."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training stands; `loss` is the mean since the last report."""
+
+    step: int
+    steps: int
+    loss: float
+    lr: float
+    images_seen: int
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written; `held_out` is the averaged model's loss on images it never trains on."""
+
+    path: Path
+    step: int
+    held_out: float
+    best: bool
+
+
+Progress = Step | Saved
