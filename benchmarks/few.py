@@ -13,18 +13,19 @@ import statistics
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and so has the standard library
 
 import torch
 from common import interleaved
 
+from inkwash import choices
 from inkwash.runs.draw import CPU_BATCH, draw
-from inkwash.settings import Scoring, Spacing, Sweep
+from inkwash.settings import Scoring
 from inkwash.study import session
-from inkwash.study.compare import gain
-from inkwash.study.subject import Trained, opened
+from inkwash.study.axes import Sweep
+from inkwash.study.compare import improvement
+from inkwash.study.subject import Trained, load_model
 
 SCORES = ("frechet", "kernel", "precision", "recall", "coverage")
 DDPM = 1000  # steps
@@ -33,8 +34,8 @@ DDPM = 1000  # steps
 def main() -> None:
     asked = arguments()
     steps = tuple(map(int, asked.steps.split(",")))
-    few = Sweep(steps, ("dpmpp2m",), (asked.eta,), (asked.spacing,))
-    many = Sweep((DDPM,), ("ddpm",))
+    few = Sweep(steps=steps, solver=("dpmpp2m",), eta=(asked.eta,), spacing=(asked.spacing,))
+    many = Sweep(steps=(DDPM,), solver=("ddpm",))
     subject = Trained(asked.run)
     job = session.begin([subject], (few, many), Scoring(n=asked.n), asked.out, asked.n)
     print(f"{job.left:,} evaluations left", file=sys.stderr)
@@ -46,12 +47,12 @@ def main() -> None:
         sampling = row.cell.sampling
         print(f"| {sampling.solver} {sampling.steps} | {row.evaluations} | {told(row.scores)} |")
     for row in others:
-        gains = [gain(row, ddpm, name) for name in SCORES]
-        known = [f"{each.mean:+.3f} ± {each.error:.3f}{' surely' if each.sure else ''}" for each in gains]
+        gains = [improvement(row, ddpm, name) for name in SCORES]
+        known = [f"{each.mean:+.3f} ± {each.error:.3f}{' surely' if each.significant else ''}" for each in gains]
         print(f"| {row.cell.sampling.steps} steps over DDPM | | {' | '.join(known)} |")
     print(f"| real images | | {told(done.floor_scores)} |\n")
     ways = [replace(row.cell.sampling, n=CPU_BATCH) for row in (ddpm, *others)]
-    works = [lambda way=way: draw(opened(subject), way) for way in ways]
+    works = [lambda way=way: draw(load_model(subject), way) for way in ways]
     slow, *fast = interleaved(works, torch.device("cpu"), asked.rounds, warm=0)
     for way, taken in zip(ways[1:], fast, strict=True):
         ratios = [a / b for a, b in zip(slow, taken, strict=True)]
@@ -70,7 +71,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run", type=Path)
     parser.add_argument("--steps", default="6,8,10,12")
     parser.add_argument("--eta", type=float, default=0.0)
-    parser.add_argument("--spacing", default="trailing", choices=get_args(Spacing))
+    parser.add_argument("--spacing", default="trailing", choices=choices.SPACINGS.names)
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, help="processes that draw for the study; one a core unless told")

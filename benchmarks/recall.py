@@ -19,7 +19,7 @@ from inkwash.metrics.manifold import manifold, radii
 from inkwash.metrics.score import DRAWS, NEIGHBOURS
 from inkwash.runs.draw import channels_first, draw
 from inkwash.settings import Sampling, Scoring
-from inkwash.study.subject import Measure, Trained, opened, reference, shown
+from inkwash.study.subject import ReferenceSpec, Trained, condition_order, load_model, reference
 
 
 def main() -> None:
@@ -32,9 +32,11 @@ def main() -> None:
     print(f"| n = {n}, {asked.steps} steps of DPM++2M | sets | precision | recall |\n|---|--:|--:|--:|")
     for run in asked.runs:
         subject = Trained(run)
-        ruler = reference(Measure(subject, Scoring(n=n)))
+        ruler = reference(ReferenceSpec(subject, Scoring(n=n)))
         others, *real = ruler.features(ruler.some((1 + DRAWS) * n)).split(n)
-        drawn = ruler.features(channels_first(draw(opened(subject), sampling, asked=shown(subject)).images))
+        drawn = ruler.features(
+            channels_first(draw(load_model(subject), sampling, asked=condition_order(subject)).images)
+        )
         among = drawn[near(drawn, others)]
         for name, points in ((run.name, drawn), ("- those among real ones", among)):
             sets = [part for part in points.split(n) if len(part) == n]

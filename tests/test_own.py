@@ -12,7 +12,8 @@ from inkwash import own
 from inkwash.checked import references
 from inkwash.errors import UsageError
 from inkwash.networks import OwnNetwork
-from inkwash.settings import Data, Process, Run, Sampler, Sampling, Scoring, Sweep, Training
+from inkwash.settings import Data, Process, RunSettings, Sampler, Sampling, Scoring, Training
+from inkwash.study.axes import Sweep
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +218,7 @@ def test_the_references_of_settings_and_no_other_words() -> None:
     sampler = Sampler(solver="a.py:A", spacing="b.py:B", limit="c.py:C")
     assert references(sampler) == ("a.py:A", "b.py:B", "c.py:C")
     assert references(Sampling(text="a:b", label="c.py:D", guide="e.py:F")) == ()
-    run = Run("digits", Data(source="s.py:S"), OwnNetwork("n.py:N"), process=Process(schedule="p.q:R"))
+    run = RunSettings("digits", Data(source="s.py:S"), OwnNetwork("n.py:N"), process=Process(schedule="p.q:R"))
     assert references(run, Training(weight="w.py:W", draw="s.py:S")) == ("s.py:S", "n.py:N", "p.q:R", "w.py:W")
     assert references(Sweep(solver=("ddim", "a.py:A"), spacing=("b.py:B",)), Scoring(features="f.py:F")) == (
         "a.py:A", "b.py:B", "f.py:F",

@@ -48,7 +48,9 @@ def classifier_bar(shown: bool = True) -> Iterator[Callable[[int, int], None]]:
         if made is None:
             visible = shown and is_main_process()
             if visible:
-                sys.stderr.write("training the classifier that images are compared by; it is kept for the next time\n")
+                sys.stderr.write(
+                    "training a classifier of these images for their scores; it is kept for the next time\n"
+                )
             made = bar(steps, "steps", disable=not visible)
         made.update(step - made.n)
 

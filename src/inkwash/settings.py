@@ -203,28 +203,6 @@ class Sampling(Sampler):
 
 
 @dataclass(frozen=True)
-class Sweep(Checked):
-    """What a study varies: each flag takes one value or several, and every combination is a cell."""
-
-    steps: Annotated[tuple[Count, ...], listed(int)] = (5, 10, 20, 50)
-    """Steps of the sampler."""
-    solver: Annotated[tuple[Solver, ...], listed(str)] = ("ddim",)
-    """Samplers, by the names that `sample --solver` takes."""
-    eta: Annotated[tuple[Share, ...], listed(float)] = ()
-    """Noise of ddim, ddim-lab and dpmpp2m, from 0 to 1; the other samplers have none of their own."""
-    spacing: Annotated[tuple[Spacing, ...], listed(str)] = ()
-    """trailing, leading, linspace, karras; empty takes what suits the sampler."""
-    variance: Annotated[tuple[Literal["small", "large"], ...], listed(str)] = ("small",)
-    """Noise that ddpm, and the samplers with an η, add: small, large."""
-    limit: Annotated[tuple[Limit, ...], listed(str)] = ("clip",)
-    """What holds the predicted image in range: clip, dynamic, none."""
-    prediction: Annotated[tuple[Prediction, ...], listed(str)] = ()
-    """Of the runs given, those that predict this; empty takes all."""
-    scale: Annotated[tuple[Scale, ...], listed(float)] = ()
-    """Guidance scales, for conditional runs; empty takes the run's own."""
-
-
-@dataclass(frozen=True)
 class Scoring(Checked):
     """What images are scored against, and how many of them."""
 
@@ -239,6 +217,8 @@ class Scoring(Checked):
             f"{choices.FEATURES.help}."
         ),
     ] = "auto"
+    class_scores: bool = False
+    """Score the classes that images show by a classifier trained here, whatever --features are."""
     split: Literal["train", "test"] = "train"
     """Real images to compare with."""
     seed: Natural = 0

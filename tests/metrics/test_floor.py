@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from inkwash.train.objective import Objective, Plain, StepRandomness, Uniform
 from torch import Tensor, nn
 
 from inkwash.core import (
@@ -26,8 +27,7 @@ from inkwash.core import (
 from inkwash.data import indices, to_float, to_uint8
 from inkwash.denoise import Dataset, Denoiser, Gaussian
 from inkwash.errors import UsageError
-from inkwash.metrics.floor import Estimate, Row, diagnose, loss_floor
-from inkwash.training.objective import Objective, Plain, StepRandomness, Uniform
+from inkwash.metrics.floor import Estimate, LevelLosses, diagnose, loss_floor
 
 MEAN, STD = 0.1, 0.25
 POPULATION = Gaussian(MEAN, STD)
@@ -44,7 +44,9 @@ TRAINING, HELD_OUT = drawn(400, 1), drawn(400, 2)
 IDEAL = Dataset(to_float(TRAINING))
 
 
-def measured(denoise: Denoise, prediction: Prediction | None = None, schedule: Schedule = WIDE) -> tuple[Row, ...]:
+def measured(
+    denoise: Denoise, prediction: Prediction | None = None, schedule: Schedule = WIDE
+) -> tuple[LevelLosses, ...]:
     return loss_floor(denoise, prediction or Eps(), schedule, TRAINING, HELD_OUT)
 
 

@@ -87,16 +87,16 @@ def test_points(raced: Race) -> None:
         seconds = [point.seconds for point in points]
         assert 0 < seconds[0] < seconds[1] < seconds[2]
         assert [len(point.draws) for point in points] == [3, 3, 3]
-        assert racer.over(HARD)
+        assert racer.finished(HARD)
     assert raced.racers[1].operations > 2 * raced.racers[0].operations > 0
     assert raced.racers[1].parameters > 2 * raced.racers[0].parameters > 0
 
 
 def test_one_yardstick_and_the_same_noise(raced: Race) -> None:
-    small, large = (racer.about() for racer in raced.racers)
+    small, large = (racer.setup() for racer in raced.racers)
     assert small is not None
     assert small == large
-    assert small["yardstick"] == raced.rules.ruler.digest
+    assert small["yardstick"] == raced.rules.reference.digest
     assert small["n"] == N
     assert "seed=0" in small["sampler"]
 
@@ -113,7 +113,7 @@ def test_the_last_point_is_of_the_last_checkpoint(raced: Race, tmp_path: Path) -
     with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
         pixels = torch.from_numpy(archive["images"]).permute(0, 3, 1, 2)
     for one, each in zip(racer.points()[-1].draws, torch.split(pixels, N), strict=True):
-        assert raced.rules.ruler.score(each).frechet == pytest.approx(one.frechet, rel=1e-9)
+        assert raced.rules.reference.score(each)["frechet"] == pytest.approx(one["frechet"], rel=1e-9)
 
 
 def test_the_files(raced: Race) -> None:
@@ -123,7 +123,7 @@ def test_the_files(raced: Race) -> None:
     assert f"| small | {raced.racers[0].parameters:,} |" in told
     for words in ("not reached; best", "| real images: the floor |", "n = 8", "train split", "Machine: "):
         assert words in told
-    assert raced.rules.ruler.features.digest[:12] in told
+    assert raced.rules.reference.features.digest[:12] in told
     ET.fromstring((raced.folder / "race.svg").read_text(encoding="utf-8"))
     with Image.open(raced.folder / "race.png") as picture:
         assert picture.size[0] > 1000
@@ -359,7 +359,7 @@ def test_a_race_begun_otherwise(raced: Race) -> None:
 def test_a_run_that_was_taken_away(raced: Race, tmp_path: Path) -> None:
     shutil.copytree(raced.folder, tmp_path / "race")
     shutil.rmtree(tmp_path / "race" / "small")
-    with pytest.raises(UsageError, match="tells of 25 steps that the run beside it no longer has"):
+    with pytest.raises(UsageError, match="has a point at step 25, which the run beside it no longer has"):
         made(tmp_path / "race")
 
 

@@ -13,11 +13,12 @@ from scipy import stats
 from inkwash.metrics.score import Scores
 from inkwash.report.explain import story
 from inkwash.report.words import Section, Story, Text
-from inkwash.settings import Scoring, Sweep
+from inkwash.settings import Scoring
 from inkwash.study import theory
+from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
 from inkwash.study.compare import enough, families, gain, likeness, mean_gain, significant_sign
-from inkwash.study.subject import Exact, Measure
+from inkwash.study.subject import Exact, ReferenceSpec
 from inkwash.study.table import Row, Table
 
 WOBBLE = (0.00, 0.03, -0.02)  # of three draws, the same in all cells: paired differences are exact
@@ -26,7 +27,8 @@ Rule = Callable[[Row], float]
 
 
 def scores(frechet: float, spread: float = 1.0) -> tuple[Scores, ...]:
-    return tuple(Scores(frechet + w, 0.0, 0.9, 0.8, 1.0, 0.9, spread + w / 10) for w in WOBBLE)
+    same = {"kernel": 0.0, "precision": 0.9, "recall": 0.8, "density": 1.0, "coverage": 0.9, "entropy": None}
+    return tuple(Scores({**same, "accuracy": None, "frechet": frechet + w, "spread": spread + w / 10}) for w in WOBBLE)
 
 
 def table(frechet: Rule, sweep: Sweep = SWEEP, spread: Rule = lambda row: 1.0, subjects: int = 2) -> Table:
@@ -35,12 +37,12 @@ def table(frechet: Rule, sweep: Sweep = SWEEP, spread: Rule = lambda row: 1.0, s
     pictures = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 1), dtype=np.uint8)
     foretold = theory.Forecast(1.0, 0.0, 1.0)
     rows = [
-        Row(cell, cell.subject.prediction, foretold, (), cell.evaluations, 1.0, pictures)
+        Row(cell, foretold, (), cell.evaluations, 1.0, pictures)
         for cell in cells(of, [sweep], 8, 0)
         if isinstance(cell.subject, Exact)
     ]
     filled = [replace(row, draws=scores(frechet(row), spread(row))) for row in rows]
-    measure = Measure(of[0], Scoring(n=8, features="pixels"))
+    measure = ReferenceSpec(of[0], Scoring(n=8, features="pixels"))
     return Table(tuple(filled), scores(0.5), measure, Path(), "today")
 
 
@@ -55,8 +57,8 @@ def test_sure_is_the_paired_t_test() -> None:
     seen = set()
     for _ in range(200):
         x, y = rng.normal(1.0, 0.3, 3), rng.normal(0, 0.3, 3)
-        one = replace(a, draws=tuple(replace(s, frechet=v) for s, v in zip(a.draws, x, strict=True)))
-        two = replace(b, draws=tuple(replace(s, frechet=v) for s, v in zip(b.draws, y, strict=True)))
+        one = replace(a, draws=tuple(Scores({**s.values, "frechet": v}) for s, v in zip(a.draws, x, strict=True)))
+        two = replace(b, draws=tuple(Scores({**s.values, "frechet": v}) for s, v in zip(b.draws, y, strict=True)))
         found = gain(one, two)
         assert found.mean == pytest.approx(y.mean() - x.mean())
         assert found.sure == (stats.ttest_rel(x, y).pvalue < 0.05)
@@ -78,7 +80,9 @@ def test_the_mean_over_pairs_is_the_mean() -> None:
 
 def test_more_is_better_where_it_is() -> None:
     done = table(lambda row: 1.0)
-    worse = replace(done.rows[0], draws=tuple(replace(s, recall=0.1, spread=0.5) for s in done.rows[0].draws))
+    worse = replace(
+        done.rows[0], draws=tuple(Scores({**s.values, "recall": 0.1, "spread": 0.5}) for s in done.rows[0].draws)
+    )
     assert significant_sign(worse, done.rows[0], "recall") == -1
     assert gain(done.rows[0], worse, "spread").mean == pytest.approx(0.5, abs=1e-3)
 
@@ -145,7 +149,7 @@ def test_eta_that_changes_nothing_is_told_so() -> None:
 
 @pytest.mark.parametrize(("better", "winner"), [("v", "v-prediction"), ("eps", "ε-prediction")])
 def test_the_better_prediction_is_named(better: str, winner: str) -> None:
-    told = section(story(table(lambda row: 2.0 - (row.prediction == better))), "prediction")
+    told = section(story(table(lambda row: 2.0 - (row.value("prediction") == better))), "prediction")
     assert f"**{winner} is surely better in 6 of 6 comparisons**" in told.answer.en
     assert f"6 组比较中，预测 {winner[0]} 在 6 组明确更好" in told.answer.zh
 

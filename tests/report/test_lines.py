@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inkwash.metrics import score
 from inkwash.metrics.score import Scores
 from inkwash.report.labels import cell_name
 from inkwash.report.lines import LINES, PANELS, Layout, even, layout, lines, representatives
 from inkwash.report.pictures import FEW, MANY, picture_grids
-from inkwash.settings import Prediction, Scoring, Sweep
+from inkwash.settings import Prediction, Scoring
 from inkwash.study import theory
+from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
-from inkwash.study.subject import Exact, Measure, opened
+from inkwash.study.subject import Exact, ReferenceSpec
 from inkwash.study.table import Row, Table
 
-SCORES = Scores(0.5, 0.1, 0.5, 0.5, 1.0, 0.5, 1.0)
+SCORES = Scores(dict.fromkeys(score.SCORES, 0.5))
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,6 @@ def made(*sweeps: Sweep, subjects: tuple[Exact, ...] = (Exact(),), shape: tuple[
     rows = tuple(
         Row(
             cell,
-            opened(cell.subject).run.process.prediction,
             theory.Forecast(1.0, 0.1, 0.1),
             (SCORES,) * 3,
             cell.evaluations,
@@ -44,7 +45,7 @@ def made(*sweeps: Sweep, subjects: tuple[Exact, ...] = (Exact(),), shape: tuple[
         )
         for cell in cells(subjects, sweeps, 32, 0)
     )
-    return Table(rows, (SCORES,) * 3, Measure(subjects[0], Scoring(n=32)), Path(), "2026-11-21 14:03")
+    return Table(rows, (SCORES,) * 3, ReferenceSpec(subjects[0], Scoring(n=32)), Path(), "2026-11-21 14:03")
 
 
 def drawn(plan: Layout) -> list[Row]:

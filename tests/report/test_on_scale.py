@@ -19,10 +19,11 @@ from inkwash.report.figures import measured_figure, theory_figure, trade_figure
 from inkwash.report.page import page
 from inkwash.report.words import Section
 from inkwash.report.write import write_report
-from inkwash.settings import Scoring, Sweep
+from inkwash.settings import Scoring
 from inkwash.study import theory
+from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
-from inkwash.study.subject import Exact, Measure
+from inkwash.study.subject import Exact, ReferenceSpec
 from inkwash.study.table import Row, Table, as_csv
 
 WOBBLE = (0.00, 0.03, -0.02)  # of three draws, the same in all cells: paired differences are exact
@@ -37,7 +38,7 @@ NAMES = {"Fréchet", "Salimans", "CS231n", "Kynkäänniemi", "Karras"}  # that s
 
 def scores(**means: float | None) -> tuple[Scores, ...]:
     at: dict[str, Any] = {name: [None if mean is None else mean + w for w in WOBBLE] for name, mean in means.items()}
-    return tuple(Scores(kernel=0.0, **{name: each[i] for name, each in at.items()}) for i in range(3))
+    return tuple(Scores({"kernel": 0.0, **{name: each[i] for name, each in at.items()}}) for i in range(3))
 
 
 def table(
@@ -56,8 +57,8 @@ def table(
             if s is None or not classes:
                 known["accuracy"] = None
             foretold = theory.Forecast(0.9, 0.1, 1.0)
-            rows.append(Row(cell, "v", foretold, scores(**known), cell.evaluations, 1.0, pictures))
-    measure = Measure(subject, Scoring(n=8, features="pixels"))
+            rows.append(Row(cell, foretold, scores(**known), cell.evaluations, 1.0, pictures))
+    measure = ReferenceSpec(subject, Scoring(n=8, features="pixels"))
     return Table(tuple(rows), scores(**LEVEL | {"frechet": 0.5}), measure, Path(), "today")
 
 
@@ -143,7 +144,7 @@ def test_what_cancels_to_rounding_is_not_sure() -> None:
 
     def shifted(row: Row) -> Row:
         by = moved.get((row.value("steps"), row.value("scale")), 0.0)
-        return replace(row, draws=tuple(replace(each, recall=0.7 + by) for each in row.draws))
+        return replace(row, draws=tuple(Scores({**each.values, "recall": 0.7 + by}) for each in row.draws))
 
     told = section(replace(done, rows=tuple(map(shifted, done.rows))))
     assert "Three draws cannot tell what guidance does here" in told.answer.en
@@ -264,7 +265,7 @@ def test_a_cell_that_was_asked_for_nothing_has_no_accuracy() -> None:
 
 def test_a_scale_that_each_run_has_of_its_own_is_no_axis() -> None:
     one, two = table((2.0,)), table((3.0,))
-    other = replace(two.rows[0], cell=replace(two.rows[0].cell, subject=Exact("v", 500)), prediction="v")
-    renamed = replace(other, cell=replace(other.cell, subject=Exact("eps", 600)), prediction="eps")
+    other = replace(two.rows[0], cell=replace(two.rows[0].cell, subject=Exact("v", 500)))
+    renamed = replace(other, cell=replace(other.cell, subject=Exact("eps", 600)))
     assert "scale" not in replace(one, rows=(one.rows[0], renamed)).axes
     assert "scale" in replace(one, rows=(one.rows[0], two.rows[0])).axes

@@ -22,12 +22,13 @@ from inkwash.report.page import rich
 from inkwash.report.sheet import short
 from inkwash.report.words import Section, Story, Text
 from inkwash.report.write import write_report
-from inkwash.settings import Scoring, Sweep
+from inkwash.settings import Scoring
+from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
-from inkwash.study.subject import Exact, Measure, ready
+from inkwash.study.subject import Exact, ReferenceSpec, prepare_reference
 from inkwash.study.table import Table, table
 from inkwash.study.units import units
-from inkwash.study.workers import do
+from inkwash.study.workers import compute_all
 from inkwash.view import read_provenance
 
 HOSTILE = '<b>&"'
@@ -50,10 +51,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """Two runs, one with a name to beware of, at few steps."""
     folder = tmp_path_factory.mktemp("cells")
     subjects = [Named("v", 400), Named("eps", 400, "good | `name`")]
-    measure = ready(Measure(subjects[0], Scoring(n=32)), 32, lambda step, steps: None)
+    measure = prepare_reference(ReferenceSpec(subjects[0], Scoring(n=32)), 32, lambda step, steps: None)
     sweep = Sweep(steps=(4, 8), eta=(0.0, 1.0), limit=("none",), spacing=("leading",))
     found = cells(subjects, [sweep], measure.n, 0)
-    do(units(found, measure, folder), 1)
+    compute_all(units(found, measure, folder), 1)
     return table(found, measure, folder)
 
 

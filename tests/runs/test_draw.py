@@ -38,7 +38,7 @@ def model(name: str, precision: torch.dtype = torch.float32) -> Model:
         if not parameter.any():
             parameter.normal_(0, 0.1, generator=generator)
     schedule = build.schedule(run.process)
-    return Model(Path(), "last", "", run, shape, {}, denoiser, schedule, torch.device("cpu"))
+    return Model(name=name, shape=shape, denoiser=denoiser, schedule=schedule, device=torch.device("cpu"), digest="")
 
 
 @pytest.mark.parametrize("solver", ["ddim", "ddpm", "heun", "dpmpp2m"])

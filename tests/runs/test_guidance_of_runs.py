@@ -22,9 +22,10 @@ from inkwash.runs.conditions.by_class import ByClass
 from inkwash.runs.conditions.by_text import ByText
 from inkwash.runs.draw import CPU_BATCH, channels_last, draw
 from inkwash.runs.guidance import guided, scale
-from inkwash.runs.model import Model, open_model
+from inkwash.runs.model import Model, TrainedModel, open_model
 from inkwash.sample import last, sample
 from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampling
+from inkwash.study.subject import Exact
 from inkwash.text import Joint
 from inkwash.training.checkpoint import LAST, facts
 from inkwash.view import read_provenance
@@ -35,7 +36,7 @@ BY_CLASS, ALWAYS, PLAIN = Conditioning("class"), Conditioning("class", condition
 
 
 @cache
-def model(conditioning: Conditioning = BY_CLASS, seed: int = 0) -> Model:
+def model(conditioning: Conditioning = BY_CLASS, seed: int = 0) -> TrainedModel:
     """Untrained, with random numbers where layers begin at zero, so that the output depends on everything."""
     process = Process(schedule="continuous-cosine", prediction="v")
     run = RunSettings("mine", Data("digits"), UNet(channels=8, mults=(1, 2), blocks=1), conditioning, process)
@@ -47,7 +48,10 @@ def model(conditioning: Conditioning = BY_CLASS, seed: int = 0) -> Model:
             parameter.normal_(0, 0.15, generator=generator)
     about = {"classes": list(CLASSES), "data_dir": None}
     schedule = build.schedule(run.process)
-    return Model(Path("mine"), "last", "", run, (1, 8, 8), about, denoiser, schedule, torch.device("cpu"), told)
+    return TrainedModel(
+        name="mine", shape=(1, 8, 8), denoiser=denoiser, schedule=schedule, device=torch.device("cpu"), digest="",
+        condition=told, folder=Path("mine"), which="last", run=run, facts=about,
+    )  # fmt: skip
 
 
 ASK = Sampling(n=5, steps=STEPS, limit="none")
@@ -483,6 +487,21 @@ def test_the_interval_of_the_run_is_taken_unless_told(by_class: Path, tmp_path: 
     everywhere = drawn(replace(asked, interval=(0.0, float("inf"))), of=own)
     assert np.array_equal(everywhere, drawn(asked, of=of))
     assert not np.array_equal(everywhere, drawn(asked, of=own))
+
+
+def test_a_model_that_is_no_run(by_class: Path) -> None:
+    """It is drawn from, and what only runs have is refused by its name."""
+    exact = Exact().model()
+    assert exact.run is None
+    assert drawn(Sampling(n=2, steps=2), of=exact).shape == (2, 8, 8, 1)
+    for asked, words in (
+        ({"label": "1", "guidance": "classifier"}, "gaussian-v is not a trained run, so no classifier"),
+        ({"label": "1"}, "gaussian-v was trained without a condition, so `label`"),
+        ({"scale": 3.0}, "gaussian-v was trained without a condition, so it has no guidance scale"),
+        ({"guide": str(by_class), "scale": 2.0}, "cannot guide gaussian-v: "),
+    ):
+        with pytest.raises(UsageError, match=words):
+            guided(exact, Sampling(n=2, steps=2, **asked))
 
 
 def test_another_encoder_of_the_same_name_is_refused(by_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:

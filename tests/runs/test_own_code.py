@@ -15,9 +15,10 @@ from inkwash.errors import UsageError
 from inkwash.networks import UNet
 from inkwash.race.race import Terms
 from inkwash.race.race import begin as begin_race
-from inkwash.settings import Sampler, Scoring, Sweep
+from inkwash.settings import Sampler, Scoring
+from inkwash.study.axes import Sweep
 from inkwash.study.session import begin
-from inkwash.study.subject import Trained, opened, shown
+from inkwash.study.subject import Trained, forget
 from inkwash.training.checkpoint import LAST, facts, load, save
 from inkwash.view import read_provenance
 
@@ -85,8 +86,7 @@ def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for run in ("run", "weighed"):
         Path(run).symlink_to(made / run)
     yield tmp_path
-    for each in (opened, shown):
-        each.cache_clear()
+    forget()
 
 
 def ran(name: str) -> bool:
@@ -220,7 +220,7 @@ def test_a_race_records_it(here: Path) -> None:
 
 def session(run: Path, folder: Path, solver: str) -> Any:
     subject = Trained(run.resolve())
-    return begin([subject], [Sweep((2,), (solver,))], Scoring(n=20, features="pixels"), folder, 20)
+    return begin([subject], [Sweep(steps=(2,), solver=(solver,))], Scoring(n=20, features="pixels"), folder, 20)
 
 
 def test_a_changed_solver_makes_other_cells(here: Path, trained: Path) -> None:

@@ -5,23 +5,25 @@ import socket
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cli_runner import TINY, did, refused
-from inkwash import settings
+from inkwash import choices, own
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.metrics import classifier
 from inkwash.runs.draw import draw
-from inkwash.settings import Sampling, Scoring, Sweep
+from inkwash.sample import DDIM
+from inkwash.settings import Sampling, Scoring
 from inkwash.study import units as unit_files
+from inkwash.study.axes import Sweep
 from inkwash.study.cells import Cell, cells
 from inkwash.study.session import begin
-from inkwash.study.subject import Exact, Trained, opened
+from inkwash.study.subject import Exact, Trained, load_model
 
 EXACT = Exact()
 
@@ -48,10 +50,21 @@ def meant(solver: str, steps: int, eta: float | None, spacing: str | None, varia
     "sweep",
     [
         Sweep(),
-        Sweep((5, 9), ("ddim", "ddpm", "heun", "dpmpp2m", "ddim-lab"), (0.0, 0.5, 1.0), (), ("small", "large")),
-        Sweep((5, 9, 5), ("ddpm", "ddpm"), (), ("trailing", "karras"), ("large",), ("clip", "none", "dynamic")),
-        Sweep((7,), ("heun", "ddim"), (), ("karras", "leading"), ("large", "small")),
-        Sweep((7,), ("ddim", "ddim-lab"), (0.3, 0.0, 0.3), (), ("large",)),
+        Sweep(
+            steps=(5, 9),
+            solver=("ddim", "ddpm", "heun", "dpmpp2m", "ddim-lab"),
+            eta=(0.0, 0.5, 1.0),
+            variance=("small", "large"),
+        ),
+        Sweep(
+            steps=(5, 9, 5),
+            solver=("ddpm", "ddpm"),
+            spacing=("trailing", "karras"),
+            variance=("large",),
+            limit=("clip", "none", "dynamic"),
+        ),
+        Sweep(steps=(7,), solver=("heun", "ddim"), spacing=("karras", "leading"), variance=("large", "small")),
+        Sweep(steps=(7,), solver=("ddim", "ddim-lab"), eta=(0.3, 0.0, 0.3), variance=("large",)),
     ],
 )
 def test_every_combination_is_there_once(sweep: Sweep) -> None:
@@ -63,21 +76,21 @@ def test_every_combination_is_there_once(sweep: Sweep) -> None:
 
 
 def test_sweeps_add_up_without_repetition() -> None:
-    one, other = Sweep((5, 9), eta=(0.0,)), Sweep((9, 20), spacing=("trailing",))
+    one, other = Sweep(steps=(5, 9), eta=(0.0,)), Sweep(steps=(9, 20), spacing=("trailing",))
     assert [cell.sampling.steps for cell in found(one, other)] == [5, 9, 20]
     assert found(one, one) == found(one)
 
 
 def test_every_subject_has_every_cell() -> None:
     subjects = [Exact("v"), Exact("x0"), Exact("flow")]
-    got = found(Sweep((3, 4)), subjects=subjects)
+    got = found(Sweep(steps=(3, 4)), subjects=subjects)
     assert [(cell.subject, cell.sampling.steps) for cell in got] == list(product(subjects, (3, 4)))
-    chosen = found(Sweep((3,), prediction=("flow", "v")), subjects=subjects)
+    chosen = found(Sweep(steps=(3,), prediction=("flow", "v")), subjects=subjects)
     assert [cell.subject.prediction for cell in chosen] == ["v", "flow"]
 
 
 def test_n_and_seed_are_those_asked_for() -> None:
-    (cell,) = cells([EXACT], [Sweep((3,))], 77, 5)
+    (cell,) = cells([EXACT], [Sweep(steps=(3,))], 77, 5)
     assert (cell.sampling.n, cell.sampling.seed) == (77, 5)
 
 
@@ -97,8 +110,10 @@ def test_n_and_seed_are_those_asked_for() -> None:
 def test_a_cell_draws_what_its_flags_draw(flags: Sampling) -> None:
     """Said in one way or the other, and with as many evaluations as it promises."""
     eta, spacing = (() if value is None else (value,) for value in (flags.eta, flags.spacing))
-    (cell,) = found(Sweep((4,), (flags.solver,), eta, spacing, ("small", flags.variance)[-1:]))
-    model = opened(EXACT)
+    (cell,) = found(
+        Sweep(steps=(4,), solver=(flags.solver,), eta=eta, spacing=spacing, variance=("small", flags.variance)[-1:])
+    )
+    model = load_model(EXACT)
     said = Sampling(flags.solver, 4, flags.eta, flags.variance, flags.spacing, n=16)
     one, other = draw(model, said), draw(model, cell.sampling)
     assert np.array_equal(one.images, other.images)
@@ -110,10 +125,10 @@ def test_a_guided_cell_promises_what_guidance_costs(tmp_path: Path) -> None:
     flags = ("--mults", 1, "--attention", "--heads", 1, "--patch", 1, "--condition", "class", "--interval", "0.3,20")
     did("train", "digits", *TINY, *flags, "--scale", 3, "--steps", 1, "--out", tmp_path / "run")
     subject = Trained(tmp_path / "run")
-    sweep = Sweep((7,), ("ddpm", "dpmpp2m", "heun"), scale=(0.0, 1.0, 3.0), spacing=("karras",))
+    sweep = Sweep(steps=(7,), solver=("ddpm", "dpmpp2m", "heun"), scale=(0.0, 1.0, 3.0), spacing=("karras",))
     there = cells([subject], [sweep], 16, 0)
     for cell in there:
-        made = draw(opened(subject), cell.sampling, asked=subject.shown()).evaluations
+        made = draw(load_model(subject), cell.sampling, asked=subject.condition_order()).evaluations
         assert made == cell.evaluations, cell.sampling
     assert {cell.evaluations for cell in there if cell.sampling.scale in (0.0, 1.0)} == {7, 13}
     assert {cell.evaluations for cell in there if cell.sampling.scale == 3.0} == {7 + 3, 13 + 3 + 3}
@@ -121,10 +136,26 @@ def test_a_guided_cell_promises_what_guidance_costs(tmp_path: Path) -> None:
 
 def test_every_sampler_and_spacing_can_be_swept() -> None:
     """But for Heun's from pure noise."""
-    there = found(Sweep((4,), get_args(settings.Solver), spacing=("leading", "karras")))
-    assert len(there) == 2 * len(get_args(settings.Solver))
-    there = found(Sweep((4,), ("ddpm", "ddim", "ddim-lab", "dpmpp2m"), spacing=get_args(settings.Spacing)))
-    assert len(there) == 4 * len(get_args(settings.Spacing))
+    there = found(Sweep(steps=(4,), solver=choices.SOLVERS.names, spacing=("leading", "karras")))
+    assert len(there) == 2 * len(choices.SOLVERS.names)
+    there = found(Sweep(steps=(4,), solver=("ddpm", "ddim", "ddim-lab", "dpmpp2m"), spacing=choices.SPACINGS.names))
+    assert len(there) == 4 * len(choices.SPACINGS.names)
+
+
+class Bare:
+    """A solver that has a step and nothing more."""
+
+    def step(self, *given: Any) -> Any:
+        return DDIM().step(*given)
+
+
+def test_an_object_that_only_has_a_step_can_be_studied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(own._given, "mine:Bare", Bare)
+    bare, ddim = found(Sweep(steps=(4,), solver=("mine:Bare", "ddim")))
+    one, other = (draw(load_model(EXACT), cell.sampling) for cell in (bare, ddim))
+    assert np.array_equal(one.images, other.images)
+    assert one.evaluations == bare.evaluations == ddim.evaluations == 4
+    assert (bare.eta, bare.sampling.eta, bare.sampling.spacing) == (0.0, None, "trailing")
 
 
 # ---- what is refused
@@ -176,7 +207,11 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run"], ("--solver", "heun,ddpm", "--eta", 0), "heun and ddpm have no η; leave out --eta, or add ddim"),
         (["run"], ("--solver", "heun", "--variance", "large"), "heun adds no noise; leave out --variance, or add ddpm"),
         (["run"], ("--scale", "1,2"), "run was trained without a condition, so it has no guidance scale; leave out"),
-        (["run", "eps"], ("--prediction", "eps,x0"), "none of the runs predicts x0 (they predict eps, v): what"),
+        (
+            ["run", "eps"],
+            ("--prediction", "eps,x0"),
+            "none of the runs has the prediction type x0 (they have eps, v), which is fixed when",
+        ),
         (["run"], ("--prediction", "eps"), "Train one with --prediction eps, and name its folder too."),
         (["eps"], ("--steps", "5,51"), "needs at least 1 step and at most 50, the rows of this schedule (got 51)."),
         (["run"], ("--solver", "heun", "--spacing", "trailing"), "heun cannot begin at pure noise, as trailing"),
@@ -196,7 +231,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
         (["nowhere"], (), "nowhere"),
         (["run"], ("--steps", "0"), "--steps"),
         (["run"], ("--eta", "0,1.5"), "--eta"),
-        (["run"], ("--solver", "euler"), "--solver"),
+        (["run"], ("--solver", "euler"), "there is no solver 'euler'."),
     ],
 )
 def test_what_cannot_be_studied(
@@ -214,15 +249,18 @@ def test_what_cannot_be_studied(
 
 @pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize("spacing", ["trailing", "linspace"])
-def test_an_eps_network_cannot_begin_at_pure_noise(spacing: settings.Spacing, tmp_path: Path) -> None:
+def test_an_eps_network_cannot_begin_at_pure_noise(spacing: str, tmp_path: Path) -> None:
     """And what the sentence advises can be had."""
     few = Exact("eps", 100)
-    for sweep in (Sweep((5,), spacing=(spacing,)), Sweep((5,), ("ddpm",), spacing=("karras", spacing))):
-        with pytest.raises(
-            UsageError, match=rf"gaussian-eps predicts eps, .* {spacing} .* take karras or leading as `spacing`"
-        ):
+    for sweep in (
+        Sweep(steps=(5,), spacing=(spacing,)),
+        Sweep(steps=(5,), solver=("ddpm",), spacing=("karras", spacing)),
+    ):
+        with pytest.raises(UsageError, match=rf"gaussian-eps predicts eps, .* {spacing} .* take karras or leading"):
             begin([few], [sweep], Scoring(4), tmp_path, 4)
-    assert begin([few], [Sweep((5,), spacing=("karras", "leading"))], Scoring(4), tmp_path, 4).left == 5 * 4 * 3 * 2
+    assert (
+        begin([few], [Sweep(steps=(5,), spacing=("karras", "leading"))], Scoring(4), tmp_path, 4).left == 5 * 4 * 3 * 2
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,21 +10,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from cli_runner import TINY, did
+from cli_runner import TINY, did, refused
 from inkwash.data import load
-from inkwash.metrics.score import NAMES
-from inkwash.settings import Scoring, Sweep
+from inkwash.metrics import classifier
+from inkwash.metrics.score import SCORES, Comparison, Score
+from inkwash.runs.draw import channels_first
+from inkwash.settings import Scoring
 from inkwash.study import evaluate
+from inkwash.study import subject as subject_file
 from inkwash.study import units as unit_files
+from inkwash.study.axes import Sweep
 from inkwash.study.evaluate import LEVELS, cost, evaluation
-from inkwash.study.session import begin
+from inkwash.study.session import Session, begin
 from inkwash.study.subject import Trained
+from inkwash.study.table import as_csv
 from inkwash.study.units import Unit, UnitImages
 from inkwash.training.checkpoint import LAST, digest, facts
 
-PRINTED = {"Fréchet": "frechet", "entropy/bit": "entropy"}
+PRINTED = {score.title: name for name, score in SCORES.items()}
 
 
 def strict(path: Path) -> dict[str, Any]:
@@ -39,8 +45,9 @@ def strict(path: Path) -> dict[str, Any]:
 
 def numbers(out: str) -> dict[str, list[str]]:
     """The table that is printed: score -> mean, ±, floor, ± of the floor."""
-    rows = re.findall(r"^(\S+) +(\S+) +(\S+) +(\S+) +(\S+)$", out, re.MULTILINE)
-    return {PRINTED.get(name, name): values for name, *values in rows if values[0] != "images"}
+    titles = "|".join(map(re.escape, PRINTED))
+    rows = re.findall(rf"^({titles}) +(\S+) +(\S+) +(\S+) +(\S+)$", out, re.MULTILINE)
+    return {PRINTED[title]: values for title, *values in rows}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +85,7 @@ def test_it_says_what_the_numbers_are_of(run: Path, told: str, written: dict[str
 def test_what_is_printed_is_what_is_written(told: str, written: dict[str, Any]) -> None:
     """Each score with its deviation over draws, beside what as many real images score."""
     table = numbers(told)
-    assert set(table) == {*NAMES} - {"accuracy"}
+    assert set(table) == {*SCORES} - {"accuracy"}
     for name, (mean, sd, floor, floor_sd) in table.items():
         assert float(mean) == pytest.approx(written["scores"][name]["mean"], rel=1e-3, abs=1e-9)
         assert float(sd) == pytest.approx(written["scores"][name]["sd"], rel=0.05, abs=1e-9)
@@ -196,7 +203,9 @@ def test_n_is_as_large_as_the_set_allows(
 ) -> None:
     black = np.zeros((most, 8, 8, 1), np.uint8)
     monkeypatch.setattr(unit_files, "_draw", drawing(lambda draw: black))
-    out = did("evaluate", run, "--split", split, "--features", "pixels", "--jobs", 1, "--out", tmp_path).out
+    out = did(
+        "evaluate", run, "--split", split, "--features", "pixels", "--class-scores", "--jobs", 1, "--out", tmp_path
+    ).out
     left = {"train": 1500, "test": 297}[split] - 3 * most
     assert f"3 draws of n = {most} images against {left} of digits's {split} split, in pixels features" in out
     found = strict(tmp_path / "scores.json")
@@ -214,7 +223,7 @@ def test_images_without_labels_are_evaluated_by_their_pixels(tmp_path: Path) -> 
     did("train", photos, *TINY, "--mults", 1, "--attention", "--patch", 1, "--steps", 2, "--out", run)
     out = did("evaluate", run, "--steps", 2, "--jobs", 1).out
     assert "3 draws of n = 14 images against 15 of photos's train split, in pixels features" in out
-    assert set(numbers(out)) == {*NAMES} - {"entropy", "accuracy"}
+    assert set(numbers(out)) == {*SCORES} - {"entropy", "accuracy"}
     assert "histogram" not in out
     found = strict(run / "evaluation" / "scores.json")
     assert found["reader"] is None
@@ -224,10 +233,82 @@ def test_images_without_labels_are_evaluated_by_their_pixels(tmp_path: Path) -> 
 
 def test_the_bar_runs_to_its_end(run: Path, told: str, tmp_path: Path) -> None:
     """As many evaluations are told as were promised."""
-    job = begin([Trained(run)], [Sweep((2,))], Scoring(50), run / "evaluation", 50)
+    job = begin([Trained(run)], [Sweep(steps=(2,))], Scoring(50), run / "evaluation", 50)
     assert job.left == 0
     ticks: list[int] = []
     found = evaluation(job.finish(1), tmp_path, 3, ticks.append)
     assert sum(ticks) == cost(3)
     assert found.bits is not None
     assert found.bits.images == 3
+
+
+# ---- without a classifier
+
+
+@pytest.fixture
+def untrainable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No classifier is cached, and none can be trained."""
+    monkeypatch.setattr(classifier, "_restored", lambda *_: None)
+    monkeypatch.setattr(classifier, "_train", untouched)
+
+
+LEFT_OUT = "entropy and accuracy are left out: pixels features train no classifier; --class-scores adds them."
+
+
+@pytest.mark.usefixtures("quick", "untrainable")
+def test_pixels_train_no_classifier(run: Path, tmp_path: Path) -> None:
+    """What would need one is left out, and that is said."""
+    done = did("evaluate", run, "--steps", 1, "-n", 20, "--features", "pixels", "--jobs", 1, "--out", tmp_path)
+    assert set(numbers(done.out)) == {name for name, score in SCORES.items() if not score.reads_classes}
+    assert done.out.count(LEFT_OUT) == 1
+    assert "classifier" not in done.err
+    found = strict(tmp_path / "scores.json")
+    assert found["reader"] is None
+    assert found["draws_scores"][0]["histogram"] is None
+    line = ("study", run, "--steps", 1, "-n", 21, "--features", "pixels", "--jobs", 1, "--out", tmp_path / "study")
+    assert did(*line).err.count(LEFT_OUT) == 1
+
+
+def test_class_scores_need_classes(run: Path, tmp_path: Path) -> None:
+    photos, unlabelled = tmp_path / "photos", tmp_path / "run"
+    photos.mkdir()
+    for i in range(20):
+        Image.new("L", (8, 8), 12 * i).save(photos / f"{i}.png")
+    small = ("--mults", 1, "--attention", "--heads", 1, "--patch", 1, "--steps", 1)
+    did("train", photos, *TINY, *small, "--out", unlabelled)
+    line = ("evaluate", unlabelled, "--features", "pixels", "-n", 4, "--class-scores")
+    assert "photos has no labels, so no classifier can be trained on it" in refused(*line)
+
+
+# ---- a score from outside
+
+
+def brightness(compared: Comparison) -> float:
+    return compared.pixels.double().mean().item()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_row_is_a_score(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In what is printed and written of a run, beside that of real images, and in the table of a study."""
+    line = ("evaluate", run, "--steps", 2, "-n", 30, "--features", "pixels", "--jobs", 1, "--out", tmp_path)
+    assert "brightness" not in did(*line).out
+    before = strict(tmp_path / "scores.json")
+    monkeypatch.setitem(SCORES, "brightness", Score("mean brightness", None, brightness))
+    monkeypatch.setattr(subject_file, "_references", {})
+    monkeypatch.setattr(unit_files, "_draw", untouched)  # the images are those that are there
+    assert re.search(r"^mean brightness +\d", did(*line).out, re.MULTILINE)
+    found = strict(tmp_path / "scores.json")
+    images = torch.cat([channels_first(unit.images().images) for unit in _session(run, tmp_path).units])
+    assert found["scores"]["brightness"]["mean"] == pytest.approx(images.double().mean().item())
+    real = load("digits", "train").pixels.double().mean().item()
+    assert found["floor"]["brightness"]["mean"] == pytest.approx(real, rel=0.1)
+    assert all(len(scores) == len(SCORES) + 1 for scores in found["draws_scores"])
+    for kind in ("scores", "floor"):
+        del found[kind]["brightness"]
+        assert found[kind] == before[kind]
+    text = as_csv(_session(run, tmp_path).finish(1))
+    assert {"brightness", "brightness_sd", "brightness_floor"} <= set(text.splitlines()[0].split(","))
+
+
+def _session(run: Path, out: Path) -> Session:
+    return begin([Trained(run)], [Sweep(steps=(2,))], Scoring(30, "pixels"), out, 30)

@@ -24,20 +24,22 @@ from cli_runner import Command, Fuse, _server
 from inkwash.atomic import TEMPORARY
 from inkwash.data import Images, to_float
 from inkwash.errors import InkwashError, UsageError
+from inkwash.metrics.score import as_json
 from inkwash.runs import draw as drawing
 from inkwash.runs.draw import draw
 from inkwash.runs.model import Model
-from inkwash.settings import Prediction, Sampling, Scoring, Sweep
+from inkwash.settings import Prediction, Sampling, Scoring
 from inkwash.study import theory, workers
 from inkwash.study import units as unit_files
+from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
 from inkwash.study.session import CELLS, Session, begin
-from inkwash.study.subject import Exact, opened
+from inkwash.study.subject import Exact, load_model
 from inkwash.study.table import Table
 from inkwash.study.units import Unit
 
 SMALL = Exact(count=300)
-TWO = Sweep((2, 3), ("ddpm",), limit=("none",))
+TWO = Sweep(steps=(2, 3), solver=("ddpm",), limit=("none",))
 
 
 def study(folder: Path, *sweeps: Sweep, n: int = 16, features: Any = "auto", subject: Any = SMALL) -> Session:
@@ -101,11 +103,38 @@ def names(folder: Path) -> list[str]:
 MEAN = torch.linspace(-0.2, 0.2, 8).double().expand(8, 8).flatten()
 STD = 0.2 * torch.exp(-torch.arange(8.0, dtype=torch.float64) / 2.5).sqrt()[:, None].expand(8, 8).flatten()
 EVERY = (
-    Sweep((3, 10), ("ddpm",), (), ("trailing", "leading", "linspace", "karras"), ("small", "large"), ("none",)),
-    Sweep((3, 10), ("ddim",), (0.0, 0.3), ("trailing", "leading", "linspace", "karras"), ("small", "large"), ("none",)),
-    Sweep((3, 10), ("ddim-lab",), (0.3, 1.0), ("trailing",), ("small", "large"), ("none",)),
-    Sweep((3, 10), ("dpmpp2m",), (0.0, 1.0), ("trailing", "leading", "linspace", "karras"), ("small",), ("none",)),
-    Sweep((3, 10), ("heun",), (), ("leading", "karras"), ("small",), ("none",)),  # others begin at pure noise
+    Sweep(
+        steps=(3, 10),
+        solver=("ddpm",),
+        spacing=("trailing", "leading", "linspace", "karras"),
+        variance=("small", "large"),
+        limit=("none",),
+    ),
+    Sweep(
+        steps=(3, 10),
+        eta=(0.0, 0.3),
+        spacing=("trailing", "leading", "linspace", "karras"),
+        variance=("small", "large"),
+        limit=("none",),
+    ),
+    Sweep(
+        steps=(3, 10),
+        solver=("ddim-lab",),
+        eta=(0.3, 1.0),
+        spacing=("trailing",),
+        variance=("small", "large"),
+        limit=("none",),
+    ),
+    Sweep(
+        steps=(3, 10),
+        solver=("dpmpp2m",),
+        eta=(0.0, 1.0),
+        spacing=("trailing", "leading", "linspace", "karras"),
+        limit=("none",),
+    ),
+    Sweep(
+        steps=(3, 10), solver=("heun",), spacing=("leading", "karras"), limit=("none",)
+    ),  # others begin at pure noise
 )
 
 
@@ -129,13 +158,15 @@ def test_every_cell_measures_what_theory_foretells() -> None:
     """The spread, within 4.5 standard errors: its own and that of the images it is compared with."""
     subject, n = Exact(), 240
     real = subject.images("train").pixels
-    told = theory.predict(*cells([subject], [Sweep((1000,), limit=("none",))], 1, 0)[0].walk, STD)
-    assert abs(total(real) / held(STD) - 1) < 4.5 * told.wobble / math.sqrt(len(real) - 1)
+    told = theory.predict(*cells([subject], [Sweep(steps=(1000,), limit=("none",))], 1, 0)[0].solver_and_plan, STD)
+    assert abs(total(real) / held(STD) - 1) < 4.5 * told.unit_error / math.sqrt(len(real) - 1)
     far: dict[str, float] = {}
     for cell in cells([subject], EVERY, n, 0):
-        images = torch.from_numpy(draw(opened(subject), cell.sampling).images).permute(0, 3, 1, 2)
-        foretold, out = theory.predict(*cell.walk, STD), theory.spreads(*cell.walk, STD)
-        error = math.hypot(foretold.wobble / math.sqrt(n - 1), foretold.spread * told.wobble / math.sqrt(len(real)))
+        images = torch.from_numpy(draw(load_model(subject), cell.sampling).images).permute(0, 3, 1, 2)
+        foretold, out = theory.predict(*cell.solver_and_plan, STD), theory.spreads(*cell.solver_and_plan, STD)
+        error = math.hypot(
+            foretold.unit_error / math.sqrt(n - 1), foretold.spread * told.unit_error / math.sqrt(len(real))
+        )
         far[str(cell.sampling)] = (total(images) / total(real) - held(out) / held(STD)) / error
         if out.max() < 0.25:  # nothing leaves [−1, 1]
             assert held(out) / held(STD) == pytest.approx(foretold.spread, abs=3e-3), cell.sampling
@@ -147,18 +178,20 @@ def test_the_tables_theory_and_measure_agree(tmp_path: Path) -> None:
     """As above, by the scores of a study and from the principal directions of its images."""
     n, subject = 60, Exact(count=3000)
     sweeps = (
-        Sweep((4, 12), ("ddpm", "ddim", "dpmpp2m"), (0.5,), ("trailing",), ("small",), ("none",)),
-        Sweep((12,), ("heun",), limit=("none",)),
+        Sweep(steps=(4, 12), solver=("ddpm", "ddim", "dpmpp2m"), eta=(0.5,), spacing=("trailing",), limit=("none",)),
+        Sweep(steps=(12,), solver=("heun",), limit=("none",)),
     )
     done = study(tmp_path, *sweeps, n=n, subject=subject).finish(1)
     compared = 3000 - 3 * n
     assert len(done.rows) == 7
     for row in done.rows:
-        exact = theory.predict(*row.cell.walk, STD)
-        error = math.hypot(exact.wobble / math.sqrt(3 * (n - 1)), exact.spread * exact.wobble / math.sqrt(compared))
+        exact = theory.predict(*row.cell.solver_and_plan, STD)
+        error = math.hypot(
+            exact.unit_error / math.sqrt(3 * (n - 1)), exact.spread * exact.unit_error / math.sqrt(compared)
+        )
         assert abs(row.scores["spread"][0] - row.theory.spread) < 4.5 * error
         assert row.theory.spread == pytest.approx(exact.spread, abs=3e-3)
-        assert row.theory.wobble == pytest.approx(exact.wobble, rel=0.05)
+        assert row.theory.unit_error == pytest.approx(exact.unit_error, rel=0.05)
         assert row.scores["frechet"][0] > row.theory.frechet  # it is biased by the number of images
     fewer, more = (next(row for row in done.rows if row.cell.sampling.steps == steps) for steps in (4, 12))
     assert fewer.scores["frechet"][0] > more.scores["frechet"][0]
@@ -188,13 +221,17 @@ def test_cells_share_their_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return began[-1].clone()
 
     monkeypatch.setattr(drawing, "prior", recorded)
-    sweeps = (Sweep((2, 5), ("ddim", "ddpm", "dpmpp2m")), Sweep((2,), ("heun",)), Sweep((2,), spacing=("linspace",)))
+    sweeps = (
+        Sweep(steps=(2, 5), solver=("ddim", "ddpm", "dpmpp2m")),
+        Sweep(steps=(2,), solver=("heun",)),
+        Sweep(steps=(2,), spacing=("linspace",)),
+    )
     begins = []
     job = study(tmp_path, *sweeps)
     for cell in job.cells:
         began.clear()
         for unit in (unit for unit in job.units if unit.cell == cell):
-            unit_files.work(unit)
+            unit_files.compute(unit)
         begins.append(torch.cat(began))
     assert len(begins) == 8
     for each in begins[1:]:
@@ -205,10 +242,10 @@ def test_cells_share_their_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("n", [5, 16, 23])
 def test_draws_are_parts_of_one_long_drawing(n: int, tmp_path: Path) -> None:
     """Images 0 to n − 1, n to 2n − 1 and 2n to 3n − 1 of the seed, whatever they are computed beside."""
-    job = study(tmp_path, Sweep((3,), ("ddpm",)), n=n)
+    job = study(tmp_path, Sweep(steps=(3,), solver=("ddpm",)), n=n)
     job.finish(1)
-    parts = [unit.drawn() for unit in job.units]
-    long = draw(opened(SMALL), Sampling("ddpm", 3, n=3 * n)).images
+    parts = [unit.images() for unit in job.units]
+    long = draw(load_model(SMALL), Sampling("ddpm", 3, n=3 * n)).images
     assert np.array_equal(np.concatenate([part.images for part in parts if part is not None]), long)
     assert len(np.unique(long.reshape(3 * n, -1), axis=0)) == 3 * n
 
@@ -243,7 +280,7 @@ def test_wider_axes_compute_what_is_new_alone(tmp_path: Path, counts: Counts, wh
     study(tmp_path).finish(1)
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (tmp_path / CELLS).iterdir()}
     assert counts == Counts(6, 6)
-    wider = study(tmp_path, Sweep((2, 3, 4), ("ddpm", "ddim"), limit=("none",)))
+    wider = study(tmp_path, Sweep(steps=(2, 3, 4), solver=("ddpm", "ddim"), limit=("none",)))
     assert wider.left == 3 * 16 * (4 + 2 + 3 + 4)
     done = wider.finish(1)
     assert counts == Counts(6 + 12, 6 + 12)
@@ -291,7 +328,7 @@ def test_damaged_files_are_computed_again(how: str, tmp_path: Path, counts: Coun
         unit = job.units[which]
         counts.drawn = counts.scored = 0
         if expected.drawn:
-            damaged(how, unit.drawn_path)
+            damaged(how, unit.images_path)
         if expected.scored:
             damaged("cut off" if how == "turned" else how, unit.scores_path)
         assert_same(study(tmp_path).finish(1), whole)
@@ -302,13 +339,13 @@ def test_damaged_files_are_computed_again(how: str, tmp_path: Path, counts: Coun
 def test_whatever_bit_of_the_images_turns_it_is_seen(tmp_path: Path) -> None:
     """Or it is one that holds nothing."""
     job = study(tmp_path)
-    unit_files.work(job.units[0])
-    path, before = job.units[0].drawn_path, job.units[0].drawn()
+    unit_files.compute(job.units[0])
+    path, before = job.units[0].images_path, job.units[0].images()
     content = path.read_bytes()
     seen = 0
     for place in range(0, len(content), 7):
         path.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
-        after = job.units[0].drawn()
+        after = job.units[0].images()
         seen += after is None
         assert after is None or np.array_equal(after.images, before.images)
     assert seen > len(content) / 7 * 0.7  # the rest are names, dates and paddings
@@ -325,7 +362,7 @@ def asked(folder: Path, fuse: Fuse | None, env: dict[str, str], told: Path | Non
         fuse.install()
     done = study(folder).finish(1)
     if told is not None:
-        scores = [[vars(scores) for scores in row.draws] for row in done.rows]
+        scores = [[as_json(scores) for scores in row.draws] for row in done.rows]
         told.write_text(json.dumps([counts.drawn, counts.scored, scores]))
 
 
@@ -387,7 +424,7 @@ def test_two_processes_of_torchrun_share_the_work(tmp_path: Path, whole: Table) 
         process.join(60)
     assert [process.exitcode for process in two] == [0, 0]
     told = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    expected = json.loads(json.dumps([[vars(scores) for scores in row.draws] for row in whole.rows]))
+    expected = json.loads(json.dumps([[as_json(scores) for scores in row.draws] for row in whole.rows]))
     assert told == [[3, 3, expected], [3, 3, expected]]
     assert_same(study(out).finish(1), whole)
 
@@ -438,18 +475,18 @@ def test_how_many_processes_there_are(
     shared: list[int] = []
     job = study(tmp_path)
     for unit in sorted(job.units, key=lambda unit: -unit.cost)[1:] if world > 1 else []:
-        unit_files.work(unit)  # those of the other process, which are awaited, and two of this one's
+        unit_files.compute(unit)  # those of the other process, which are awaited, and two of this one's
 
     def share(units: list[Unit], jobs: int, tick: Any) -> None:
         shared.append(jobs)
         for unit in units:
-            unit_files.work(unit)
+            unit_files.compute(unit)
 
     monkeypatch.setenv("WORLD_SIZE", str(world))
     monkeypatch.setattr(workers, "_cores", lambda: cores)
-    monkeypatch.setattr(workers, "_share", share)
-    monkeypatch.setattr(workers, "opened", lambda subject: Place(torch.device(devices)))
-    workers.do(job.units, jobs)
+    monkeypatch.setattr(workers, "_compute_in_processes", share)
+    monkeypatch.setattr(workers, "load_model", lambda subject: Place(torch.device(devices)))
+    workers.compute_all(job.units, jobs)
     assert shared == ([expected] if expected else [])
     assert all(unit.done() for unit in job.units)
 
@@ -471,13 +508,15 @@ class Deadly:
     """A subject whose model ends every process but the first."""
 
     name: str = "deadly"
+    prediction: str = "v"
+    data_dir: None = None
 
-    def model(self) -> Model:
+    def model(self, precision: torch.dtype | None = None) -> Model:
         if multiprocessing.parent_process() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
         return SMALL.model()
 
-    def shown(self) -> None:
+    def condition_order(self) -> None:
         return None
 
     def images(self, split: str) -> Images:

@@ -263,13 +263,13 @@ def test_frechet_and_spread_are_those_of_points_with_these_deviations(solver: So
 
 
 @pytest.mark.parametrize("n", [20, 300])
-def test_the_wobble_is_that_of_simulated_draws(n: int) -> None:
-    """The spread of n Gaussian images, drawn 1,500 times, varies by wobble/√(n − 1); within 4.5 standard errors."""
+def test_the_unit_error_is_that_of_simulated_draws(n: int) -> None:
+    """The spread of n Gaussian images, drawn 1,500 times, varies by unit_error/√(n − 1); within 4.5 standard errors."""
     plan, data = trailing(Cosine(), 6), torch.tensor([0.9, 0.5, 0.3, 0.3, 0.2, 0.05], dtype=torch.float64)
     found, out = predict(DDIM(0.5), plan, data), spreads(DDIM(0.5), plan, data)
     drawn = torch.randn(1500, n, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * out
     measured = (drawn.var(1).sum(1) / data.square().sum()).sqrt()
-    error = found.wobble / math.sqrt(n - 1)
+    error = found.unit_error / math.sqrt(n - 1)
     assert measured.std().item() == pytest.approx(error, rel=4.5 / math.sqrt(2 * 1500))
     assert abs(measured.mean().item() - found.spread) < 4.5 * error / math.sqrt(1500) + error**2 / found.spread
 

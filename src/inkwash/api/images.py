@@ -15,7 +15,7 @@ from inkwash.errors import UsageError
 from inkwash.progress import images_bar
 from inkwash.runs.artifacts import FRAMES, SHOWN, laid_out, provenance, write_drawn
 from inkwash.runs.draw import Drawing, channels_first, draw, smooth
-from inkwash.runs.model import Model
+from inkwash.runs.model import TrainedModel
 from inkwash.settings import Sampling
 from inkwash.view import check_out, grid, needs_frames
 from inkwash.view.pixels import Pixels
@@ -31,7 +31,7 @@ class Images:
     """
 
     pixels: Pixels
-    model: Model
+    model: TrainedModel
     sampling: Sampling
     batch_size: int
     chosen: tuple[int, ...] | None = None  # which images of `sampling` these are; None: the first sampling.n

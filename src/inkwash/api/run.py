@@ -3,7 +3,7 @@
 import html
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,8 +14,9 @@ from inkwash.api import network as own_network
 from inkwash.core import Schedule
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
-from inkwash.runs.model import Model, open_model
-from inkwash.settings import RunSettings, Sampler, Sampling, Scoring, Sweep
+from inkwash.runs.model import TrainedModel, open_model
+from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
+from inkwash.study.axes import AXES, Sweep, one_cell
 
 if TYPE_CHECKING:
     from inkwash.api.images import Images
@@ -56,7 +57,7 @@ def load(
 class Run:
     """A trained run. `load` opens one, and `train` returns one."""
 
-    model: Model
+    model: TrainedModel
 
     # ---- what it is
 
@@ -220,6 +221,7 @@ class Run:
         variance: Literal["small", "large"] = "small",
         limit: str = "clip",
         features: str = "auto",
+        class_scores: bool = False,
         split: Literal["train", "test"] = "train",
         seed: int = 0,
         likelihood: int = 0,
@@ -233,7 +235,8 @@ class Run:
         Args:
             n: images in each of three draws; None takes 2,000, or what the data set allows.
             steps, solver, eta, scale, spacing, variance, limit: how they are drawn.
-            features, split, seed: what they are compared in, and with which real images.
+            features, class_scores, split, seed: what they are compared in, whether their classes are read where the
+                features do not need it, and with which real images.
             likelihood: held-out images to also measure the likelihood of.
             out: folder for the numbers and figures; None takes the run's folder, evaluation/.
             data_dir: where data sets lie; None takes where the run was trained from.
@@ -251,8 +254,8 @@ class Run:
             )
         sampler = Sampler(solver, steps, eta, variance, spacing, limit, scale)
         place = self.folder / "evaluation" if out is None else Path(out)
-        scoring = Scoring(n=n, features=features, split=split, seed=seed)
-        table = _measured([self], _alone(sampler), scoring, place, 2000, data_dir, jobs, progress)
+        scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
+        table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress)
         with bar(cost(likelihood), "evaluations", not progress, scale=True) as shown:
             found = evaluation(table, place, likelihood, shown.update)
         return Scores(found, tuple(lines(found)))
@@ -262,6 +265,7 @@ class Run:
         *others: "Run",
         n: int | None = None,
         features: str = "auto",
+        class_scores: bool = False,
         split: Literal["train", "test"] = "train",
         seed: int = 0,
         out: PathLike | None = None,
@@ -285,7 +289,7 @@ class Run:
         runs = [self, *others]
         names = "-".join(run.folder.resolve().name for run in runs)
         place = Path("runs") / f"study-{names}" if out is None else Path(out)
-        scoring = Scoring(n=n, features=features, split=split, seed=seed)
+        scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
         table = _measured(runs, _sweep(axes), scoring, place, 200, data_dir, jobs, progress)
         told = story(table)
         with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
@@ -309,15 +313,9 @@ class Run:
         return f"<table>{''.join(f'<tr><td>{name}</td><td>{value}</td></tr>' for name, value in cells)}</table>"
 
 
-def _alone(sampler: Sampler) -> Sweep:
-    """The sweep of one cell: this sampler."""
-    names = {entry.name for entry in fields(Sweep)}
-    return Sweep(**{name: (value,) for name, value in vars(sampler).items() if name in names and value is not None})
-
-
 def _sweep(axes: dict[str, Any]) -> Sweep:
     """The sweep of some axes, each given as one value or several. Raises UsageError for another name."""
-    known = [entry.name for entry in fields(Sweep)]
+    known = [axis.name for axis in AXES.values() if axis.type is not None]
     wrong = sorted(set(axes) - set(known))
     if wrong:
         raise UsageError(f"a study has no axis `{wrong[0]}`; the axes are {', '.join(known)}.")

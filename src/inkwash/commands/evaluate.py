@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder
 from inkwash.errors import UsageError
-from inkwash.settings import Sampler, Scoring, Sweep
+from inkwash.settings import Sampler, Scoring
+from inkwash.study.axes import one_cell
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Evaluate(Command):
         subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir)
         out = self.out or self.folder / "evaluation"
         with classifier_bar() as on_step:
-            job = begin([subject], [_one_cell(self.sampler)], self.scoring, out, 2000, on_step)
+            job = begin([subject], [one_cell(self.sampler)], self.scoring, out, 2000, on_step)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
             done = job.finish(self.jobs, shown.update)
         if not is_main_process():
@@ -55,11 +56,3 @@ class Evaluate(Command):
             print(line)
         for path in found.paths:
             print(path)
-
-
-def _one_cell(sampler: Sampler) -> Sweep:
-    """The sweep whose only cell is drawn by the sampler."""
-    eta = () if sampler.eta is None else (sampler.eta,)
-    spacing = () if sampler.spacing is None else (sampler.spacing,)
-    scale = () if sampler.scale is None else (sampler.scale,)
-    return Sweep((sampler.steps,), (sampler.solver,), eta, spacing, (sampler.variance,), (sampler.limit,), scale=scale)

@@ -10,7 +10,8 @@ import tyro
 from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, notice
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
-from inkwash.settings import RunSettings, Scoring, Sweep
+from inkwash.settings import RunSettings, Scoring
+from inkwash.study.axes import Sweep
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ class Study(Command):
         with classifier_bar() as on_step:
             job = begin(subjects, sweeps, self.scoring, out, preset.n if preset else 200, on_step)
         count = len(job.cells)
-        notice(f"{count} cell{'s' * (count > 1)}, three draws of {job.measure.n} images in each, into {out}")
+        notice(f"{count} cell{'s' * (count > 1)}, three draws of {job.n} images in each, into {out}")
+        if job.note is not None:
+            notice(job.note)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
             done = job.finish(self.jobs, shown.update)
         if not is_main_process():

@@ -9,7 +9,10 @@ from inkwash.core.level import Level, Scalar
 
 
 class Prediction(Protocol):
-    """Anything with a row. Rows depend on α and σ only through their ratio and each other, never on t."""
+    """Anything with a row. Rows depend on α and σ only through their ratio and each other, never on t.
+
+    A class may also have a `symbol`, by which reports call what it predicts.
+    """
 
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
         """(a, b) of F = a·x₀ + b·ε at this level."""
@@ -18,12 +21,16 @@ class Prediction(Protocol):
 class Eps:
     """The noise ε (Ho et al. 2020, eq. 14). Says nothing of x₀ at α = 0."""
 
+    symbol = "ε"
+
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
         return 0.0, 1.0
 
 
 class X0:
     """The clean image x₀."""
+
+    symbol = "x₀"
 
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
         return 1.0, 0.0
@@ -35,6 +42,8 @@ class V:
     Divided by √(α² + σ²), which is 1 there, it keeps its meaning on every other schedule.
     """
 
+    symbol = "v"
+
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
         length = (level.alpha**2 + level.sigma**2) ** 0.5
         return -level.sigma / length, level.alpha / length
@@ -43,12 +52,16 @@ class V:
 class FlowVelocity:
     """The flow velocity ε − x₀ (Lipman et al. 2023; Liu et al. 2023)."""
 
+    symbol = "u"
+
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
         return -1.0, 1.0
 
 
 class EDM:
     """EDM's preconditioned output (Karras et al. 2022, eq. 7 and table 1), for data of spread σd."""
+
+    symbol = "F"
 
     def __init__(self, sigma_data: float = 0.5) -> None:
         self.sigma_data = sigma_data

@@ -98,10 +98,10 @@ def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = l
 
     `tick(step, steps)` is called while it trains. Raises UsageError for images without labels, or of one class.
     """
-    if train.labels is None or len(train.classes) < 2:
+    if not has_classes(train):
         raise UsageError(
             f"{train.name} has {'no labels' if train.labels is None else 'one class only'}, so no classifier can be "
-            "trained on it; take `features='pixels'`."
+            "trained on it; take `features='pixels'`, without `class_scores`."
         )
     path = cache_folder() / "features" / f"classifier-{key(train)[:24]}.safetensors"
     with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were
@@ -114,6 +114,11 @@ def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = l
         with replacing(path) as temporary:
             temporary.write_bytes(safetensors.torch.save(reader.state_dict(), {"inkwash": json.dumps(about)}))
     return Classifier(reader.requires_grad_(False).eval(), train.classes, accuracy, key(train))
+
+
+def has_classes(source: Source) -> bool:
+    """Whether the images have labels, of two classes or more."""
+    return source.labels is not None and len(source.classes) > 1
 
 
 def _train(reader: Reader, train: Source, tick: Callable[[int, int], None]) -> None:
@@ -150,7 +155,7 @@ def _accuracy(reader: Reader, test: Source) -> float:
 
 
 def _restored(reader: Reader, path: Path) -> float | None:
-    """Loads the cached weights and tells their accuracy; None where there are none that can be used."""
+    """Loads the cached weights; their accuracy, or None where there are none that can be used."""
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()["inkwash"])

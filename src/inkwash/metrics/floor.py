@@ -1,4 +1,4 @@
-"""How far a network's loss lies from the least possible, level by level: what is unlearned, what memorised."""
+"""How far a network's loss lies above the least possible, level by level: underfitting and memorisation."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from inkwash.denoise import Dataset, Gaussian
 from inkwash.errors import UsageError
 
 BATCH = 64  # images that the network sees at once
-SURE = 3.0  # standard errors
-FAR = 1.25  # times a loss
+STANDARD_ERRORS = 3.0  # from which on a difference counts
+UNDERFIT = 1.25  # a loss is underfit where it is so many times the least that is known
 
 
 class Estimate(NamedTuple):
@@ -34,8 +34,8 @@ class Losses(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
-    """One noise level. `t` is the schedule's time."""
+class LevelLosses:
+    """The losses at one noise level. `t` is the schedule's time."""
 
     t: float
     logsnr: float
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Where a network falls short and where it remembers; levels by their t."""
+    """The noise levels at which a network underfits and at which it has memorised the training set, by their t."""
 
     underfit: tuple[float, ...]
     memorised: tuple[float, ...]
@@ -62,7 +62,7 @@ def loss_floor(
     images: int = 256,
     seed: int = 0,
     tick: Callable[[int], object] = lambda images: None,
-) -> tuple[Row, ...]:
+) -> tuple[LevelLosses, ...]:
     """The loss of a network beside that of the ideal denoiser (Karras et al. 2022, eq. 57), from low noise to high.
 
     The loss is the plain one that training minimises, the mean square on F = a·x₀ + b·ε of `prediction`, which is
@@ -101,11 +101,11 @@ def loss_floor(
             x = diffuse(x0, noise(x0), level)
             with torch.no_grad():
                 found.append(Losses(*(_loss(each(x, level), x0, on_x0) for each in (network, ideal, pixelwise))))
-        rows.append(Row(t, as_floats(level)[2], *found))
+        rows.append(LevelLosses(t, as_floats(level)[2], *found))
     return tuple(rows)
 
 
-def diagnose(rows: Sequence[Row]) -> Diagnosis:
+def diagnose(rows: Sequence[LevelLosses]) -> Diagnosis:
     """Which levels underfit and which are memorised. All differences count from 3 standard errors on.
 
     Between the floor of the training set, which only memory reaches, and the floor of all images of the kind lies a
@@ -129,12 +129,12 @@ def diagnose(rows: Sequence[Row]) -> Diagnosis:
     )
 
 
-def _underfit(row: Row) -> bool:
+def _underfit(row: LevelLosses) -> bool:
     known = min(row.held_out.ideal, row.held_out.pixelwise)
-    return row.training.network.mean > FAR * known.mean and _exceeds(row.training.network, known)
+    return row.training.network.mean > UNDERFIT * known.mean and _exceeds(row.training.network, known)
 
 
-def _memory(row: Row) -> float:
+def _memory(row: LevelLosses) -> float:
     seen, floor = row.training.network, row.training.ideal
     below = min(row.held_out).mean - seen.mean
     if below <= 0 or not _exceeds(row.held_out.network, seen):
@@ -144,7 +144,7 @@ def _memory(row: Row) -> float:
 
 def _exceeds(a: Estimate, b: Estimate) -> bool:
     """Over different images, whose errors are independent."""
-    return a.mean - b.mean > SURE * math.hypot(a.error, b.error)
+    return a.mean - b.mean > STANDARD_ERRORS * math.hypot(a.error, b.error)
 
 
 def _loss(clean: Tensor, x0: Tensor, on_x0: float) -> Estimate:

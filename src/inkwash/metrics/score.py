@@ -2,10 +2,10 @@
 
 import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
@@ -15,31 +15,103 @@ from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier
 from inkwash.metrics.distance import Cloud, frechet, kernel
 from inkwash.metrics.features import Features
-from inkwash.metrics.manifold import manifold
+from inkwash.metrics.manifold import Manifold, manifold
 
 DRAWS = 3  # every score is a mean over three draws, and says how far they lie apart
 NEIGHBOURS = 3  # k of the nearest-neighbour scores
 AT_MOST = 10_000  # real images to compare with
-VERSION = 2  # of what the numbers below mean: raise it when one changes
+OnStep = Callable[[int, int], None]  # (steps done, of how many) of a training
+VERSION = 2  # raise it when the value of a score changes: files with scores of another version are ignored
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Images to be scored and the real ones to score them against. What several scores need is computed once."""
+
+    reference: "Reference"
+    pixels: Tensor  # uint8 [n,C,H,W]
+    labels: Tensor | None  # int64 [n]: the classes that they should show, where any were asked for
+
+    @property
+    def real(self) -> Cloud:
+        """Features of the real images."""
+        return self.reference.real
+
+    @cached_property
+    def generated(self) -> Cloud:
+        """Features of the images."""
+        return Cloud(self.reference.features(self.pixels))
+
+    @cached_property
+    def manifold(self) -> Manifold:
+        """What the nearest neighbours say, of as many real images as there are others, as in the papers."""
+        return manifold(self.real.points[: self.reference.n], self.generated.points, NEIGHBOURS)
+
+    @cached_property
+    def spread(self) -> float:
+        """The standard deviation over images as a multiple of the real ones'; nan where those are all alike."""
+        real = self.reference.real_std
+        return total_std(self.pixels) / real if real > 0 else math.nan
+
+    @cached_property
+    def classes(self) -> Tensor | None:
+        """The class that each image shows, int64 [n]; None where none can be read."""
+        reader = self.reference.reader
+        return None if reader is None else reader.read(reader(self.pixels))
+
+    @cached_property
+    def histogram(self) -> Tensor | None:
+        """The share of each class, float64 [K]; None where none can be read."""
+        reader, classes = self.reference.reader, self.classes
+        if reader is None or classes is None:
+            return None
+        return torch.bincount(classes, minlength=len(reader.classes)).double() / len(classes)
+
+
+def _entropy(compared: Comparison) -> float | None:
+    shares = compared.histogram
+    return None if shares is None else abs(float(torch.special.entr(shares).sum() / math.log(2)))
+
+
+def _accuracy(compared: Comparison) -> float | None:
+    classes, labels = compared.classes, compared.labels
+    return None if classes is None or labels is None else (classes == labels).double().mean().item()
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score: all that tables, figures and races need to know of it."""
+
+    title: str
+    better: Literal["lower", "higher"] | None  # None where the best value is that of real images
+    compute: Callable[[Comparison], float | None]  # None where it cannot be had
+    share: bool = False  # whether it lies in [0, 1]
+    reads_classes: bool = False  # whether it needs a classifier, which must be trained on labelled images
+
+
+SCORES: dict[str, Score] = {  # another score is another row
+    "frechet": Score("Fréchet distance", "lower", lambda compared: frechet(compared.generated, compared.real)),
+    "kernel": Score("kernel distance", "lower", lambda compared: kernel(compared.generated, compared.real)),
+    "precision": Score("precision", "higher", lambda compared: compared.manifold.precision, share=True),
+    "recall": Score("recall", "higher", lambda compared: compared.manifold.recall, share=True),
+    "density": Score("density", "higher", lambda compared: compared.manifold.density),
+    "coverage": Score("coverage", "higher", lambda compared: compared.manifold.coverage, share=True),
+    "spread": Score("spread", None, lambda compared: compared.spread),
+    "entropy": Score("class entropy, bits", None, _entropy, reads_classes=True),
+    "accuracy": Score("accuracy", "higher", _accuracy, share=True, reads_classes=True),
+}
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What n images score. `entropy` and `histogram` need labels, `accuracy` also images that were asked for."""
+    """What n images score, each score by its name. `histogram` is the share of each class, if they can be read."""
 
-    frechet: float  # Fréchet distance, lower is better
-    kernel: float  # squared kernel distance, lower is better, about 0 for real images
-    precision: float  # [0, 1], higher is better: fidelity
-    recall: float  # [0, 1], higher is better: diversity
-    density: float  # about 1 for real images, higher is better
-    coverage: float  # [0, 1], higher is better
-    spread: float  # standard deviation over images, pixel by pixel, as a multiple of the real ones': 1 is right
-    entropy: float | None = None  # of the classes read from the images, in bits; at most log2 of their number
-    accuracy: float | None = None  # [0, 1]: images read as the class that was asked for
-    histogram: tuple[float, ...] | None = None  # share of each class
+    values: Mapping[str, float | None]  # of all SCORES; None for those that cannot be had
+    histogram: tuple[float, ...] | None = None
 
-
-NAMES = tuple(entry.name for entry in fields(Scores) if entry.name != "histogram")
+    def __getitem__(self, name: str) -> float | None:
+        return self.values[name]
 
 
 @final
@@ -71,23 +143,13 @@ class Reference:
         """How many real images everything is compared with."""
         return min(AT_MOST, len(self.source) - DRAWS * self.n)
 
-    def score(self, pixels: Tensor, asked: Tensor | None = None) -> Scores:
-        """Scores of images uint8 [n,C,H,W]; `asked` int64 [n] are the classes they should show, if any were."""
+    def score(self, pixels: Tensor, labels: Tensor | None = None) -> Scores:
+        """Scores of images uint8 [n,C,H,W]. `labels` int64 [n] are the classes that were asked for, if any were."""
         if len(pixels) != self.n:
-            raise ValueError(f"this yardstick is for {self.n} images; got {len(pixels)}")
-        drawn, real = Cloud(self.features(pixels)), self._real
-        near = manifold(real.points[: self.n], drawn.points, NEIGHBOURS)  # as many of each, as the papers do
-        spread = _spread(pixels) / self._real_spread if self._real_spread > 0 else math.nan
-        entropy, accuracy, shares = None, None, None
-        if self.reader is not None:
-            read = self.reader.read(self.reader(pixels))
-            counts = torch.bincount(read, minlength=len(self.reader.classes)).double() / len(read)
-            shares = tuple(counts.tolist())
-            entropy = abs(float(torch.special.entr(counts).sum() / math.log(2)))
-            accuracy = None if asked is None else (read == asked).double().mean().item()
-        return Scores(
-            frechet(drawn, real), kernel(drawn, real), *near, spread, entropy, accuracy, shares
-        )  # fmt: skip
+            raise ValueError(f"this reference scores {self.n} images at a time; got {len(pixels)}")
+        compared = Comparison(self, pixels, labels)
+        histogram = None if compared.histogram is None else tuple(compared.histogram.tolist())
+        return Scores({name: score.compute(compared) for name, score in SCORES.items()}, histogram)
 
     @cached_property
     def floor(self) -> tuple[Scores, ...]:
@@ -98,8 +160,18 @@ class Reference:
             self.score(self._take(part), None if labels is None else labels.cpu()[self._order[part]]) for part in parts
         )
 
+    @cached_property
+    def real(self) -> Cloud:
+        """Features of the real images that everything is compared with."""
+        return Cloud(self.features(self._compared))
+
+    @cached_property
+    def real_std(self) -> float:
+        """Their total standard deviation, in [−1, 1] units."""
+        return total_std(self._compared)
+
     def some(self, most: int) -> Tensor:
-        """So many of the real images at random, or all that there are: uint8 [N,C,H,W]."""
+        """At most so many of the real images, at random: uint8 [N,C,H,W]."""
         return self._take(slice(most))
 
     @cached_property
@@ -113,16 +185,8 @@ class Reference:
     def _compared(self) -> Tensor:
         return self._take(slice(DRAWS * self.n, DRAWS * self.n + self.compared))
 
-    @cached_property
-    def _real(self) -> Cloud:
-        return Cloud(self.features(self._compared))
 
-    @cached_property
-    def _real_spread(self) -> float:
-        return _spread(self._compared)
-
-
-def _spread(pixels: Tensor) -> float:
+def total_std(pixels: Tensor) -> float:
     """√(the trace of the covariance of images), in [−1, 1] units."""
     return float(to_float(pixels).double().flatten(1).var(0).sum().sqrt())
 
@@ -137,26 +201,23 @@ def check_n(n: int, available: int, of: str) -> None:
         )
 
 
-def summary(draws: list[Scores]) -> dict[str, tuple[float, float]]:
-    """Name -> (mean, standard deviation over the draws), of those scores that there are."""
+def summary(draws: Sequence[Scores]) -> dict[str, tuple[float, float]]:
+    """Name -> (mean, standard deviation over the draws), of the scores that every draw has."""
     table: dict[str, tuple[float, float]] = {}
-    for name in NAMES:
-        values = [getattr(scores, name) for scores in draws]
+    for name in SCORES:
+        values = [scores[name] for scores in draws]
         if None not in values:
-            drawn = torch.tensor(values, dtype=torch.float64)
-            table[name] = (drawn.mean().item(), drawn.std().item())
+            over = torch.tensor(values, dtype=torch.float64)
+            table[name] = (over.mean().item(), over.std().item())
     return table
 
 
 def as_json(scores: Scores) -> dict[str, Any]:
     """Scores as JSON holds them; `from_json` undoes it."""
-    return asdict(scores)
+    return {**scores.values, "histogram": scores.histogram}
 
 
 def from_json(facts: dict[str, Any]) -> Scores:
-    """The scores that `as_json` wrote."""
+    """The scores that `as_json` wrote. Raises KeyError where one is missing, as those of an older inkwash may."""
     histogram = facts["histogram"]
-    return Scores(**{**facts, "histogram": None if histogram is None else tuple(histogram)})
-
-
-OnStep = Callable[[int, int], None]
+    return Scores({name: facts[name] for name in SCORES}, None if histogram is None else tuple(histogram))

@@ -1,8 +1,9 @@
-"""A race: recipes for the same images, trained in turn on the same machine, and judged by one yardstick."""
+"""A race: recipes for the same images, trained in turn on the same machine, and scored against the same reference."""
 
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from inkwash.data import Source
 from inkwash.errors import UsageError
 from inkwash.metrics.score import OnStep, summary
 from inkwash.race.racer import DrawingProgress, Point, Racer, Rules, go
-from inkwash.race.target import BETTER, Target
+from inkwash.race.target import RACED, Target
 from inkwash.runs import build, guidance, machine
 from inkwash.runs.conditions import condition
 from inkwash.runs.model import Model
 from inkwash.runs.record import check_same, code, stored
 from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
 from inkwash.study.machine import machine_facts
-from inkwash.study.subject import Measure, opened, ready, reference
+from inkwash.study.subject import ReferenceSpec, load_model, prepare_reference, reference
 from inkwash.training import Step
 from inkwash.view import check_out
 
@@ -57,14 +58,14 @@ class Standing:
     @property
     def at(self) -> Point:
         """The first point at the target, or the best one where there is none."""
-        there = [point for point in self.points if self.target is not None and self.target.reached(point.scores)]
-        sign = 1 if BETTER[self.score] == "↓" else -1
-        return there[0] if there else min(self.points, key=lambda point: sign * point.scores[self.score][0])
+        reached = [point for point in self.points if self.target is not None and self.target.reached(point.scores)]
+        sign = 1 if RACED[self.score].better == "lower" else -1
+        return reached[0] if reached else min(self.points, key=lambda point: sign * point.scores[self.score][0])
 
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """A race made ready: all is checked, and what is done already is known."""
+    """A race that is checked and can be run; what was done before is known."""
 
     racers: tuple[Racer, ...]
     rules: Rules
@@ -72,7 +73,7 @@ class Race:
     folder: Path
 
     def go(self, racer: Racer, stop: Callable[[], bool]) -> Generator[Step | DrawingProgress | Point, None, None]:
-        """Takes one of the racers to the end of its race, or until `stop()`; see `course.go`."""
+        """Takes one of the racers to the end of its race, or until `stop()`; see `racer.go`."""
         return go(racer, self.rules, stop)
 
     @property
@@ -88,12 +89,12 @@ class Race:
     @property
     def floor(self) -> dict[str, tuple[float, float]]:
         """What as many real images score: name -> (mean, standard deviation over three draws)."""
-        return summary(list(self.rules.ruler.floor))
+        return summary(list(self.rules.reference.floor))
 
 
 @dataclass(frozen=True)
 class Untrained:
-    """A recipe before its training, as the subject of a measure."""
+    """A recipe before its training: the images that it is for, and its network as it begins."""
 
     run: RunSettings
     data_dir: Path | None
@@ -102,18 +103,29 @@ class Untrained:
     def name(self) -> str:
         return self.run.recipe
 
-    def model(self) -> Model:
+    @property
+    def prediction(self) -> str:
+        return self.run.process.prediction
+
+    def model(self, precision: torch.dtype | None = None) -> Model:
         source = self.images("train")
-        shape, told = source.shape, condition(self.run, source.classes)
-        denoiser = build.denoiser(self.run, shape, torch.float32, told).requires_grad_(False).eval()
-        schedule = build.schedule(self.run.process)
-        place = machine.device(self.run.training.device)
-        return Model(Path(self.name), "last", "", self.run, shape, {}, denoiser.to(place), schedule, place, told)
+        kind, device = condition(self.run, source.classes), machine.device(self.run.training.device)
+        denoiser = build.denoiser(self.run, source.shape, precision or torch.float32, kind)
+        return Model(
+            name=self.name,
+            shape=source.shape,
+            denoiser=denoiser.requires_grad_(False).eval().to(device),
+            schedule=build.schedule(self.run.process),
+            device=device,
+            digest=sha256(repr((self.run, source.fingerprint)).encode()).hexdigest(),
+            condition=kind,
+            run=self.run,
+        )
 
     def images(self, split: str) -> Source:
         return build.images(self.run.data, split, self.data_dir)
 
-    def shown(self) -> None:
+    def condition_order(self) -> None:
         return None
 
 
@@ -125,16 +137,18 @@ def begin(
     out: Path,
     data_dir: Path | None = None,
     device: str = "auto",
-    tick: OnStep = lambda step, steps: None,
+    on_step: OnStep = lambda step, steps: None,
 ) -> Race:
-    """Makes a race ready in `out`, or one that was begun there; `tick` is called while features are trained.
+    """Checks a race and prepares it in `out`, or goes on with the one there.
+
+    `on_step` is called while a classifier is trained, if one must be.
 
     Raises UsageError, before anything is computed, for recipes of different images, terms without an end, an n
     that the data set does not allow, and a folder of something else.
     """
     _check(runs, terms)
-    told: dict[str, Any] = {"device": device} | ({} if terms.minutes is None else {"minutes": terms.minutes})
-    raced = [replace(run, training=replace(run.training, **told)) for run in runs]
+    changes: dict[str, Any] = {"device": device} | ({} if terms.minutes is None else {"minutes": terms.minutes})
+    raced = [replace(run, training=replace(run.training, **changes)) for run in runs]
     subjects = [Untrained(run, data_dir) for run in raced]
     _check_images(subjects)
     check_out(out / PICTURE)
@@ -142,15 +156,15 @@ def begin(
     racers = tuple(_racer(subject, sampling, out / subject.name) for subject in subjects)
     for racer in racers:
         _check_folder(racer)
-    measure = ready(Measure(subjects[0], scoring), DEFAULT_N, tick)
+    spec = prepare_reference(ReferenceSpec(subjects[0], scoring), DEFAULT_N, on_step)
     every = terms.every or (DEFAULT_EVERY if terms.minutes is None else 60 * terms.minutes / POINTS)
-    rules = Rules(replace(sampling, n=measure.n), reference(measure), every, terms.until, data_dir)
-    about = {**_about(rules, terms, opened(subjects[0]).device), **code(rules.sampling, scoring, *runs)}
+    rules = Rules(replace(sampling, n=spec.n), reference(spec), every, terms.until, data_dir)
+    setup = {**_setup(rules, terms, load_model(subjects[0]).device), **code(rules.sampling, scoring, *runs)}
     for racer in racers:
-        _check_same(racer, about)
+        _check_same(racer, setup)
     for racer in racers:
-        if racer.about() is None:  # from here on the folder of its run is the race's
-            racer.keep(about, [])
+        if racer.setup() is None:  # from here on the folder of its run is the race's
+            racer.save(setup, [])
     return Race(racers, rules, terms, out)
 
 
@@ -171,8 +185,8 @@ def _check(runs: Sequence[RunSettings], terms: Terms) -> None:
 def _check_images(subjects: Sequence[Untrained]) -> None:
     prints = {subject.images("train").fingerprint for subject in subjects}
     if len(prints) > 1:
-        told = ", ".join(f"{each.name} on {each.run.data.source} {_size(each)}" for each in subjects)
-        raise UsageError(f"one race is for recipes of the same images at the same size; got {told}.")
+        each = ", ".join(f"{subject.name} on {subject.run.data.source} {_size(subject)}" for subject in subjects)
+        raise UsageError(f"one race is for recipes of the same images at the same size; got {each}.")
 
 
 def _size(subject: Untrained) -> str:
@@ -181,8 +195,8 @@ def _size(subject: Untrained) -> str:
 
 
 def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
-    """The recipe with what its network is. Raises UsageError for a sampler that it cannot have."""
-    model = opened(subject)
+    """The recipe with the size of its network. Raises UsageError for a sampler that it cannot have."""
+    model = load_model(subject)
     build.solver(sampling)
     guidance.scale(model, sampling)
     start = build.plan(sampling, model.schedule)[0]
@@ -207,34 +221,34 @@ def _check_folder(racer: Racer) -> None:
     if racer.folder.exists() and not racer.folder.is_dir():
         raise UsageError(f"{racer.folder} is a file, and the race would train there; choose another `out`.")
     before, points = stored(racer.folder), racer.points()
-    if before is not None and racer.about() is None:
+    if before is not None and racer.setup() is None:
         raise UsageError(f"{racer.folder} is a run that no race has begun; choose another `out`.")
     if before is not None:
         check_same(racer.folder, before, racer.run, "choose another `out`")
     if points and points[-1].step > (racer.trained() or {"step": -1})["step"]:
         raise UsageError(
-            f"{racer.path} tells of {points[-1].step} steps that the run beside it no longer has; "
+            f"{racer.path} has a point at step {points[-1].step}, which the run beside it no longer has; "
             "move both away, or choose another `out`."
         )
 
 
-def _about(rules: Rules, terms: Terms, device: torch.device) -> dict[str, Any]:
+def _setup(rules: Rules, terms: Terms, device: torch.device) -> dict[str, Any]:
     """What the points of a race depend on: they are comparable where all this is the same."""
     machine = machine_facts()
     return {
         "n": rules.sampling.n,
         "sampler": " ".join(f"{name}={value}" for name, value in asdict(rules.sampling).items() if name != "n"),
-        "split": rules.ruler.source.split,
-        "features": rules.ruler.features.name,
-        "yardstick": rules.ruler.digest,
+        "split": rules.reference.source.split,
+        "features": rules.reference.features.name,
+        "yardstick": rules.reference.digest,
         "minutes": terms.minutes,
         "machine": machine["processor"] if device.type == "cpu" else machine.get("graphics", device.type),
     }
 
 
-def _check_same(racer: Racer, about: dict[str, Any]) -> None:
-    before = racer.about() or about
-    for name, now in about.items():
+def _check_same(racer: Racer, setup: dict[str, Any]) -> None:
+    before = racer.setup() or setup
+    for name, now in setup.items():
         if before.get(name) != now:
             then = f"{name}: {before.get(name)} then, {now} now"
             raise UsageError(f"the race in {racer.folder.parent} was begun otherwise ({then}); choose another `out`.")

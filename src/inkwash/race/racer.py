@@ -1,7 +1,7 @@
-"""One recipe in a race: trained for a while, drawn from, scored, and trained on, until it is there.
+"""One recipe in a race: trained for a while, drawn from, scored, and trained on, until it reaches its end.
 
-Its run is an ordinary one, which goes on from its checkpoints. The clock is the run's own, which stands still from
-one checkpoint to where training goes on from it: neither drawing nor scoring is in it.
+Its run is an ordinary one, which is resumed from its checkpoints. The clock is that of its training, so neither drawing
+nor scoring counts.
 """
 
 import json
@@ -62,10 +62,10 @@ class DrawingProgress:
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """What is alike for all recipes of a race."""
+    """What is the same for all recipes of a race."""
 
     sampling: Sampling  # of one draw of three
-    ruler: Reference
+    reference: Reference
     every: float  # seconds of training between two points
     target: Target | None
     data_dir: Path | None
@@ -73,7 +73,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Racer:
-    """A recipe as the race trains it. What was scored is kept beside the folder of its run."""
+    """A recipe as the race trains it. What was scored is written into a file beside the folder of its run."""
 
     run: RunSettings
     folder: Path
@@ -89,28 +89,27 @@ class Racer:
         """The file of the points."""
         return self.folder.with_name(f"{self.name}.json")
 
-    def about(self) -> dict[str, Any] | None:
-        """What the points that are kept depend on; None where there are none of a race."""
-        return None if (held := self._held()) is None else dict(held["about"])
+    def setup(self) -> dict[str, Any] | None:
+        """What the points of the file depend on; None where there is no file."""
+        return None if (saved := self._load()) is None else saved[0]
 
     def points(self) -> list[Point]:
         """What was scored so far, in the order of training."""
-        held = self._held() or {"points": []}
-        return [Point(**{**each, "draws": tuple(map(from_json, each["draws"]))}) for each in held["points"]]
+        return [] if (saved := self._load()) is None else saved[1]
 
-    def keep(self, about: dict[str, Any], points: list[Point]) -> None:
-        """Keeps the points, all at once."""
-        held = [{**asdict(each), "draws": list(map(as_json, each.draws))} for each in points]
+    def save(self, setup: dict[str, Any], points: list[Point]) -> None:
+        """Writes the file of the points, all at once."""
+        plain = [{**asdict(each), "draws": list(map(as_json, each.draws))} for each in points]
         with replacing(self.path) as temporary:
-            text = json.dumps({"inkwash": __version__, "about": about, "points": held}, indent=1)
+            text = json.dumps({"inkwash": __version__, "about": setup, "points": plain}, indent=1)
             temporary.write_text(text, encoding="utf-8")
 
     def trained(self) -> dict[str, Any] | None:
         """The facts of the last checkpoint; None where training has not begun."""
         return facts(self.folder / LAST) if (self.folder / LAST).exists() else None
 
-    def over(self, target: Target | None) -> bool:
-        """Whether there is nothing left to do: the target is reached, or the training at its end and scored."""
+    def finished(self, target: Target | None) -> bool:
+        """Whether there is nothing left to do: the target is reached, or the training has ended and is scored."""
         points, now = self.points(), self.trained()
         if not points or now is None:
             return False
@@ -118,29 +117,28 @@ class Racer:
             return True
         return bool(points[-1].step == now["step"] >= now["steps"])
 
-    def _held(self) -> dict[str, Any] | None:
+    def _load(self) -> tuple[dict[str, Any], list[Point]] | None:
         if not self.path.exists():
             return None
         try:
-            held = json.loads(self.path.read_text(encoding="utf-8"))
-            if not isinstance(held["about"], dict) or not isinstance(held["points"], list):
-                raise TypeError("no points")
+            saved = json.loads(self.path.read_text(encoding="utf-8"))
+            points = [Point(**{**each, "draws": tuple(map(from_json, each["draws"]))}) for each in saved["points"]]
+            return dict(saved["about"]), points
         except (ValueError, KeyError, TypeError):
             raise UsageError(
-                f"{self.path} is in the way: a race keeps its points there, and these are none; "
+                f"{self.path} is in the way: a race writes its points there, and this version reads none in it; "
                 "move it away, or choose another `out`."
             ) from None
-        return dict(held)
 
 
 def go(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Step | DrawingProgress | Point, None, None]:
-    """Takes a recipe to the end of its race, or until `stop()`; what there is already is not done again.
+    """Takes a recipe to the end of its race, or until `stop()`. What was done before is not done again.
 
-    Yields how training and drawing go, and each point once it is kept. Raises InkwashError where the loss is no
-    longer a number.
+    Yields the progress of training and drawing, and each point once it is saved. Raises InkwashError where the loss is
+    no longer a number.
     """
-    about = racer.about() or {}
-    while not (stop() or racer.over(rules.target)):
+    setup = racer.setup() or {}
+    while not (stop() or racer.finished(rules.target)):
         points = racer.points()
         yield from _train(racer, rules, (points[-1].seconds if points else 0.0) + rules.every, stop)
         if stop():
@@ -148,22 +146,22 @@ def go(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Step |
         point = yield from _score(racer, rules, stop)
         if point is None:
             return
-        racer.keep(about, [*points, point])
+        racer.save(setup, [*points, point])
         yield point
 
 
 def _train(racer: Racer, rules: Rules, until: float, stop: Callable[[], bool]) -> Generator[Step, None, None]:
-    """Trains until the run's clock shows so many seconds, or the run is at its end, and leaves a checkpoint."""
+    """Trains until the run's clock shows so many seconds, or the run is at its end, and writes a checkpoint."""
     now = racer.trained()
     if now is not None and (now["seconds"] >= until or now["step"] >= now["steps"]):
         return  # it was interrupted before it was scored
-    there = False
+    arrived = False
     try:
-        job = fit(racer.run, racer.folder, rules.data_dir, now is not None, lambda: there or stop())
+        job = fit(racer.run, racer.folder, rules.data_dir, now is not None, lambda: arrived or stop())
         with closing(job.progress):
             for event in job.progress:
                 if isinstance(event, Step):
-                    there = event.seconds >= until  # known at every tenth step, and then one more is made
+                    arrived = event.seconds >= until  # known at every tenth step, and then one more is made
                     yield event
     except InkwashError as error:
         raise type(error)(f"{racer.name}: {error}") from error
@@ -173,16 +171,16 @@ def _score(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Dr
     """Draws three times n images from the last checkpoint and scores them; None where it was stopped on the way."""
     model = open_model(racer.folder, device=racer.run.training.device)
     n = rules.sampling.n
-    asked = None if model.condition is None else ConditionOrder(rules.ruler.source, model.condition)
+    order = None if model.condition is None else ConditionOrder(rules.reference.source, model.condition)
     images: list[Tensor] = []
     for first in range(0, DRAWS * n, CHUNK):
         if stop():
             return None
         few = replace(rules.sampling, n=min(CHUNK, DRAWS * n - first))
-        images.append(channels_first(draw(model, few, first=first, asked=asked).images))
+        images.append(channels_first(draw(model, few, first=first, asked=order).images))
         yield DrawingProgress(first + few.n, DRAWS * n)
-    parts = enumerate(torch.split(torch.cat(images), n))
     scores = tuple(
-        rules.ruler.score(each, None if asked is None else asked.labels(range(i * n, (i + 1) * n))) for i, each in parts
+        rules.reference.score(part, None if order is None else order.labels(range(i * n, (i + 1) * n)))
+        for i, part in enumerate(torch.split(torch.cat(images), n))
     )
     return Point(model.facts["step"], model.facts["seconds"], model.facts["images_seen"], scores)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from inkwash import __version__
 from inkwash.atomic import replacing
-from inkwash.metrics.score import DRAWS, NAMES
+from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.race.figure import race_figure
 from inkwash.race.race import PICTURE, Race, Standing
 from inkwash.race.racer import EVALUATIONS
-from inkwash.race.target import BETTER, TITLES
+from inkwash.race.target import BETTER, RACED
 from inkwash.study.machine import machine_facts
 from inkwash.view import write
 
@@ -28,21 +28,21 @@ def write_results(race: Race) -> list[Path]:
     for name, text in texts.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    about = {"inkwash": __version__, "command": "race", "yardstick": race.rules.ruler.digest, "terms": _terms(race)}
+    about = {"inkwash": __version__, "command": "race", "yardstick": race.rules.reference.digest, "terms": _terms(race)}
     write(folder / PICTURE, pixels[None], about)
     return [folder / name for name in ("race.md", "race.csv", PICTURE, "race.svg")]
 
 
 def as_markdown(race: Race) -> list[str]:
     """The lines of the report: a title, the table, the picture, and what the numbers mean."""
-    ruler = race.rules.ruler
+    reference = race.rules.reference
     machine = ", ".join(f"{name} {value}" for name, value in machine_facts().items())
     return [
-        f"# A race on {ruler.source.name}: {', '.join(each.racer.name for each in race.standings())}",
+        f"# A race on {reference.source.name}: {', '.join(each.racer.name for each in race.standings())}",
         "",
         *table(race),
         "",
-        f"![{TITLES[race.score]} against time, images and arithmetic](race.svg)",
+        f"![{RACED[race.score].title} against time, images and arithmetic](race.svg)",
         "",
         *(f"- {line}" for line in _notes(race)),
         f"- Machine: {machine}.",
@@ -53,14 +53,14 @@ def table(race: Race) -> list[str]:
     """The table as Markdown: a line for each recipe, and one for real images."""
     where = f"to {race.terms.until}" if race.terms.until else f"best {race.score} at"
     head = ["recipe", "parameters", where, "images", "evaluations", "arithmetic"]
-    named = [f"{TITLES[name]} {arrow}" for name, arrow in BETTER.items()]
-    rows = [[*_course(each), *_scores(each.points[-1].scores)] for each in race.standings()]
+    named = [f"{score.title} {BETTER[name]}" for name, score in RACED.items()]
+    rows = [[*_standing(each), *_scores(each.points[-1].scores)] for each in race.standings()]
     rows.append(["real images: the floor", *[""] * (len(head) - 1), *_scores(race.floor)])
     lines = [[*head, *named], ["---", *["---:"] * (len(head) + len(named) - 1)], *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _course(each: Standing) -> list[str]:
+def _standing(each: Standing) -> list[str]:
     point, racer = each.at, each.racer
     took = str(timedelta(seconds=round(point.seconds))) if point.seconds >= 60 else f"{point.seconds:.1f} s"
     if each.target is not None and not each.reached:
@@ -70,23 +70,24 @@ def _course(each: Standing) -> list[str]:
 
 
 def _scores(scores: dict[str, tuple[float, float]]) -> list[str]:
-    return [plus_minus(*scores[name]) for name in BETTER]
+    return [plus_minus(*scores[name]) for name in RACED]
 
 
 def _notes(race: Race) -> list[str]:
-    ruler, sampling, terms = race.rules.ruler, race.rules.sampling, race.terms
+    reference, sampling, terms = race.rules.reference, race.rules.sampling, race.terms
     schedule = "as its own number of steps has it"
     if terms.minutes is not None:
         schedule = f"so that it ends with the {terms.minutes:g} minutes"
     return [
         f"Scores are those at the end of each recipe's race: mean ± standard deviation over {DRAWS} draws of "
-        f"n = {sampling.n:,} images, against {ruler.compared:,} of {ruler.source.name}'s {ruler.source.split} split, "
-        f"in {ruler.features.name} features {ruler.features.digest[:12]}. The floor is what as many real images score.",
+        f"n = {sampling.n:,} images, against {reference.compared:,} of {reference.source.name}'s "
+        f"{reference.source.split} split, in {reference.features.name} features {reference.features.digest[:12]}. The "
+        "floor is what as many real images score.",
         f"All recipes draw with {sampling.solver}, {sampling.steps} steps and seed {sampling.seed}, so image i begins "
         "from the same noise in all of them.",
         "Each recipe is trained with its own settings, one after the other; its learning rate falls " + schedule + ".",
         f"Time is that of training alone, without drawing and scoring. Images were scored every {race.rules.every:g} "
-        "seconds of it, so a target is told at the first point that was seen to reach it.",
+        "seconds of it, so a target counts as reached at the first point that was scored at it or better.",
         f"An image that is trained on counts as {EVALUATIONS} evaluations of the network: one forward, and its "
         "gradient, which costs about two. Arithmetic is evaluations times the floating-point operations of one, "
         f"{', '.join(f'{each.operations:.3g} for {each.name}' for each in race.racers)}.",
@@ -98,7 +99,7 @@ def as_csv(race: Race) -> str:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     points = [point for each in race.standings() for point in each.points]
-    scored = [name for name in NAMES if name in race.floor and all(name in point.scores for point in points)]
+    scored = [name for name in SCORES if name in race.floor and all(name in point.scores for point in points)]
     pairs = [part for name in scored for part in (name, f"{name}_sd")]
     lines.writerow(["recipe", "parameters", "step", "seconds", "images", "evaluations", "flop", "n", "draws", *pairs])
     n = race.rules.sampling.n

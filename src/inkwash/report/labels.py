@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from inkwash.metrics.score import SCORES
 from inkwash.report.words import Text, label
-from inkwash.study.compare import LOWER
 from inkwash.study.table import Row, Table
 
 SCORE = {
@@ -19,8 +19,9 @@ SCORE = {
     "entropy": Text("class entropy, bits", "类别熵（比特）"),
     "accuracy": Text("accuracy", "准确率"),
 }
-HIGHER = ("precision", "recall", "density", "coverage", "accuracy")  # of these more is better
-BETTER = {**dict.fromkeys(LOWER, "↓"), **dict.fromkeys(HIGHER, "↑")}  # an arrow to where that is
+BETTER = {  # an arrow to where that is
+    name: "↓" if score.better == "lower" else "↑" for name, score in SCORES.items() if score.better is not None
+}
 NONE, ROUNDING = "–", 1e-9  # for what there is not; deviations below are none
 LONGEST = 24  # characters of a name in a figure
 

@@ -16,7 +16,7 @@ from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
 from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
-from inkwash.runs.model import Model, open_model
+from inkwash.runs.model import TrainedModel, open_model
 from inkwash.runs.record import code, used
 from inkwash.settings import Sampling
 from inkwash.training.checkpoint import LAST, digest
@@ -33,7 +33,7 @@ _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def write_samples(
-    model: Model,
+    model: TrainedModel,
     sampling: Sampling,
     outs: Sequence[PathLike],
     batch_size: int,
@@ -58,7 +58,7 @@ def write_samples(
 def write_drawn(
     out: PathLike,
     drawn: Drawing,
-    model: Model,
+    model: TrainedModel,
     sampling: Sampling,
     batch_size: int,
     columns: int | None = None,
@@ -78,7 +78,11 @@ def write_drawn(
 
 
 def provenance(
-    model: Model, sampling: Sampling, batch_size: int, columns: int | None = None, chosen: Sequence[int] | None = None
+    model: TrainedModel,
+    sampling: Sampling,
+    batch_size: int,
+    columns: int | None = None,
+    chosen: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """All that images drawn from a model depend on; `replay` draws them again from it."""
     guide = None if sampling.guide is None else Path(sampling.guide).absolute()
@@ -102,7 +106,7 @@ def provenance(
 
 
 def laid_out(
-    images: Any, model: Model, sampling: Sampling, columns: int | None
+    images: Any, model: TrainedModel, sampling: Sampling, columns: int | None
 ) -> tuple[Any, int | None, list[str] | None]:
     """Images uint8 [N,H,W,C] as a sheet shows them, its columns, and the names of its rows where each is a class."""
     if sampling.label != "all":

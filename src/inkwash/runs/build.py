@@ -16,6 +16,7 @@ from inkwash.networks import Inputs, OwnNetwork
 from inkwash.runs import trial
 from inkwash.runs.conditions import ConditionKind
 from inkwash.sample import Solver
+from inkwash.sample.solver import fact
 
 if TYPE_CHECKING:
     from inkwash.training import Draw, Objective, Weight
@@ -112,22 +113,17 @@ def solver(sampling: settings.Sampler) -> Solver:
     made: Solver = choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large)
     if own.is_reference(name):
         trial.solver(name, choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large))  # it may remember
-    if eta is not None and not _fact(made, "has_eta"):
+    if eta is not None and not fact(made, "has_eta"):
         raise UsageError(f"{name} has no η; leave out `eta`, or take {_those_with('has_eta')} as `solver`.")
-    if large and not _fact(made, "has_variance"):
+    if large and not fact(made, "has_variance"):
         raise UsageError(
             f"{name} adds no noise; leave out `variance`, or take {_those_with('has_variance')} as `solver`."
         )
     return made
 
 
-def _fact(of: Solver, name: str) -> bool:
-    """A fact about a solver; objects that only have a `step` have those of `Solver`."""
-    return bool(getattr(of, name, getattr(Solver, name)))
-
-
-def _those_with(fact: str) -> str:
-    names = [row.name for row in choices.SOLVERS if _fact(choices.call(row.load(), eta=0.0, large=0.0), fact)]
+def _those_with(name: str) -> str:
+    names = [row.name for row in choices.SOLVERS if fact(choices.call(row.load(), eta=0.0, large=0.0), name)]
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -138,16 +134,17 @@ def plan(sampling: settings.Sampler, of: Schedule) -> Plan:
     if own.is_reference(where):
         trial.plan(where, levels)
     made = solver(sampling)
-    if as_floats(levels[0])[0] == 0 and not _fact(made, "starts_at_pure_noise"):
+    if as_floats(levels[0])[0] == 0 and not fact(made, "starts_at_pure_noise"):
         raise UsageError(
-            f"{sampling.solver} cannot begin at pure noise, as {where} spacing does here; use {made.default_spacing}."
+            f"{sampling.solver} cannot begin at pure noise, as {where} spacing does here; "
+            f"use {fact(made, 'default_spacing')}."
         )
     return levels
 
 
 def spacing(sampling: settings.Sampler) -> str:
     """The spacing asked for, or the one that suits the solver."""
-    suits: str = getattr(solver(sampling), "default_spacing", Solver.default_spacing)
+    suits: str = fact(solver(sampling), "default_spacing")
     return sampling.spacing or suits
 
 

@@ -9,7 +9,7 @@ from inkwash.runs.artifacts import FRAMES, SHOWN, write_drawn, write_figure
 from inkwash.runs.draw import draw
 from inkwash.runs.forward import Forward, draw_forward
 from inkwash.runs.info import draw_losses
-from inkwash.runs.model import Model
+from inkwash.runs.model import TrainedModel
 from inkwash.runs.model import data_dir as whereabouts
 from inkwash.settings import Sampler, Sampling
 from inkwash.training.checkpoint import LAST, facts
@@ -28,7 +28,7 @@ def request(sampler: Sampler, seed: int) -> Sampling:
 
 
 def write_gallery(
-    model: Model, sampling: Sampling, folder: Path, data_dir: Path | None, tick: Callable[[int], None]
+    model: TrainedModel, sampling: Sampling, folder: Path, data_dir: Path | None, tick: Callable[[int], None]
 ) -> list[Path]:
     """Draws once, writes the five files of NAMES into `folder`, and says where they are.
 

@@ -17,7 +17,7 @@ from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.score import OnStep
 from inkwash.runs.conditions import ConditionOf
 from inkwash.runs.conditions.by_class import class_index
-from inkwash.runs.model import Model, images, open_model
+from inkwash.runs.model import Model, TrainedModel, images, open_model
 from inkwash.settings import Sampling
 
 DenoiserOf = Callable[[Sequence[int]], Denoise]  # images i, … of a request -> their denoiser
@@ -51,7 +51,7 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
     condition = model.condition
     if asked is None and condition is not None and not condition.is_requested(sampling):
         if model.condition_never_dropped:
-            raise UsageError(f"{model.folder} draws only what it is told; say what, with {condition.example}.")
+            raise UsageError(f"{model.name} draws only what it is told; say what, with {condition.example}.")
         if (shaped or sampling.scale is not None) and sampling.guide is None:
             raise UsageError(
                 f"`scale` guides to what is asked for, and nothing is; add {condition.example}, or leave it out."
@@ -73,19 +73,19 @@ def scale(model: Model, sampling: Sampling) -> float:
 
     Raises UsageError for a scale that the run cannot have.
     """
-    conditioning = model.run.conditioning
+    conditioning = model.conditioning
     conditional = model.condition is not None
     if sampling.scale is None and sampling.guide is None:
         return conditioning.scale if conditional and not model.condition_never_dropped else 1.0
     strength = conditioning.scale if sampling.scale is None else sampling.scale
     if sampling.guide is None and not conditional:
         raise UsageError(
-            f"{model.folder} was trained without a condition, so it has no guidance scale; leave out `scale`, guide it "
+            f"{model.name} was trained without a condition, so it has no guidance scale; leave out `scale`, guide it "
             "away from a weaker run with `guide`, or to a class with `label` and `guidance='classifier'`."
         )
     if sampling.guide is None and strength != 1 and model.condition_never_dropped:
         raise UsageError(
-            f"{model.folder} was always told its condition, so guidance has nothing to compare with; leave out "
+            f"{model.name} was always told its condition, so guidance has nothing to compare with; leave out "
             "`scale`, or train with `condition_dropout=0.1`."
         )
     return strength
@@ -93,7 +93,7 @@ def scale(model: Model, sampling: Sampling) -> float:
 
 def interval(model: Model, sampling: Sampling) -> tuple[float, float]:
     """The interval of σ/α where guidance acts: what is asked for, else the run's own, else everywhere."""
-    return sampling.interval or model.run.conditioning.interval or ALWAYS
+    return sampling.interval or model.conditioning.interval or ALWAYS
 
 
 def _requested(model: Model, sampling: Sampling) -> ConditionOf:
@@ -103,24 +103,24 @@ def _requested(model: Model, sampling: Sampling) -> ConditionOf:
         argument, kind = ("`label`", "class") if sampling.text is None else ("`text`", "text")
         also = "; or steer it by a classifier: `guidance='classifier'`" if sampling.text is None else ""
         raise UsageError(
-            f"{model.folder} was trained without a condition, so {argument} has no effect; train one with "
+            f"{model.name} was trained without a condition, so {argument} has no effect; train one with "
             f"`condition={kind!r}`{also}."
         )
     return lambda indices: None
 
 
-def _weaker(model: Model, folder: str) -> Model:
+def _weaker(model: Model, folder: str) -> TrainedModel:
     """The run to guide away from. Raises UsageError where its images' shape, its time or its conditions differ."""
     weaker = open_model(Path(folder), device=model.device.type)
 
-    def facts(of: Model) -> tuple[Any, ...]:
+    def facts(of: TrainedModel) -> tuple[Any, ...]:
         process, conditioning = of.run.process, of.run.conditioning
         time = (process.schedule, process.timesteps, process.beta_low, process.beta_high)
         return of.shape, time, conditioning.condition, conditioning.encoder, of.facts["classes"]
 
-    if facts(weaker) != facts(model):
+    if not isinstance(model, TrainedModel) or facts(weaker) != facts(model):
         raise UsageError(
-            f"{folder} cannot guide {model.folder}: its images, schedule, classes or captions are others; take a run "
+            f"{folder} cannot guide {model.name}: its images, schedule, classes or captions are others; take a run "
             "of the same recipe, trained for fewer steps or with a smaller network."
         )
     return weaker
@@ -128,9 +128,11 @@ def _weaker(model: Model, folder: str) -> Model:
 
 def classifier_of(model: Model, tick: OnStep = lambda step, steps: None) -> Classifier:
     """The classifier of a run's images; trains it where it is not in the cache."""
+    if not isinstance(model, TrainedModel):
+        raise UsageError(f"{model.name} is not a trained run, so no classifier of its images can be trained.")
     train, test = (images(model, split) for split in ("train", "test"))
     if train.labels is None or len(train.classes) < 2:
-        raise UsageError(f"the images of {model.folder} have no classes; leave out `guidance='classifier'`.")
+        raise UsageError(f"the images of {model.name} have no classes; leave out `guidance='classifier'`.")
     return classifier(train, test, tick)
 
 
@@ -141,7 +143,7 @@ def _by_classifier(model: Model, sampling: Sampling) -> Guided:
     if sampling.guide is not None or sampling.interval is not None or sampling.rescale:
         raise UsageError("`guidance='classifier'` takes neither `guide` nor `interval` nor `rescale`; leave these out.")
     if model.condition_never_dropped:
-        raise UsageError(f"{model.folder} cannot draw without its condition; leave out `guidance='classifier'`.")
+        raise UsageError(f"{model.name} cannot draw without its condition; leave out `guidance='classifier'`.")
     reader = classifier_of(model)
     label = None if sampling.label == "all" else class_index(sampling.label, reader.classes)
     strength = 1.0 if sampling.scale is None else sampling.scale

@@ -1,6 +1,6 @@
-"""A trained run, opened."""
+"""A model ready to draw, and how a run's checkpoint is opened."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,34 +15,47 @@ from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
 from inkwash.runs.record import check_code, described, used
-from inkwash.settings import Engine, RunSettings
+from inkwash.settings import Conditioning, Engine, RunSettings
 from inkwash.training.checkpoint import BEST, LAST, digest, load
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
-    """A trained model, ready to draw."""
+    """A model ready to draw: all that drawing needs to know, whether it was trained, is to be, or is known exactly."""
 
-    folder: Path
-    which: str  # "last" or "best"
-    digest: str  # of the checkpoint file, sha256
-    run: RunSettings
+    name: str  # what tables and errors call it: a run's folder
     shape: build.Shape
-    facts: dict[str, Any]
     denoiser: Denoiser
     schedule: Schedule
     device: torch.device
+    digest: str  # sha256 hex of all that the denoiser depends on; of a run that of its checkpoint file
     condition: ConditionKind | None = None
+    run: RunSettings | None = None  # the settings that it was built from, if there are any
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """How it was conditioned in training, and how it is guided by default."""
+        return Conditioning() if self.run is None else self.run.conditioning
 
     @property
     def condition_never_dropped(self) -> bool:
-        """Whether the condition was never dropped in training, so the unconditional output is undefined."""
-        return self.condition is not None and self.run.conditioning.condition_dropout == 0
+        """Whether the condition was never dropped in training, so that the unconditional output is undefined."""
+        return self.condition is not None and self.conditioning.condition_dropout == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel(Model):
+    """The model of a checkpoint, and what the checkpoint says of its training."""
+
+    folder: Path
+    which: str  # "last" or "best"
+    run: RunSettings = field()  # not None here; without field() the None above would be its default
+    facts: dict[str, Any]
 
 
 def open_model(
     folder: str | PathLike[str], which: str = "last", device: str = "auto", precision: torch.dtype | None = None
-) -> Model:
+) -> TrainedModel:
     """The averaged weights of a run's checkpoint, "last" or "best".
 
     Raises UsageError or InkwashError where the folder holds no run, or a damaged or a newer one.
@@ -54,22 +67,25 @@ def open_model(
     check_code(saved.facts, path, *used(run))
     place = machine.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
-    kind = precision or getattr(torch, saved.facts["precision"])
-    told = condition(run, saved.facts["classes"])
-    if told is not None and saved.facts.get("encoder") not in (None, told.digest):
+    computed_in = precision or getattr(torch, saved.facts["precision"])
+    kind = condition(run, saved.facts["classes"])
+    if kind is not None and saved.facts.get("encoder") not in (None, kind.digest):
         raise InkwashError(
             f"{path} was trained on texts read by another {run.conditioning.encoder} than is there now; put back the "
             "one it was trained with, or train again."
         )
-    denoiser = build.denoiser(run, shape, kind, told)
+    denoiser = build.denoiser(run, shape, computed_in, kind)
     try:
         denoiser.load_state_dict(saved.parts["ema"])
     except (KeyError, RuntimeError) as error:
         raise InkwashError(f"{path} is of another network than it describes; train again.") from error
     denoiser = denoiser.to(place).requires_grad_(False).eval()
-    machine.cast_weights(denoiser.net, kind)
+    machine.cast_weights(denoiser.net, computed_in)
     schedule = build.schedule(run.process)
-    return Model(folder, which, digest(path), run, shape, saved.facts, denoiser, schedule, place, told)
+    return TrainedModel(
+        name=str(folder), shape=shape, denoiser=denoiser, schedule=schedule, device=place, digest=digest(path),
+        condition=kind, folder=folder, which=which, run=run, facts=saved.facts,
+    )  # fmt: skip
 
 
 def computed_by(model: Model, engine: Engine) -> Model:
@@ -84,28 +100,28 @@ def computed_by(model: Model, engine: Engine) -> Model:
         return model
     if model.device.type != "cpu":
         raise UsageError(f"`engine='onnx'` computes on the CPU (this is {model.device.type}); add `device='cpu'`.")
-    told = model.denoiser
-    return replace(model, denoiser=Denoiser(Onnx(told.net), told.prediction, told.sigma_data))
+    given = model.denoiser
+    return replace(model, denoiser=Denoiser(Onnx(given.net), given.prediction, given.sigma_data))
 
 
-def images(model: Model, split: str, given: Path | None = None) -> Source:
+def images(model: TrainedModel, split: str, given: Path | None = None) -> Source:
     """The images that a run was trained on, or those of its test split; `given` as in `data_dir`.
 
     Raises UsageError where they are not those that it was trained on.
     """
     if not model.facts["images"]:
-        raise UsageError(f"{model.folder} was trained elsewhere, on images that are not known here; only sample it.")
+        raise UsageError(f"{model.name} was trained elsewhere, on images that are not known here; only sample it.")
     check_code(model.facts, model.folder, model.run.data)
     source = build.images(model.run.data, split, data_dir(model, given))
     if split == "train" and source.fingerprint != model.facts["fingerprint"]:
         raise UsageError(
-            f"{model.folder} was trained on other images than {model.run.data.source} holds now; "
+            f"{model.name} was trained on other images than {model.run.data.source} holds now; "
             "put the old ones back, or train again."
         )
     return source
 
 
-def data_dir(model: Model, given: Path | None) -> Path | None:
+def data_dir(model: TrainedModel, given: Path | None) -> Path | None:
     """Where a run's images are: as given, else where they were when it was trained, if that is still there."""
-    told = model.facts["data_dir"]
-    return Path(told) if given is None and told is not None and Path(told).is_dir() else given
+    before = model.facts["data_dir"]
+    return Path(before) if given is None and before is not None and Path(before).is_dir() else given

@@ -31,3 +31,18 @@ class Solver(Protocol):
     def evaluated_at(self, t: Level, s: Level) -> tuple[Level, ...]:
         """The levels at which a step from t to s asks the network."""
         return (t,)
+
+
+class _Plain(Solver):
+    """A solver of which nothing is known, which is never run."""
+
+    def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: Any, noise: Noise) -> tuple[Tensor, Any]:
+        raise NotImplementedError
+
+
+def fact(solver: object, name: str) -> Any:
+    """One of the facts above about a solver. An object that has only a `step` has those of `Solver`."""
+    return getattr(solver, name) if hasattr(solver, name) else getattr(_PLAIN, name)
+
+
+_PLAIN = _Plain()

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
+from typing import Any
 
-from inkwash.core import Plan, determinant
+from inkwash.core import Level, Plan, as_floats, determinant
 from inkwash.denoise.guidance import is_active
 from inkwash.errors import UsageError
 from inkwash.runs import build, guidance
 from inkwash.sample import Solver
-from inkwash.settings import Sampling, Sweep
-from inkwash.study.subject import Subject, opened
-
-WITH_ETA = ("ddim", "ddim-lab", "dpmpp2m")
+from inkwash.sample.solver import fact
+from inkwash.settings import Sampling
+from inkwash.study.axes import AXES, Axis, Sweep
+from inkwash.study.subject import Subject, load_model
 
 
 @dataclass(frozen=True)
@@ -25,73 +26,104 @@ class Cell:
     @property
     def evaluations(self) -> int:
         """Of the network, for one image."""
-        (_, plan), model = self.walk, opened(self.subject)
-        levels = [*plan[:-1], *(plan[1:-1] if self.sampling.solver == "heun" else ())]
+        (solver, plan), model = self.solver_and_plan, load_model(self.subject)
+        levels: list[Level] = []
+        for t, s in pairwise(plan):
+            last = as_floats(s)[1] == 0  # which the loop takes itself
+            levels += (t,) if last else fact(solver, "evaluated_at")(t, s)
         if self.sampling.scale in (None, 0, 1):
             return len(levels)
         interval = guidance.interval(model, self.sampling)
-        return sum(1 + is_active(level, interval) for level in levels)
+        return len(levels) + sum(is_active(level, interval) for level in levels)
 
     @property
-    def walk(self) -> tuple[Solver, Plan]:
+    def eta(self) -> float:
+        """The η that was set, else how much noise the solver adds by default."""
+        eta: float = fact(build.solver(self.sampling), "eta") if self.sampling.eta is None else self.sampling.eta
+        return eta
+
+    @property
+    def solver_and_plan(self) -> tuple[Solver, Plan]:
         """How x goes from noise to image."""
-        return build.solver(self.sampling), build.plan(self.sampling, opened(self.subject).schedule)
+        return build.solver(self.sampling), build.plan(self.sampling, load_model(self.subject).schedule)
 
 
 def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: int) -> list[Cell]:
-    """All cells of the sweeps, without repetition, in the order of the flags.
+    """All cells of the sweeps, without repetition. Names change more slowly than numbers, and steps the fastest.
 
     Raises UsageError for an axis that a subject or a sampler does not have, before anything is computed.
     """
+    flags = [axis for axis in AXES.values() if axis.type is not None and not axis.of_subject]
+    order = sorted(flags, key=lambda axis: (axis.numeric, axis.log))
     found: dict[Cell, None] = {}
     for sweep in sweeps:
         _check(subjects, sweep)
-        axes = (
-            sweep.solver, sweep.spacing or (None,), sweep.variance, sweep.limit, sweep.scale or (None,),
-            sweep.eta or (None,), sweep.steps,
-        )  # fmt: skip
+        values = [getattr(sweep, axis.name) or (None,) for axis in order]
         for subject in _chosen(subjects, sweep):
-            for solver, spacing, variance, limit, scale, eta, steps in product(*axes):
-                sampling = Sampling(solver, steps, eta, variance, spacing, limit, scale, n=n, seed=seed)
-                found[_checked(Cell(subject, _canonical(subject, sampling)))] = None
+            for combination in product(*values):
+                given = {axis.name: value for axis, value in zip(order, combination, strict=True) if value is not None}
+                sampling = Sampling(**{"n": n, "seed": seed, **given})
+                found[_check_start(Cell(subject, _canonical(subject, sampling)))] = None
     return list(found)
 
 
 def _canonical(subject: Subject, sampling: Sampling) -> Sampling:
-    """The same drawing, said in one way: an η and a scale where there are these, and the spacing by its name."""
-    eta = sampling.eta or 0.0 if sampling.solver in WITH_ETA else None
-    quiet = sampling.solver == "heun" or eta == 0
-    variance = "small" if quiet else sampling.variance
-    model = opened(subject)
-    strength = guidance.scale(model, sampling) if model.condition is not None or sampling.scale is not None else None
-    return replace(sampling, eta=eta, variance=variance, spacing=build.spacing(sampling), scale=strength)
+    """The same drawing, written in one way: no η nor variance without effect, and scale and spacing by their values."""
+    eta = sampling.eta or 0.0 if fact(_default(sampling.solver), "has_eta") else None
+    plain = replace(sampling, eta=eta, variance="small")
+    noisy = fact(build.solver(plain), "eta") > 0
+    model = load_model(subject)
+    return replace(
+        plain,
+        variance=sampling.variance if noisy else "small",
+        spacing=build.spacing(plain),
+        scale=guidance.scale(model, sampling) if model.condition is not None or sampling.scale is not None else None,
+    )
 
 
-def _check(subjects: Sequence[Subject], sweep: Sweep) -> None:
-    if sweep.eta and not any(solver in WITH_ETA for solver in sweep.solver):
-        have = "have" if len(sweep.solver) > 1 else "has"
-        raise UsageError(f"{' and '.join(sweep.solver)} {have} no η; leave out `eta`, or add ddim to `solver`.")
-    if "large" in sweep.variance and set(sweep.solver) == {"heun"}:
-        raise UsageError("heun adds no noise; leave out `variance`, or add ddpm to `solver`.")
-    for name in sweep.prediction:
-        there = sorted({opened(subject).run.process.prediction for subject in subjects})
-        if name not in there:
-            raise UsageError(
-                f"none of the runs predicts {name} (they predict {', '.join(there)}): what a network predicts is "
-                f"fixed when it is trained. Train one with `prediction={name!r}`, and name its folder too."
-            )
+def _default(name: Any) -> Solver:
+    """The solver of that name with its default settings."""
+    return build.solver(Sampling(solver=name))
+
+
+def _check(subjects: Sequence[Subject], sweep: Any) -> None:
+    solvers = {name: _default(name) for name in sweep.solver}
+    if sweep.eta and not any(fact(solver, "has_eta") for solver in solvers.values()):
+        have = "have" if len(solvers) > 1 else "has"
+        raise UsageError(f"{' and '.join(solvers)} {have} no η; leave out `eta`, or add ddim to `solver`.")
+    if "large" in sweep.variance and not any(fact(solver, "has_variance") for solver in solvers.values()):
+        adds = "add" if len(solvers) > 1 else "adds"
+        raise UsageError(f"{' and '.join(solvers)} {adds} no noise; leave out `variance`, or add ddpm to `solver`.")
+    for axis in _subject_axes():
+        there = sorted({str(getattr(subject, axis.name)) for subject in subjects})
+        for value in getattr(sweep, axis.name):
+            if value not in there:
+                raise UsageError(
+                    f"none of the runs has the {axis.title} {value} (they have {', '.join(there)}), which is fixed "
+                    f"when a network is trained. Train one with `{axis.name}={value!r}`, and name its folder too."
+                )
+
+
+def _subject_axes() -> list[Axis]:
+    """The axes that choose among the subjects."""
+    return [axis for axis in AXES.values() if axis.type is not None and axis.of_subject]
 
 
 def _chosen(subjects: Sequence[Subject], sweep: Sweep) -> list[Subject]:
-    wanted = sweep.prediction
-    return [subject for subject in subjects if not wanted or opened(subject).run.process.prediction in wanted]
+    wanted = {axis.name: getattr(sweep, axis.name) for axis in _subject_axes()}
+    return [
+        subject
+        for subject in subjects
+        if all(getattr(subject, name) in values for name, values in wanted.items() if values)
+    ]
 
 
-def _checked(cell: Cell) -> Cell:
-    model, (_, plan) = opened(cell.subject), cell.walk
+def _check_start(cell: Cell) -> Cell:
+    """The cell. Raises UsageError where its network says nothing of the image at the first level of its plan."""
+    model, (_, plan) = load_model(cell.subject), cell.solver_and_plan
     if determinant(model.denoiser.prediction, plan[0]) == 0:
         raise UsageError(
-            f"{cell.subject.name} predicts {model.run.process.prediction}, which says nothing of the image at pure "
+            f"{cell.subject.name} predicts {cell.subject.prediction}, which says nothing of the image at pure "
             f"noise, where {cell.sampling.spacing} spacing begins on its schedule; take karras or leading as `spacing`."
         )
     return cell

@@ -1,16 +1,16 @@
-"""Which differences of a table are real: cells are compared draw by draw, as they share their noise."""
+"""Which differences of a table are significant: cells are compared draw by draw, as they share their noise."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inkwash.metrics.score import DRAWS
+from inkwash.metrics.score import DRAWS, SCORES
+from inkwash.study.axes import AXES
 from inkwash.study.table import Row, Table
 
-SURE = 4.303  # Student's t for three draws, two-sided 95 %
-ROUNDING = 1e-12  # shares that cancel over pairs leave as much
-LOWER = ("frechet", "kernel")  # the scores of which less is better
+T_95 = 4.303  # Student's t for three draws, two-sided 95 %
+ROUNDING = 1e-12  # sums that cancel over pairs leave as much
 
 
 @dataclass(frozen=True)
@@ -21,77 +21,98 @@ class Difference:
     error: float
 
     @property
-    def sure(self) -> bool:
+    def significant(self) -> bool:
         """Whether three draws can tell it from 0: Student's t, two-sided, 95 %."""
-        return abs(self.mean) > max(SURE * self.error, ROUNDING)
+        return abs(self.mean) > max(T_95 * self.error, ROUNDING)
+
+    sure = significant  # the former name; see below
 
 
-def gain(a: Row, b: Row, name: str = "frechet") -> Difference:
-    """By how much a is better than b in a score; negative where it is worse. For the spread: by how much larger."""
-    return mean_gain([(a, b)], name)
+def improvement(a: Row, b: Row, score: str = "frechet") -> Difference:
+    """By how much a is better than b in a score; negative where it is worse.
+
+    Of a score without a direction, such as the spread, by how much it is larger.
+    """
+    return mean_improvement([(a, b)], score)
 
 
-def mean_gain(pairs: Sequence[tuple[Row, Row]], name: str = "frechet") -> Difference:
-    """The gain of the first over the second of each pair, on average over pairs: all pairs share their draws."""
-    sign = (-1 if name in LOWER else 1) / len(pairs)
-    apart = [
-        sign * sum(getattr(a.draws[i], name) - getattr(b.draws[i], name) for a, b in pairs) for i in range(DRAWS)
-    ]  # fmt: skip
-    mean = sum(apart) / DRAWS
-    return Difference(mean, math.sqrt(sum((each - mean) ** 2 for each in apart) / (DRAWS - 1) / DRAWS))
+def mean_improvement(pairs: Sequence[tuple[Row, Row]], score: str = "frechet") -> Difference:
+    """The improvement of the first over the second of each pair, on average over the pairs: all share their draws."""
+    sign = (-1 if SCORES[score].better == "lower" else 1) / len(pairs)
+    each = [sign * sum(_value(a, i, score) - _value(b, i, score) for a, b in pairs) for i in range(DRAWS)]
+    mean = sum(each) / DRAWS
+    return Difference(mean, math.sqrt(sum((one - mean) ** 2 for one in each) / (DRAWS - 1) / DRAWS))
+
+
+def _value(row: Row, draw: int, score: str) -> float:
+    value = row.draws[draw][score]
+    assert value is not None, f"{score} was not measured"
+    return value
 
 
 @dataclass(frozen=True)
-class Family:
+class Series:
     """Rows that differ in one axis only, in its order; `fixed` is where they stand on the others."""
 
     fixed: dict[str, Any]
     rows: tuple[Row, ...]
 
 
-def families(done: Table, axis: str) -> list[Family]:
-    """All families of two rows or more along a swept axis, in the order of the table."""
-    tied = {"prediction": "run", "run": "prediction"}.get(axis)  # a run has one prediction: both change at once
-    others = [name for name in done.axes if name not in (axis, tied)]
+def series(done: Table, axis: str) -> list[Series]:
+    """All series of two rows or more along a swept axis, in the order of the table.
+
+    A run has one prediction, so along an axis of the subject its other properties change as well.
+    """
+    others = [name for name in done.axes if name != axis and not (AXES[name].of_subject and AXES[axis].of_subject)]
     found: dict[tuple[Any, ...], dict[Any, Row]] = {}
     for row in done.rows:
         found.setdefault(tuple(row.value(name) for name in others), {}).setdefault(row.value(axis), row)
     return [
-        Family(dict(zip(others, place, strict=True)), tuple(rows[value] for value in done.axes[axis] if value in rows))
+        Series(dict(zip(others, place, strict=True)), tuple(rows[value] for value in done.axes[axis] if value in rows))
         for place, rows in found.items()
         if len(rows) > 1
     ]
 
 
-def enough(family: Family, least: float, name: str = "frechet") -> int:
-    """The first row of a family that no later row is surely better than, by `least` or more."""
-    rows = family.rows
+def first_unbeaten(along: Series, least: float, score: str = "frechet") -> int:
+    """The index of the first row of a series that no later row is significantly better than, by `least` or more."""
+    rows = along.rows
     for i, row in enumerate(rows):
-        better = (gain(later, row, name) for later in rows[i + 1 :])
-        if not any(each.sure and each.mean >= least for each in better):
+        better = (improvement(later, row, score) for later in rows[i + 1 :])
+        if not any(each.significant and each.mean >= least for each in better):
             return i
     return len(rows) - 1
 
 
-def significant_sign(a: Row, b: Row, name: str = "frechet") -> int:
-    """1 where a is surely better than b, −1 where it is surely worse, 0 where three draws cannot tell."""
-    found = gain(a, b, name)
-    return int(math.copysign(1, found.mean)) if found.sure else 0
+def significant_sign(a: Row, b: Row, score: str = "frechet") -> int:
+    """1 where a is significantly better than b, −1 where it is worse, 0 where three draws cannot tell."""
+    found = improvement(a, b, score)
+    return int(math.copysign(1, found.mean)) if found.significant else 0
 
 
 def best_row(rows: Sequence[Row]) -> tuple[Row, bool]:
-    """The row of the least Fréchet distance, and whether it is surely better than every other."""
+    """The row of the least Fréchet distance, and whether it is significantly better than every other."""
     best = min(rows, key=lambda row: row.scores["frechet"][0])
-    return best, all(gain(best, row).sure for row in rows if row is not best)
+    return best, all(improvement(best, row).significant for row in rows if row is not best)
 
 
-def likeness(a: Row, b: Row) -> float:
+def image_correlation(a: Row, b: Row) -> float:
     """How alike the pictures of two rows are that began from the same noise: the mean correlation over images.
 
-    1 for the same images, about 0 for images that have no more in common than any two. Each picture has the mean
-    over pictures taken off first.
+    1 for the same images, about 0 for images that have no more in common than any two. The mean over pictures is
+    subtracted from each picture first.
     """
     x, y = (row.pictures.reshape(len(row.pictures), -1).astype(float) for row in (a, b))
     centre = (x.mean(0) + y.mean(0)) / 2
     x, y = x - centre, y - centre
     return float((x * y).sum() / math.sqrt((x * x).sum() * (y * y).sum() or 1.0))
+
+
+# The names below are those that report/ used before it was rewritten; they go with its last use of them.
+SURE = T_95
+Family = Series
+gain = improvement
+mean_gain = mean_improvement
+families = series
+enough = first_unbeaten
+likeness = image_correlation

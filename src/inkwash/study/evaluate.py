@@ -1,8 +1,7 @@
-"""Everything that `inkwash evaluate` tells of a run, beside the scores that a study has too."""
+"""What `inkwash evaluate` measures of a run besides the scores of a study: copies, losses and likelihoods."""
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,20 @@ from inkwash.core import Seeded, trailing
 from inkwash.data import Source, to_float
 from inkwash.denoise import clip
 from inkwash.errors import UsageError
-from inkwash.metrics.floor import Diagnosis, Row, diagnose, loss_floor
+from inkwash.metrics import score
+from inkwash.metrics.floor import Diagnosis, LevelLosses, diagnose, loss_floor
 from inkwash.metrics.likelihood import bound, flow
 from inkwash.metrics.neighbours import copied, neighbours
-from inkwash.metrics.score import DRAWS
+from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.runs.draw import CPU_BATCH, channels_first, channels_last, smooth
 from inkwash.study.machine import machine_facts
-from inkwash.study.subject import Subject, Trained, opened
+from inkwash.study.subject import Subject, left_out, load_model
 from inkwash.study.table import Table
-from inkwash.study.units import units
+from inkwash.study.units import OnEvaluations, units
 from inkwash.view import grid, levels_figure, write
 
 LEVELS, IMAGES = 12, 256  # of the losses by level
-EDGES, STEPS = 100, 25  # of the bound, and of the flow, whose every step asks four times
+EDGES, STEPS = 100, 25  # of the bound, and of the flow, each of whose steps evaluates the network four times
 AT_MOST = 60_000  # training images that copies are looked for among
 SHOWN = 10  # images whose nearest neighbours are drawn
 
@@ -50,8 +50,8 @@ class Evaluation:
     table: Table
     copies: float  # share of the images that are copies of training images, in [0, 1]
     copies_held_out: float  # the same of held-out images, which are none
-    losses: tuple[Row, ...]
-    judged: Diagnosis
+    losses: tuple[LevelLosses, ...]
+    diagnosis: Diagnosis
     bits: Bits | None
     paths: tuple[Path, ...]
 
@@ -61,33 +61,33 @@ def cost(likelihood: int) -> int:
     return 2 * LEVELS * IMAGES + likelihood * (EDGES + 1 + 3 * 4 * STEPS)
 
 
-def evaluation(done: Table, out: Path, likelihood: int, tick: Callable[[int], object]) -> Evaluation:
+def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvaluations) -> Evaluation:
     """Looks for copies, compares losses with their floor, measures likelihoods, and writes it all into `out`.
 
-    `done` has one row. `likelihood` is a number of held-out images, or 0. `tick` is called with evaluations made.
-    Raises UsageError for a likelihood of a model that was never without its condition.
+    `done` has one row. `likelihood` is a number of held-out images, or 0. `on_evaluations` is called as they are made.
+    Raises UsageError for a likelihood of a model whose unconditional output is undefined.
     """
     subject = done.rows[0].cell.subject
-    model = opened(subject)
+    model = load_model(subject)
     if likelihood and model.condition_never_dropped:
-        raise UsageError(f"{model.folder} never saw an image without its condition; leave out `likelihood`.")
+        raise UsageError(f"{model.name} never saw an image without its condition; leave out `likelihood`.")
     train, test = subject.images("train"), subject.images("test")
     some, held_out = _some(train, AT_MOST), _some(test, 2000)
     images = _images(done)
     near = neighbours(images, some)
-    losses: tuple[Row, ...] = ()
+    losses: tuple[LevelLosses, ...] = ()
     if not model.condition_never_dropped:
         losses = loss_floor(
             model.denoiser, model.denoiser.prediction, model.schedule, some.to(model.device),
-            held_out.to(model.device), LEVELS, IMAGES, tick=tick,
+            held_out.to(model.device), LEVELS, IMAGES, tick=on_evaluations,
         )  # fmt: skip
-    bits = _bits(subject, held_out[:likelihood], tick) if likelihood else None
+    bits = _bits(subject, held_out[:likelihood], on_evaluations) if likelihood else None
     about = {"inkwash": __version__, "command": "evaluate", "checkpoint": model.digest}
     if "code" in done.facts:
         about["code"] = done.facts["code"]
     pairs = (near.distance / near.second.clamp(min=1e-12)).argsort()[:SHOWN]  # the most suspicious first
-    sheet = channels_last(torch.cat([images[pairs], some[near.which[pairs]]]))
-    sheet = grid(sheet, columns=len(pairs), labels=["drawn", "nearest in training"], smooth=smooth(model.shape))
+    suspects = channels_last(torch.cat([images[pairs], some[near.which[pairs]]]))
+    sheet = grid(suspects, columns=len(pairs), labels=["drawn", "nearest in training"], smooth=smooth(model.shape))
     neighbours_path, losses_path, scores_path = out / "neighbours.png", out / "losses.png", out / "scores.json"
     write(neighbours_path, sheet[None], about)
     if losses:
@@ -110,13 +110,13 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "sampling": asdict(row.cell.sampling),
         "evaluations": row.evaluations,
         "scores": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in row.scores.items()},
-        "draws_scores": [asdict(scores) for scores in row.draws],
+        "draws_scores": [score.as_json(scores) for scores in row.draws],
         "floor": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in found.table.floor_scores.items()},
-        "floor_draws": [asdict(scores) for scores in found.table.floor],
+        "floor_draws": [score.as_json(scores) for scores in found.table.floor],
         "copies": found.copies,
         "copies_held_out": found.copies_held_out,
         "losses": [asdict(each) for each in found.losses],
-        "verdict": asdict(found.judged),
+        "verdict": asdict(found.diagnosis),
         "bits_per_dimension": None if found.bits is None else asdict(found.bits),
     }
 
@@ -126,43 +126,43 @@ def lines(found: Evaluation) -> list[str]:
     done, facts = found.table, found.table.facts
     row = done.rows[0]
     reader = facts["reader"]
-    told = [
-        f"{row.cell.subject.name}, checkpoint {opened(row.cell.subject).digest[:12]}, "
+    width = max(len(score.title) for score in SCORES.values()) + 1
+    text = [
+        f"{row.cell.subject.name}, checkpoint {load_model(row.cell.subject).digest[:12]}, "
         f"{row.cell.sampling.solver} with {row.cell.sampling.steps} steps"
         + ("" if row.cell.sampling.scale is None else f", guidance scale {row.cell.sampling.scale:g}"),
         f"{DRAWS} draws of n = {done.n:,} images against {facts['compared']:,} of {facts['data']}'s {facts['split']} "
         f"split, in {facts['features']} features {facts['features_digest'][:12]}"
         + (f" (reads {reader['accuracy']:.1%} of the test images)" if reader else ""),
         "",
-        f"{'':12}{'images':>10}{'±':>9}   {'real ones':>10}{'±':>9}",
+        f"{'':{width}}{'images':>10}{'±':>9}   {'real ones':>10}{'±':>9}",
     ]
     for name, (mean, sd) in row.scores.items():
-        known = done.floor_scores.get(name)
-        floor = f"{known[0]:10.4g}{known[1]:9.2g}" if known else f"{'':>19}"
-        told.append(f"{_NAMES.get(name, name):12}{mean:10.4g}{sd:9.2g}   {floor}")
+        real = done.floor_scores.get(name)
+        floor = f"{real[0]:10.4g}{real[1]:9.2g}" if real else f"{'':>19}"
+        text.append(f"{SCORES[name].title:{width}}{mean:10.4g}{sd:9.2g}   {floor}")
+    if (note := left_out(done.reference_spec)) is not None:
+        text.append(note)
     if row.draws[0].histogram is not None:
-        told += ["", "class histogram (share of the images drawn, and of real ones)", *_histogram(done)]
-    judged, model = found.judged, opened(row.cell.subject)
-    told += ["", f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%})"]
+        text += ["", "class histogram (share of the images drawn, and of real ones)", *_histogram(done)]
+    diagnosis, model = found.diagnosis, load_model(row.cell.subject)
+    text += ["", f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%})"]
     if not found.losses:
-        return [*told, "losses and memory are not measured: this run never saw an image without its condition"]
+        return [*text, "losses and memory are not measured: this run never saw an image without its condition"]
     if model.condition is not None:
-        told.append("this run is conditional; what follows is of the model under no condition")
-    told += [
-        f"memory of the training set, by noise level: at most {max(judged.memory, default=0):.0%}"
-        + (f"; memorised at t = {_times(judged.memorised)}" if judged.memorised else ""),
-        f"underfit at t = {_times(judged.underfit)}" if judged.underfit else "underfit at no noise level",
+        text.append("this run is conditional; what follows is of its unconditional output")
+    text += [
+        f"memory of the training set, by noise level: at most {max(diagnosis.memory, default=0):.0%}"
+        + (f"; memorised at t = {_times(diagnosis.memorised)}" if diagnosis.memorised else ""),
+        f"underfit at t = {_times(diagnosis.underfit)}" if diagnosis.underfit else "underfit at no noise level",
     ]
     if found.bits is not None:
-        told.append(
+        text.append(
             f"bits per dimension of {found.bits.images} held-out images: at most {found.bits.bound[0]:.3f} "
             f"± {found.bits.bound[1]:.3f} (variational bound), {found.bits.flow[0]:.3f} ± {found.bits.flow[1]:.3f} "
             "(probability flow)"
         )
-    return told
-
-
-_NAMES = {"frechet": "Fréchet", "kernel": "kernel", "spread": "spread", "entropy": "entropy/bit"}
+    return text
 
 
 def _histogram(done: Table) -> list[str]:
@@ -170,11 +170,11 @@ def _histogram(done: Table) -> list[str]:
         np.mean([scores.histogram for scores in draws if scores.histogram is not None], axis=0)
         for draws in (done.rows[0].draws, done.floor)
     )  # fmt: skip
-    names = done.facts["classes"]
-    width = max(len(name) for name in names)
+    classes = done.facts["classes"]
+    width = max(len(name) for name in classes)
     return [
-        f"  {name:{width}} {share:6.1%} {known:6.1%}  {'█' * round(100 * share)}"
-        for name, share, known in zip(names, drawn, real, strict=True)
+        f"  {name:{width}} {share:6.1%} {of_real:6.1%}  {'█' * round(100 * share)}"
+        for name, share, of_real in zip(classes, drawn, real, strict=True)
     ]
 
 
@@ -185,8 +185,8 @@ def _times(times: tuple[float, ...]) -> str:
 def _images(done: Table) -> Tensor:
     """All images of all draws, uint8 [3n,C,H,W]."""
     row, folder = done.rows[0], done.folder
-    held = [unit.drawn() for unit in units([row.cell], done.measure, folder)]
-    return torch.cat([channels_first(each.images) for each in held if each is not None])
+    drawn = [unit.images() for unit in units([row.cell], done.reference_spec, folder)]
+    return torch.cat([channels_first(each.images) for each in drawn if each is not None])
 
 
 def _some(source: Source, most: int) -> Tensor:
@@ -197,9 +197,8 @@ def _some(source: Source, most: int) -> Tensor:
     return source.take(order).cpu()
 
 
-def _bits(subject: Subject, pixels: Tensor, tick: Callable[[int], object]) -> Bits:
-    # in float32: gradients of bfloat16 are too coarse for a trace
-    model = subject.model(torch.float32) if isinstance(subject, Trained) else subject.model()
+def _bits(subject: Subject, pixels: Tensor, on_evaluations: OnEvaluations) -> Bits:
+    model = subject.model(torch.float32)  # gradients of bfloat16 are too coarse for a trace
     rows = model.schedule.num_timesteps
     plan = trailing(model.schedule, 1000 if rows is None else rows)
     upper, exact = [], []
@@ -207,9 +206,9 @@ def _bits(subject: Subject, pixels: Tensor, tick: Callable[[int], object]) -> Bi
         x0 = to_float(pixels[first : first + CPU_BATCH]).to(model.device)
         chosen = range(first, first + len(x0))
         upper.append(bound(clip(model.denoiser), x0, plan, Seeded(0, chosen), EDGES, seed=first).total.cpu())
-        tick(len(x0) * (EDGES + 1))
+        on_evaluations(len(x0) * (EDGES + 1))
         exact.append(flow(model.denoiser, x0, model.schedule, STEPS, Seeded(1, chosen)).bits.cpu())
-        tick(len(x0) * 3 * 4 * STEPS)
+        on_evaluations(len(x0) * 3 * 4 * STEPS)
     return Bits(len(pixels), _estimate(torch.cat(upper)), _estimate(torch.cat(exact)))
 
 
@@ -218,7 +217,7 @@ def _estimate(values: Tensor) -> tuple[float, float]:
     return values.mean().item(), error
 
 
-def _curves(losses: tuple[Row, ...]) -> tuple[list[float], dict[str, tuple[list[float], list[float]]]]:
+def _curves(losses: tuple[LevelLosses, ...]) -> tuple[list[float], dict[str, tuple[list[float], list[float]]]]:
     """σ/α, and by name the losses there with their errors."""
     noise = [math.exp(-row.logsnr / 2) for row in losses]
     named = {

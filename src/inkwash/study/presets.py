@@ -3,14 +3,15 @@
 from dataclasses import dataclass, replace
 
 from inkwash import recipes
-from inkwash.settings import Process, RunSettings, Sweep
+from inkwash.settings import Process, RunSettings
+from inkwash.study.axes import Sweep
 
 ETAS = (0.0, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A study made ready. `runs` are trained if they are not there; none means the exact Gaussian."""
+    """A study that has a name. `runs` are trained if they are not there; none means the exact Gaussian."""
 
     runs: dict[str, RunSettings]  # by the name of their folder
     sweeps: tuple[Sweep, ...]
@@ -32,14 +33,26 @@ def lab06() -> Preset:
     """The lab's three questions on MNIST, with its own systems and its own η."""
     runs = {name: recipes.find(name) for name in ("lab06-eps", "lab06-v")}
     few = Sweep(steps=(5, 10, 20, 50, 100), solver=("ddim-lab",), eta=ETAS)
-    return Preset(runs, (few, replace(few, steps=(1000,), eta=(0.0, 1.0))), 96)
+    many = Sweep(steps=(1000,), solver=("ddim-lab",), eta=(0.0, 1.0))
+    return Preset(runs, (few, many), 96)
 
 
 def gaussian() -> Preset:
-    """A data set on which all is known: what is measured must lie on what theory foretells."""
-    free = Sweep(steps=(10, 20, 50, 100), eta=ETAS, spacing=("trailing", "linspace"), limit=("none",))
-    ode = replace(free, eta=(), solver=("heun", "dpmpp2m"), spacing=("karras",))
-    return Preset({}, (free, ode, replace(ode, solver=("dpmpp2m",), spacing=("trailing", "linspace"))), 256)
+    """A data set on which all is known: what is measured must agree with what theory predicts."""
+
+    def sweep(*solvers: str, spacing: tuple[str, ...], eta: tuple[float, ...] = ()) -> Sweep:
+        return Sweep(steps=(10, 20, 50, 100), solver=solvers, eta=eta, spacing=spacing, limit=("none",))
+
+    ends = ("trailing", "linspace")
+    return Preset(
+        {},
+        (
+            sweep("ddim", spacing=ends, eta=ETAS),
+            sweep("heun", "dpmpp2m", spacing=("karras",)),
+            sweep("dpmpp2m", spacing=ends),
+        ),
+        256,
+    )
 
 
 PRESETS = {"quick": quick, "lab06": lab06, "gaussian": gaussian}

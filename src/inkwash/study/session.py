@@ -1,4 +1,4 @@
-"""A study from beginning to end, without the talking."""
+"""A study from beginning to end, without any printing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,36 +7,47 @@ from pathlib import Path
 from inkwash.atomic import TEMPORARY
 from inkwash.errors import UsageError
 from inkwash.metrics.score import OnStep
-from inkwash.settings import Scoring, Sweep
+from inkwash.settings import Scoring
+from inkwash.study.axes import Sweep
 from inkwash.study.cells import Cell, cells
-from inkwash.study.subject import Measure, Subject, opened, ready
+from inkwash.study.subject import ReferenceSpec, Subject, left_out, prepare_reference
 from inkwash.study.table import Table, table
-from inkwash.study.units import Unit, units
-from inkwash.study.workers import OnEvaluations, do
+from inkwash.study.units import OnEvaluations, Unit, units
+from inkwash.study.workers import compute_all
 
 CELLS = "cells"  # the folder of finished units, in a study's folder
 
 
 @dataclass(frozen=True)
 class Session:
-    """A study made ready: all is checked, and what is done already is known."""
+    """A study that is checked and can be finished; what an earlier session finished is known."""
 
     cells: list[Cell]
     units: list[Unit]
-    measure: Measure
+    reference_spec: ReferenceSpec
     folder: Path
+
+    @property
+    def n(self) -> int:
+        """Images in each of the three draws of a cell."""
+        return self.reference_spec.n
+
+    @property
+    def note(self) -> str | None:
+        """A sentence on what will not be measured, or None."""
+        return left_out(self.reference_spec)
 
     @property
     def left(self) -> int:
         """Network evaluations, over all images, that are still to be made."""
-        return sum(unit.cost for unit in self.units if not unit.drawn_path.is_file())
+        return sum(unit.cost for unit in self.units if not unit.images_path.is_file())
 
-    def finish(self, jobs: int | None = None, tick: OnEvaluations = lambda evaluations: None) -> Table:
-        """Does what is left, with `jobs` processes (see `crew.do`), and makes the table."""
-        do(self.units, jobs, tick)
-        for left in self.folder.glob(f"{TEMPORARY}*"):  # of a process that was killed while it wrote; nobody writes now
-            left.unlink(missing_ok=True)
-        return table(self.cells, self.measure, self.folder)
+    def finish(self, jobs: int | None = None, on_evaluations: OnEvaluations = lambda evaluations: None) -> Table:
+        """Computes what is left with `jobs` processes (see `workers.compute_all`), and makes the table."""
+        compute_all(self.units, jobs, on_evaluations)
+        for half in self.folder.glob(f"{TEMPORARY}*"):  # of a process that was killed while it wrote; nobody writes now
+            half.unlink(missing_ok=True)
+        return table(self.cells, self.reference_spec, self.folder)
 
 
 def begin(
@@ -45,9 +56,9 @@ def begin(
     scoring: Scoring,
     folder: Path,
     default_n: int,
-    tick: OnStep = lambda step, steps: None,
+    on_step: OnStep = lambda step, steps: None,
 ) -> Session:
-    """Makes a study ready in `folder`; `tick` is called while the features are trained, if they must be.
+    """Checks a study and prepares it in `folder`. `on_step` is called while a classifier is trained, if one must be.
 
     Raises UsageError, before anything is computed, for subjects of different images, an axis that they do not
     have, or an n that the data set does not allow.
@@ -59,10 +70,9 @@ def begin(
         raise UsageError(f"the runs need names of their own in the table, and these are {', '.join(names)}.")
     prints = {subject.images("train").fingerprint for subject in subjects}
     if len(prints) > 1:
-        told = ", ".join(f"{subject.name} on {opened(subject).run.data.source}" for subject in subjects)
-        raise UsageError(f"one study compares runs of the same images at the same size; got {told}.")
+        each = ", ".join(f"{subject.name} on {subject.images('train').name}" for subject in subjects)
+        raise UsageError(f"one study compares runs of the same images at the same size; got {each}.")
     found = cells(subjects, sweeps, 1, scoring.seed)  # first of all, as it costs nothing
-    measure = ready(Measure(subjects[0], scoring), default_n, tick)
-    found = [replace(cell, sampling=replace(cell.sampling, n=measure.n)) for cell in found]
-    kept = folder / CELLS
-    return Session(found, units(found, measure, kept), measure, kept)
+    spec = prepare_reference(ReferenceSpec(subjects[0], scoring), default_n, on_step)
+    found = [replace(cell, sampling=replace(cell.sampling, n=spec.n)) for cell in found]
+    return Session(found, units(found, spec, folder / CELLS), spec, folder / CELLS)

@@ -1,4 +1,4 @@
-"""What is studied: trained runs, and a Gaussian whose denoiser is known exactly."""
+"""What is studied (trained runs, or a Gaussian that is known exactly), and what its images are scored against."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from inkwash import choices, core, settings
 from inkwash.data import ConditionLookup, Images, Source, permutation, to_uint8
 from inkwash.denoise import Denoiser, Gaussian
-from inkwash.metrics.classifier import Classifier, classifier
-from inkwash.metrics.features import Features, Pixels
-from inkwash.metrics.score import DRAWS, OnStep, Reference, check_n
+from inkwash.metrics.classifier import Classifier, classifier, has_classes
+from inkwash.metrics.features import Features
+from inkwash.metrics.score import DRAWS, SCORES, OnStep, Reference, check_n
 from inkwash.runs import build
 from inkwash.runs.conditions import ConditionKind
-from inkwash.runs.model import Model, images, open_model
+from inkwash.runs.model import Model, TrainedModel, images, open_model
 
 _ORDER = 7  # another order than training's
 
@@ -26,14 +26,14 @@ _ORDER = 7  # another order than training's
 @final
 @dataclass(frozen=True, eq=False)
 class ConditionOrder:
-    """Image i of a study is asked to show what training image order[i mod N] does: conditions as they come in data."""
+    """What the images of a study are to show: image i what training image order[i mod N] shows, as often as in data."""
 
     source: Source
     condition: ConditionKind
 
     def __call__(self, indices: Sequence[int]) -> Tensor:
         """What the embedder takes, for images of these indices."""
-        return self._asks(self._chosen(indices), 0)
+        return self._rows(self._chosen(indices), 0)
 
     def labels(self, indices: Sequence[int]) -> Tensor | None:
         """The classes to be read from them, int64; None where the images have no labels."""
@@ -46,7 +46,7 @@ class ConditionOrder:
         return self.source.fingerprint
 
     @cached_property
-    def _asks(self) -> ConditionLookup:
+    def _rows(self) -> ConditionLookup:
         return self.condition.shown(self.source)
 
     def _chosen(self, images: Sequence[int]) -> Tensor:
@@ -55,13 +55,17 @@ class ConditionOrder:
 
 
 class Subject(Protocol):
-    """A small description that every process can make the same model and images from. Hashable, picklable."""
+    """A small description from which every process can make the same model and images. Hashable, and can be pickled."""
 
     @property
     def name(self) -> str: ...
-    def model(self) -> Model: ...
+    @property
+    def prediction(self) -> str: ...  # what its network predicts, by the name that --prediction takes
+    @property
+    def data_dir(self) -> Path | None: ...  # where files are looked for, as `inkwash.data.load` takes it
+    def model(self, precision: torch.dtype | None = None) -> Model: ...  # None computes as it was trained
     def images(self, split: str) -> Source: ...
-    def shown(self) -> ConditionOrder | None: ...  # what its images are asked to show; None where nothing can be asked
+    def condition_order(self) -> ConditionOrder | None: ...  # None for a model without a condition
     def __hash__(self) -> int: ...
 
 
@@ -78,20 +82,31 @@ class Trained:
     def name(self) -> str:
         return self.folder.resolve().name
 
-    def model(self, precision: torch.dtype | None = None) -> Model:
+    @property
+    def prediction(self) -> str:
+        return _load_run(self).run.process.prediction
+
+    def model(self, precision: torch.dtype | None = None) -> TrainedModel:
+        if precision is None:
+            return _load_run(self)
         return open_model(self.folder, self.checkpoint, self.device, precision)
 
-    def shown(self) -> ConditionOrder | None:
-        told = opened(self).condition
-        return None if told is None else ConditionOrder(self.images("train"), told)
+    def condition_order(self) -> ConditionOrder | None:
+        kind = _load_run(self).condition
+        return None if kind is None else ConditionOrder(self.images("train"), kind)
 
     def images(self, split: str) -> Source:
-        return images(opened(self), split, self.data_dir)
+        return images(_load_run(self), split, self.data_dir)
+
+
+@cache
+def _load_run(subject: Trained) -> TrainedModel:
+    return open_model(subject.folder, subject.checkpoint, subject.device)
 
 
 @dataclass(frozen=True)
 class Exact:
-    """Gaussian images of 8×8 pixels and a network that knows them: every score of theirs can be foretold."""
+    """Gaussian images of 8×8 pixels and their exact network: theory predicts the images that come out."""
 
     prediction: settings.Prediction = "v"
     count: int = 20_000
@@ -100,17 +115,23 @@ class Exact:
     def name(self) -> str:
         return f"gaussian-{self.prediction}"
 
-    def model(self) -> Model:
-        process = settings.Process(schedule="continuous-cosine", prediction=self.prediction)
-        run = settings.RunSettings("gaussian", settings.Data("gaussian"), process=process)
-        schedule = build.schedule(process)
-        prediction = build.prediction(process)
-        net = _KnowsAll(schedule, prediction)
-        digest = hashlib.sha256(repr((self, _mean().tolist(), _std().tolist())).encode()).hexdigest()
-        denoiser = Denoiser(net, prediction)
-        return Model(Path(self.name), "last", digest, run, (1, 8, 8), {}, denoiser, schedule, torch.device("cpu"))
+    @property
+    def data_dir(self) -> None:
+        return None
 
-    def shown(self) -> None:
+    def model(self, precision: torch.dtype | None = None) -> Model:
+        schedule = core.Cosine()
+        prediction = build.prediction(settings.Process(prediction=self.prediction))
+        return Model(
+            name=self.name,
+            shape=(1, 8, 8),
+            denoiser=Denoiser(_ExactNetwork(schedule, prediction), prediction),
+            schedule=schedule,
+            device=torch.device("cpu"),
+            digest=hashlib.sha256(repr((self, _mean().tolist(), _std().tolist())).encode()).hexdigest(),
+        )
+
+    def condition_order(self) -> None:
         return None
 
     def images(self, split: str) -> Source:
@@ -119,7 +140,7 @@ class Exact:
         return Images("gaussian", split, to_uint8(x))
 
 
-class _KnowsAll(nn.Module):
+class _ExactNetwork(nn.Module):
     """The network that every training on these images tends to."""
 
     def __init__(self, schedule: core.Schedule, prediction: core.Prediction) -> None:
@@ -143,75 +164,84 @@ def _std() -> Tensor:
 
 
 @cache
-def shown(subject: Subject) -> ConditionOrder | None:
-    """What the subject's images are asked to show, read once in each process."""
-    return subject.shown()
-
-
-@cache
-def opened(subject: Subject) -> Model:
-    """The subject's model, opened once in each process."""
+def load_model(subject: Subject) -> Model:
+    """The subject's model, made once in each process."""
     return subject.model()
 
 
+@cache
+def condition_order(subject: Subject) -> ConditionOrder | None:
+    """What the subject's images are to show, read once in each process; None for a model without a condition."""
+    return subject.condition_order()
+
+
 @dataclass(frozen=True)
-class Measure:
-    """How the images of a subject are scored; a yardstick is made of it in each process."""
+class ReferenceSpec:
+    """From which real images, and how, images are scored. Every process makes the same `Reference` of it."""
 
     subject: Subject
     scoring: settings.Scoring
 
     @property
     def n(self) -> int:
-        """Images in a draw, once `ready` has said how many."""
+        """Images in a draw, once `prepare_reference` has settled it."""
         assert self.scoring.n is not None
         return self.scoring.n
 
 
-_references: dict[Measure, Reference] = {}
+_references: dict[ReferenceSpec, Reference] = {}
 
 
-def reference(measure: Measure, tick: OnStep = lambda step, steps: None) -> Reference:
-    """The yardstick of a measure whose n is settled, made once in each process; `tick` if that takes a training."""
-    if measure not in _references:
-        _references[measure] = _reference(measure, tick)
-    return _references[measure]
+def reference(spec: ReferenceSpec, on_step: OnStep = lambda step, steps: None) -> Reference:
+    """The reference of a spec whose n is settled, made once in each process. `on_step` is called in trainings."""
+    if spec not in _references:
+        _references[spec] = _reference(spec, on_step)
+    return _references[spec]
 
 
-def _reference(measure: Measure, tick: OnStep) -> Reference:
-    subject, scoring = measure.subject, measure.scoring
-    train = subject.images("train")
-    source = train if scoring.split == "train" else subject.images(scoring.split)
-    wanted = scoring.features
-    reader: Classifier | None = None
-    features: Features
-    if wanted == "classifier" or (train.labels is not None and len(train.classes) > 1):
-        reader = classifier(train, subject.images("test"), tick)
-    features = reader or Pixels()
-    if wanted not in ("auto", "classifier"):
-        features = choices.call(
-            choices.FEATURES.load(wanted), train=train, test=subject.images("test"), device=opened(subject).device,
-            data_dir=getattr(subject, "data_dir", None), tick=tick,
-        )  # fmt: skip
-        choices.expect(features, f"the features {wanted}", "name", "digest", "__call__")
-    return Reference(source, measure.n, features, reader)
+def prepare_reference(spec: ReferenceSpec, default_n: int, on_step: OnStep) -> ReferenceSpec:
+    """The spec with its n settled and its features at hand: what may take a minute is done here.
+
+    Raises UsageError where the data set is too small, or has no labels for a classifier that is asked for.
+    """
+    available = len(spec.subject.images(spec.scoring.split))
+    n = spec.scoring.n or min(default_n, available // (DRAWS + 1))
+    check_n(n, available, f"{spec.subject.name}'s {spec.scoring.split} images")
+    settled = ReferenceSpec(spec.subject, replace(spec.scoring, n=n))
+    reference(settled, on_step)
+    return settled
+
+
+def left_out(spec: ReferenceSpec) -> str | None:
+    """A sentence on the scores that are left out, though the images have classes; None where all are there."""
+    if reference(spec).reader is not None or not has_classes(spec.subject.images("train")):
+        return None
+    names = " and ".join(name for name, score in SCORES.items() if score.reads_classes)
+    return (
+        f"{names} are left out: {spec.scoring.features} features train no classifier; "
+        "class_scores (--class-scores) adds them."
+    )
 
 
 def forget() -> None:
-    """Lets go of all that was opened in this process, for runs that were trained further since."""
-    opened.cache_clear()
-    shown.cache_clear()
+    """Drops all that was opened in this process, for runs that were trained further since."""
+    for cached in (_load_run, load_model, condition_order):
+        cached.cache_clear()
     _references.clear()
 
 
-def ready(measure: Measure, default_n: int, tick: OnStep) -> Measure:
-    """The measure with its n settled and its features at hand: what may take a minute is done here.
-
-    Raises UsageError where the data set is too small or has no labels for what is asked.
-    """
-    available = len(measure.subject.images(measure.scoring.split))
-    n = measure.scoring.n or min(default_n, available // (DRAWS + 1))
-    check_n(n, available, f"{measure.subject.name}'s {measure.scoring.split} images")
-    settled = Measure(measure.subject, replace(measure.scoring, n=n))
-    reference(settled, tick)
-    return settled
+def _reference(spec: ReferenceSpec, on_step: OnStep) -> Reference:
+    subject, scoring = spec.subject, spec.scoring
+    train, test = subject.images("train"), subject.images("test")
+    name = scoring.features
+    if name == "auto":
+        name = "classifier" if has_classes(train) else "pixels"
+    features: Features = choices.call(
+        choices.FEATURES.load(name), train=train, test=test, device=load_model(subject).device,
+        data_dir=subject.data_dir, tick=on_step,
+    )  # fmt: skip
+    choices.expect(features, f"the features {name}", "name", "digest", "__call__")
+    reader = features if isinstance(features, Classifier) else None
+    if reader is None and scoring.class_scores:
+        reader = classifier(train, test, on_step)
+    return Reference(train if scoring.split == "train" else test, spec.n, features, reader)

@@ -1,8 +1,8 @@
 """What theory predicts: the spread of images that a solver makes of Gaussian data, in closed form.
 
-For Gaussian data the exact denoiser is linear in x, so a step of a solver is x ← A·x + B·z, for each principal
-direction of the data by itself. So what comes out is a sum of the first noise and of those of the steps, each times a
-number that the steps tell, and its variance is the sum of these numbers' squares, exactly.
+For Gaussian data the exact denoiser is linear in x, so a step of a solver is x ← A·x + B·z, separately in each
+principal direction of the data. The result is a sum of the initial noise and the noises of the steps, each times a
+coefficient that follows from the steps, and its variance is the sum of the squared coefficients, exactly.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Forecast:
 
     spread: float  # total standard deviation as a multiple of the data's: 1 is right
     frechet: float  # Fréchet distance to the data in pixels: Σ(std_out − std)²
-    wobble: float  # the measured spread of n such images has a standard error of wobble/√(n − 1)
+    unit_error: float  # the measured spread of n such images has a standard error of unit_error/√(n − 1)
 
 
 def stds(pixels: Tensor) -> Tensor:
@@ -36,8 +36,8 @@ def stds(pixels: Tensor) -> Tensor:
     K is the smaller of C·H·W and N − 1, and N at most 2,000 of the images.
     """
     x = to_float(pixels[:IMAGES]).double().flatten(1)
-    found: Tensor = torch.linalg.svdvals((x - x.mean(0)) / (len(x) - 1) ** 0.5)
-    return found[: min(len(x) - 1, x.shape[1])]
+    singular: Tensor = torch.linalg.svdvals((x - x.mean(0)) / (len(x) - 1) ** 0.5)
+    return singular[: min(len(x) - 1, x.shape[1])]
 
 
 def predict(solver: Solver, plan: Plan, data: Tensor) -> Forecast:
@@ -45,8 +45,8 @@ def predict(solver: Solver, plan: Plan, data: Tensor) -> Forecast:
     out = spreads(solver, plan, data)
     total, variances = float(data.square().sum().sqrt()), out.square()
     # the trace of the sample covariance of n Gaussian images has variance 2·Σλ²/(n − 1); this is half its root's
-    wobble = float((variances.square().sum() / 2).sqrt() / variances.sum().sqrt()) / total
-    return Forecast(float(variances.sum().sqrt()) / total, float((out - data).square().sum()), wobble)
+    unit_error = float((variances.square().sum() / 2).sqrt() / variances.sum().sqrt()) / total
+    return Forecast(float(variances.sum().sqrt()) / total, float((out - data).square().sum()), unit_error)
 
 
 def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
@@ -61,23 +61,23 @@ def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
         if as_floats(s)[1] == 0:
             x, memory = denoise(x, t), None
         elif as_floats(s)[2] <= as_floats(t)[2]:
-            x = _a_row_more(x)
+            x = _with_row(x)
             x, memory = forward(x, t, s, _newest(x)), None
         else:
-            x, memory = tree_map(_a_row_more, (x, memory))
+            x, memory = tree_map(_with_row, (x, memory))
             x, memory = solver.step(denoise, x, t, s, memory, _newest)
-        if memory is None:  # then the noises need not be told apart
+        if memory is None:  # then the noises need not be kept apart
             x = x.square().sum(0, keepdim=True).sqrt()
     return x.square().sum(0).sqrt()
 
 
-def _a_row_more(x: Any) -> Any:
-    """A tensor with a row of zeros more, for a source that is to come; anything else as it is."""
+def _with_row(x: Any) -> Any:
+    """A tensor with another row, of zeros, for the noise of the next step; anything else as it is."""
     return torch.cat([x, torch.zeros_like(x[:1])]) if isinstance(x, Tensor) else x
 
 
 def _newest(x: Tensor) -> Tensor:
-    """A noise that nothing had a part of so far."""
+    """The noise of this step: it enters through the last row alone."""
     z = torch.zeros_like(x)
     z[-1] = 1
     return z

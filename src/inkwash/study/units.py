@@ -1,8 +1,8 @@
-"""The work of a study, in units that are kept: one draw of one cell, its images and its scores.
+"""The work of a study in units: one draw of one cell, its images and its scores, each in a file.
 
-Every unit is a file named by all that it depends on. Who is interrupted loses the units in the making, and who asks
-for more computes only what is new. Each unit is computed on one thread, so that the number of processes changes
-nothing.
+The name of a file is a hash of all that its content depends on. So an interrupted study loses only the units that were
+being computed, and a wider one computes only what is new. Each unit is computed on one thread, so the number of
+processes changes no result.
 """
 
 import hashlib
@@ -25,8 +25,9 @@ from inkwash.metrics.score import DRAWS, Scores, as_json, from_json
 from inkwash.runs.draw import channels_first, draw
 from inkwash.runs.record import code
 from inkwash.study.cells import Cell
-from inkwash.study.subject import Measure, opened, reference, shown
+from inkwash.study.subject import ReferenceSpec, condition_order, load_model, reference
 
+OnEvaluations = Callable[[int], object]  # network evaluations, over all images, that were made since the last call
 VERSION = 1  # of how images are drawn: raise it when the same cell would give others
 
 
@@ -45,7 +46,7 @@ class Unit:
 
     cell: Cell
     draw: int
-    measure: Measure
+    reference_spec: ReferenceSpec
     folder: Path
 
     @property
@@ -56,7 +57,7 @@ class Unit:
     @cached_property
     def key(self) -> str:
         """sha256 hex of all that the images depend on."""
-        model, order = opened(self.cell.subject), shown(self.cell.subject)
+        model, order = load_model(self.cell.subject), condition_order(self.cell.subject)
         facts = {
             "version": VERSION,
             "checkpoint": model.digest,
@@ -70,23 +71,23 @@ class Unit:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @property
-    def drawn_path(self) -> Path:
+    def images_path(self) -> Path:
         return self.folder / f"{self.key[:32]}.npz"
 
     @property
     def scores_path(self) -> Path:
-        return self.folder / f"{self.key[:32]}-{reference(self.measure).digest[:16]}.json"
+        return self.folder / f"{self.key[:32]}-{reference(self.reference_spec).digest[:16]}.json"
 
-    def drawn(self) -> UnitImages | None:
-        """What was drawn before; None if it was not, or cannot be read."""
+    def images(self) -> UnitImages | None:
+        """What was drawn before; None if nothing was, or it cannot be read."""
         try:
-            with np.load(io.BytesIO(self.drawn_path.read_bytes()), allow_pickle=False) as held:
-                return UnitImages(held["images"], int(held["evaluations"]), float(held["seconds"]))
+            with np.load(io.BytesIO(self.images_path.read_bytes()), allow_pickle=False) as saved:
+                return UnitImages(saved["images"], int(saved["evaluations"]), float(saved["seconds"]))
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
             return None  # all that a damaged file raises
 
     def scores(self) -> Scores | None:
-        """What it scored before; None if it was not scored yet."""
+        """What the images scored before; None if they were not scored yet, or lack a score."""
         try:
             return from_json(json.loads(self.scores_path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError):
@@ -94,50 +95,48 @@ class Unit:
 
     def done(self) -> bool:
         """Whether nothing is left to compute."""
-        return self.scores() is not None and self.drawn() is not None
+        return self.scores() is not None and self.images() is not None
 
 
-def units(cells: list[Cell], measure: Measure, folder: Path) -> list[Unit]:
+def units(cells: list[Cell], spec: ReferenceSpec, folder: Path) -> list[Unit]:
     """All units of the cells, the three draws of a cell one after another."""
-    return [Unit(cell, i, measure, folder) for cell in cells for i in range(DRAWS)]
+    return [Unit(cell, i, spec, folder) for cell in cells for i in range(DRAWS)]
 
 
-def work(unit: Unit, tick: Callable[[int], object] = lambda evaluations: None) -> None:
-    """Draws and scores what is missing of a unit, and keeps it.
-
-    `tick` is called with network evaluations, over all images, as they are done.
-    """
+def compute(unit: Unit, on_evaluations: OnEvaluations = lambda evaluations: None) -> None:
+    """Draws and scores what is missing of a unit, and writes it into its files."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        drawn = unit.drawn()
+        drawn = unit.images()
         if drawn is None:
-            drawn = _draw(unit, tick)
-            with replacing(unit.drawn_path) as temporary:
+            drawn = _draw(unit, on_evaluations)
+            with replacing(unit.images_path) as temporary:
                 np.savez_compressed(
                     temporary, images=drawn.images, evaluations=drawn.evaluations, seconds=drawn.seconds
                 )
         if unit.scores() is None:
-            order, n = shown(unit.cell.subject), unit.cell.sampling.n
-            asked = None if order is None else order.labels(range(unit.draw * n, (unit.draw + 1) * n))
-            scores = reference(unit.measure).score(channels_first(drawn.images), asked)
+            order, n = condition_order(unit.cell.subject), unit.cell.sampling.n
+            labels = None if order is None else order.labels(range(unit.draw * n, (unit.draw + 1) * n))
+            scores = reference(unit.reference_spec).score(channels_first(drawn.images), labels)
             with replacing(unit.scores_path) as temporary:
                 temporary.write_text(json.dumps(as_json(scores)), encoding="utf-8")
     finally:
         torch.set_num_threads(threads)
 
 
-def _draw(unit: Unit, tick: Callable[[int], object]) -> UnitImages:
+def _draw(unit: Unit, on_evaluations: OnEvaluations) -> UnitImages:
     cell, cost = unit.cell, unit.cost
     n, steps = cell.sampling.n, cell.sampling.steps
-    began, told, shares = time.perf_counter(), 0, 0
+    began, reported, image_steps = time.perf_counter(), 0, 0
 
-    def step(images: int) -> None:  # shares·cost/(n·steps) evaluations are done
-        nonlocal told, shares
-        shares += images
-        now = shares * cost // (n * steps)
-        tick(now - told)
-        told = now
+    def on_step(images: int) -> None:
+        nonlocal reported, image_steps
+        image_steps += images
+        done = image_steps * cost // (n * steps)
+        on_evaluations(done - reported)
+        reported = done
 
-    drawn = draw(opened(cell.subject), cell.sampling, first=unit.draw * n, tick=step, asked=shown(cell.subject))
+    order = condition_order(cell.subject)
+    drawn = draw(load_model(cell.subject), cell.sampling, first=unit.draw * n, tick=on_step, asked=order)
     return UnitImages(drawn.images, drawn.evaluations, time.perf_counter() - began)

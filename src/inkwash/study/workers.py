@@ -1,4 +1,4 @@
-"""Who does the work: this process, several of its own, or those that torchrun started."""
+"""Computing the units of a study: in this process, in several of its own, or in those that torchrun started."""
 
 import multiprocessing
 import os
@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any
@@ -16,15 +15,14 @@ from inkwash import own
 from inkwash.checked import references
 from inkwash.errors import InkwashError, UsageError
 from inkwash.signals import handling
-from inkwash.study.subject import opened
-from inkwash.study.units import Unit, work
+from inkwash.study.subject import load_model
+from inkwash.study.units import OnEvaluations, Unit, compute
 
-OnEvaluations = Callable[[int], object]  # network evaluations, over all images, that were done since the last call
-BEAT = 0.3  # seconds between two looks at how far the others are
+POLL_SECONDS = 0.3  # between two looks at how far the other processes are
 
 
-def do(units: list[Unit], jobs: int | None, tick: OnEvaluations = lambda evaluations: None) -> None:
-    """Does all units that are not done yet, and returns when all are, whoever does them.
+def compute_all(units: list[Unit], jobs: int | None, on_evaluations: OnEvaluations = lambda evaluations: None) -> None:
+    """Computes all units that are not done yet, and returns when all are, whichever process computed them.
 
     `jobs` processes share them; None takes one for each processor core, or one where the models are on a GPU.
     Under torchrun each process takes its share, and waits for the others. Raises UsageError for fewer than
@@ -42,59 +40,60 @@ def do(units: list[Unit], jobs: int | None, tick: OnEvaluations = lambda evaluat
             "or put its code into a file and name it as FILE.py:NAME."
         )
     if jobs is None:
-        jobs = (
-            1 if here or world > 1 or any(opened(unit.cell.subject).device.type != "cpu" for unit in mine) else _cores()
-        )
+        alone = here or world > 1 or any(load_model(unit.cell.subject).device.type != "cpu" for unit in mine)
+        jobs = 1 if alone else _cores()
     jobs = min(jobs, len(mine))
     if jobs > 1:
-        _share(mine, jobs, tick)
+        _compute_in_processes(mine, jobs, on_evaluations)
     else:
         for unit in mine:
-            work(unit, tick)
+            compute(unit, on_evaluations)
     for unit in shared:
         while world > 1 and not unit.done():  # if its process dies, torchrun ends this one too
-            time.sleep(BEAT)
+            time.sleep(POLL_SECONDS)
 
 
 def _code(unit: Unit) -> tuple[str, ...]:
-    return references(unit.cell.sampling, opened(unit.cell.subject).run, unit.measure.scoring)
+    """References to the user's own code that a unit runs."""
+    run = load_model(unit.cell.subject).run
+    return references(unit.cell.sampling, unit.reference_spec.scoring, *(() if run is None else (run,)))
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _share(units: list[Unit], jobs: int, tick: OnEvaluations) -> None:
-    """Each process takes the next unit that none has taken, and says what went wrong, if anything did."""
+def _compute_in_processes(units: list[Unit], jobs: int, on_evaluations: OnEvaluations) -> None:
+    """Each process takes the next unit that none has taken, and sends back its error, if it has one."""
     context = multiprocessing.get_context("spawn")
     taken, done = context.Value("q", 0), context.Value("q", 0)
-    crew: dict[Any, tuple[Any, Connection]] = {}  # by sentinel
-    told = 0
+    running: dict[Any, tuple[Any, Connection]] = {}  # by sentinel
+    reported = 0
     try:
         with handling(signal.SIG_IGN, signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
             for _ in range(jobs):
-                heard, said = context.Pipe(duplex=False)
-                process = context.Process(target=_serve, args=(units, taken, done, said, own.permits()), daemon=True)
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_worker, args=(units, own.permits(), taken, done, sender), daemon=True)
                 process.start()
-                said.close()
-                crew[process.sentinel] = process, heard
-        while crew:
-            ended = wait_for(list(crew), BEAT)
+                sender.close()
+                running[process.sentinel] = process, receiver
+        while running:
+            ended = wait_for(list(running), POLL_SECONDS)
             now = done.value
-            tick(now - told)
-            told = now
+            on_evaluations(now - reported)
+            reported = now
             for sentinel in ended:
-                _take_leave(*crew.pop(sentinel))
+                _join(*running.pop(sentinel))
     finally:
-        for process, _ in crew.values():
-            process.terminate()  # after an error or Ctrl-C: what they are at is not waited for
+        for process, _ in running.values():
+            process.terminate()  # after an error or Ctrl-C their current units are not waited for
 
 
-def _take_leave(process: Any, heard: Connection) -> None:
-    """Raises what ended a process, where it was anything but the end of the work."""
+def _join(process: Any, receiver: Connection) -> None:
+    """Raises the error that ended a process, if one did."""
     process.join()
     try:
-        error = heard.recv()
+        error = receiver.recv()
     except EOFError:
         raise InkwashError(
             "a process of this study was ended from outside, perhaps for want of memory; "
@@ -104,10 +103,10 @@ def _take_leave(process: Any, heard: Connection) -> None:
         raise error
 
 
-def _serve(units: list[Unit], taken: Any, done: Any, said: Connection, granted: own.Permits) -> None:
+def _worker(units: list[Unit], permits: own.Permits, taken: Any, done: Any, sender: Connection) -> None:
     """What one of the processes does: units, until all are taken. It ends with the parent, and leaves it Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _exit)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -117,27 +116,27 @@ def _serve(units: list[Unit], taken: Any, done: Any, said: Connection, granted: 
 
     threading.Thread(target=end_with, args=(parent.sentinel,), daemon=True).start()
 
-    def tick(evaluations: int) -> None:
+    def on_evaluations(evaluations: int) -> None:
         with done.get_lock():
             done.value += evaluations
 
     try:
-        own.adopt(granted)
-        while (unit := _next(units, taken)) is not None:
-            work(unit, tick)
-        said.send(None)
-    except Exception as error:  # noqa: BLE001 whatever it is, the first process says it
+        own.adopt(permits)
+        while (unit := _take(units, taken)) is not None:
+            compute(unit, on_evaluations)
+        sender.send(None)
+    except Exception as error:  # noqa: BLE001 whatever it is, the first process raises it
         error.add_note(traceback.format_exc())  # where it was raised, which pickling would lose
-        said.send(own.blamed(error) or error)
+        sender.send(own.blamed(error) or error)
 
 
-def _leave(number: int, frame: object) -> None:
-    """Ends a process, which removes half-written files on its way and is not to be stopped once more there."""
-    signal.signal(number, signal.SIG_IGN)  # multiprocessing terminates at its exit whom `_share` has terminated already
+def _exit(number: int, frame: object) -> None:
+    """Ends a process, which removes half-written files as it unwinds; a second signal must not stop it there."""
+    signal.signal(number, signal.SIG_IGN)  # at its exit multiprocessing terminates again what was terminated already
     sys.exit(1)
 
 
-def _next(units: list[Unit], taken: Any) -> Unit | None:
+def _take(units: list[Unit], taken: Any) -> Unit | None:
     with taken.get_lock():
         taken.value += 1
         return units[taken.value - 1] if taken.value <= len(units) else None
