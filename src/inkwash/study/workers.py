@@ -14,6 +14,7 @@ from typing import Any
 
 from inkwash import own
 from inkwash.checked import references
+from inkwash.distributed import processes
 from inkwash.errors import InkwashError, UsageError
 from inkwash.signals import handling
 from inkwash.study.subject import opened
@@ -28,11 +29,13 @@ def do(units: list[Unit], jobs: int | None, tick: OnEvaluations = lambda evaluat
 
     `jobs` processes share them; None takes one for each processor core, or one where the models are on a GPU.
     Under torchrun each process takes its share, and waits for the others. Raises UsageError for fewer than
-    one process, and InkwashError when a process dies.
+    one process, and InkwashError when a process dies, or where torchrun did not start the processes that its
+    variables announce: this one would wait for them for ever.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"`jobs` must be at least 1 (got {jobs}).")
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    among = processes()
+    rank, world = among.rank, among.world
     shared = sorted(units, key=lambda unit: -unit.cost)  # long ones first; alike in all processes
     mine = [unit for unit in shared[rank::world] if not unit.done()]
     here = own.bound_here({name for unit in mine for name in _code(unit)})
