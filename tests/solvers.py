@@ -1,13 +1,18 @@
-"""The solvers that the tests run over: a new solver is one row of SOLVERS."""
+"""The solvers that the tests run over: all that have a row in `inkwash.choices`."""
 
 import math
 from functools import partial
 
 from gaussian_flow import Recursion, ddim, dpmpp, heun
+from inkwash import choices
 from inkwash.sample import DDIM, DDPM, DPMpp2M, Heun, Solver
 
-# Each solver with its defaults. Every class of inkwash.sample is here; a test of tests/sample holds it.
-SOLVERS: dict[str, Solver] = {"ddpm": DDPM(), "ddim": DDIM(), "heun": Heun(), "dpmpp2m": DPMpp2M()}
+# Every row of choices.SOLVERS: without noise where that can be had, and half of DDPM's where there is a choice.
+SOLVERS: dict[str, Solver] = {
+    f"{row.name} {eta}" if choices.takes(row.load(), "eta") else row.name: choices.call(row.load(), eta=eta, large=0.0)
+    for row in choices.SOLVERS
+    for eta in (0.0, 0.5)
+}
 
 # Those whose steps on Gaussian data are derived by hand, with other settings too.
 BY_HAND: dict[str, tuple[Solver, Recursion]] = {

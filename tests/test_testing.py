@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from inkwash import core
-from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, cosine, linear, scaled_linear, sigmoid
+from inkwash import choices
+from inkwash.core import Flow, Level, V, linear
 from inkwash.denoise import Dataset, Denoiser, Gaussian
 from inkwash.nets import UNet
 from inkwash.sample import DDIM, DDPM, Heun
@@ -21,16 +21,19 @@ from inkwash.testing import (
     order_of,
 )
 
-SCHEDULES = [linear(), linear(200), scaled_linear(), cosine(), sigmoid(), Cosine(), Flow(), VE()]
+SCHEDULES = {row.name: choices.call(row.load(), num_timesteps=1000) for row in choices.SCHEDULES}
+SCHEDULES["linear 200"] = linear(200)
+PREDICTIONS = {row.name: choices.call(row.load(), sigma_data=0.4) for row in choices.PREDICTIONS}
+each_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@each_schedule
 def test_schedules_keep_theirs(schedule):
     check_schedule(schedule)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("prediction", [Eps(), X0(), V(), FlowVelocity(), EDM()])
+@each_schedule
+@pytest.mark.parametrize("prediction", PREDICTIONS.values(), ids=PREDICTIONS)
 def test_predictions_keep_theirs(prediction, schedule):
     check_prediction(prediction, schedule)
 
@@ -147,4 +150,4 @@ def test_a_wrong_prediction_is_found():
 
 def test_a_denoiser_that_reads_sigma_alone_is_found():
     with pytest.raises(LawBroken, match="c·x"):
-        check_denoiser(lambda x, level: x / (1 + level.sigma), torch.ones(2, 1, 4, 4), core.linear().at(500))
+        check_denoiser(lambda x, level: x / (1 + level.sigma), torch.ones(2, 1, 4, 4), linear().at(500))

@@ -1,4 +1,4 @@
-"""What holds for every solver; a new one is tested by its row in tests/solvers.py."""
+"""What holds for every solver; a new one is tested by its row in `inkwash.choices`."""
 
 import pytest
 import torch
