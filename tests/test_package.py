@@ -27,7 +27,8 @@ def test_the_citation_is_of_the_format() -> None:
 
 def test_one_line_says_what_it_is() -> None:
     assert inkwash.__doc__ is not None
-    assert inkwash.__doc__.split("\n")[0].rstrip(".") == f"inkwash: {PROJECT['description'][0].lower()}{PROJECT['description'][1:]}"
+    said = PROJECT["description"]
+    assert inkwash.__doc__.split("\n")[0] == f"inkwash: {said[0].lower()}{said[1:]}"
 
 
 def test_files_that_the_code_reads_are_packaged() -> None:

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -509,6 +510,22 @@ def processes_of(command: Command) -> list[psutil.Process]:
     assert command.process.pid is not None
     children = psutil.Process(command.process.pid).children()
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_ctrl_c_while_its_processes_are_started_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    start = SpawnProcess.start
+
+    def starting(process: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        start(process)
+        started.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", starting)
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path).finish(2)
+    assert len(started) == 2
+    assert settled()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,7 +16,7 @@ from inkwash import own
 from inkwash.checked import references
 from inkwash.distributed import processes
 from inkwash.errors import InkwashError, UsageError
-from inkwash.signals import handling
+from inkwash.signals import postponing
 from inkwash.study.subject import opened
 from inkwash.study.units import Unit, work
 
@@ -74,7 +74,7 @@ def _share(units: list[Unit], jobs: int, tick: OnEvaluations) -> None:
     crew: dict[Any, tuple[Any, Connection]] = {}  # by sentinel
     told = 0
     try:
-        with handling(signal.SIG_IGN, signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
+        with postponing(signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
             for _ in range(jobs):
                 heard, said = context.Pipe(duplex=False)
                 process = context.Process(target=_serve, args=(units, taken, done, said, own.permits()), daemon=True)
