@@ -7,6 +7,7 @@ DDIM steps it prints the standard deviation of the samples of inkwash and of dif
 DDIM's formula (Song et al. 2021, eq. 12) gives in closed form for the levels that each sampler says it visits.
 """
 
+import argparse
 import math
 
 import torch
@@ -57,4 +58,5 @@ def row(schedule, exact, noise, spacing: Spacing, steps: int) -> None:  # type: 
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -14,6 +14,7 @@ to do. From single parts, each measured alone, what N such cores and a link like
 - FSDP2 between its worst, nothing hidden, and its best, all hidden that fits behind forward and backward.
 """
 
+import argparse
 import os
 import socket
 import statistics
@@ -22,7 +23,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and so has the standard library
+if __name__ == "__main__":  # and not in a process that is spawned, which has this process's path
+    sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and so has the standard library
 
 import torch
 import torch.distributed as dist
@@ -38,6 +40,7 @@ from inkwash.runs import build
 from inkwash.training import State, StepRandomness
 
 SHAPE, WORLDS = (3, 32, 32), (2, 4, 8)
+SIZES = {name.replace(" ", ""): name for name in NETWORKS}
 ROUNDS, WARM = 5, 1
 MIB = 2**20
 
@@ -146,7 +149,7 @@ def seconds(work: Callable[[], object], mine: bool) -> float:
 
 def measure(rank: int, size: str, batch: int) -> None:
     """One network: what was measured of two processes, and what follows for more."""
-    network = NETWORKS[size.replace("M", " M")]
+    network = NETWORKS[SIZES[size]]
     taken: dict[str, list[float]] = {"one": [], "ddp": [], "fsdp": []}
     trainees = {how: Trainee(network, batch if how == "one" else batch // 2, how) for how in taken}
     for i in range(WARM + ROUNDS):
@@ -179,18 +182,32 @@ def measure(rank: int, size: str, batch: int) -> None:
         print(f"{3 * sent / 1e6:8.1f} MB {worst:12.2f} {best:5.2f}")
 
 
-def worker(rank: int, port: int, asked: list[str]) -> None:
+def worker(rank: int, port: int, asked: list[tuple[str, int]]) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    for size, batch in (word.split("=") for word in asked):
-        measure(rank, size, int(batch))
+    for size, batch in asked:
+        measure(rank, size, batch)
         dist.barrier()
     dist.destroy_process_group()
 
 
+def network_and_batch(word: str) -> tuple[str, int]:
+    """What SIZE=BATCH means. Raises ValueError, which argparse makes a sentence of, for another form."""
+    size, batch = word.split("=")
+    if size not in SIZES or int(batch) < 8 or int(batch) % 8:
+        raise ValueError
+    return size, int(batch)
+
+
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "asked", nargs="*", type=network_and_batch, metavar="SIZE=BATCH", default=[("1M", 64)],
+        help=f"a size of {', '.join(SIZES)}, and a batch that 8 divides",
+    )  # fmt: skip
+    chosen = parser.parse_args().asked
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
-    spawn(worker, (free, sys.argv[1:] or ["1M=64"]), nprocs=2)  # type: ignore[no-untyped-call]
+    spawn(worker, (free, chosen), nprocs=2)  # type: ignore[no-untyped-call]

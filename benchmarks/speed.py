@@ -6,6 +6,7 @@ Runs both precisions in turn, so that a drifting machine slows them alike, and p
 else running.
 """
 
+import argparse
 import sys
 
 sys.path.append(sys.path.pop(0))  # this folder last: it has a profile.py, and so has the standard library
@@ -39,4 +40,10 @@ def row(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["digits", "mnist", "lab06-eps", "sysu-mnist"])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = list(recipes.names())
+    parser.add_argument("recipes", nargs="*", metavar="recipe", help=", ".join(names))
+    chosen = parser.parse_args().recipes or ["digits", "mnist", "lab06-eps", "sysu-mnist"]
+    if unknown := set(chosen) - set(names):
+        parser.error(f"there is no recipe {', '.join(sorted(unknown))}; they are {', '.join(names)}")
+    main(chosen)

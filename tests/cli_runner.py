@@ -141,7 +141,7 @@ class Command:
 @cache
 def _server() -> ForkServerContext:
     context = get_context("forkserver")
-    slow_to_import = ["pytest", "inkwash.runs.artifacts", "sklearn.datasets", "torch._dynamo", "torch.distributed"]
+    slow_to_import = ["pytest", "inkwash.runs.artifacts", "torch._dynamo", "torch.distributed"]
     context.set_forkserver_preload(slow_to_import)
     return context
 

@@ -19,7 +19,7 @@ from inkwash import __version__, commands, recipes
 from inkwash.settings import Sampling
 from inkwash.training.checkpoint import LAST, facts
 
-HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "sklearn", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
+HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (
     "train", "sample", "evaluate", "study", "race", "gallery", "forward", "info", "recipes", "replay", "import", "demo",
 )  # fmt: skip

@@ -16,7 +16,7 @@ ROOT = Path(inkwash.__file__).parent
 # Rooms of one line do not know each other.
 FLOORS = """
 errors
-atomic signals quiet own lazy
+atomic signals own lazy hub
 choices
 checked core nets
 networks
@@ -49,7 +49,7 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "atomic", "signals", "quiet", "own", "lazy", "choices", "checked", "settings", "recipes", "view",
+    "errors", "atomic", "signals", "own", "lazy", "choices", "checked", "settings", "recipes", "view",
     "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library

@@ -17,6 +17,7 @@ from inkwash import __version__, commands, own
 from inkwash.checked import references
 from inkwash.commands import Command, PresetCommand
 from inkwash.commands._flags import in_flags
+from inkwash.distributed import per_machine, take_gpu
 from inkwash.errors import InkwashError, Stopped, UsageError
 
 _ABOUT = "Train, sample and study diffusion models on your own images."
@@ -31,10 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         kind = _kind(args)
         command = _parse(kind, args)
-        if "LOCAL_RANK" in os.environ:  # torchrun's
-            from inkwash.distributed import take_gpu
-
-            take_gpu()
+        take_gpu()
         command.run()
     except KeyboardInterrupt:
         print("\ninkwash: stopped.", file=sys.stderr)
@@ -84,7 +82,7 @@ def _known(error: Exception) -> InkwashError | None:
 
 def _again(args: list[str], kind: type[Command]) -> str:
     """The command line that goes on with what was interrupted."""
-    each = os.environ.get("LOCAL_WORLD_SIZE")  # torchrun's
+    each = per_machine()
     start = ["inkwash"] if each is None else ["torchrun", "--nproc-per-node", each, "-m", "inkwash"]
     return shlex.join([*start, *args, *(flag for flag in kind.resume_flags if flag not in args)])
 

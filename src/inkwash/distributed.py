@@ -1,22 +1,26 @@
-"""The processes that torchrun started for one command: who does what, and who gets what they made."""
+"""The processes that torchrun started for one command: which of them this one is, and how they exchange results.
+
+No other file reads the environment variables of torchrun. Importing this file does not import torch.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from os import environ
-from typing import TypeVar
-
-import torch
-import torch.distributed as dist
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
 
 from inkwash.errors import InkwashError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 T = TypeVar("T")
 
-_TOLD = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # by torchrun, to each process
-_PATIENCE = timedelta(days=1)  # with slower processes; of one that has ended the others know at once
+_SET_BY_TORCHRUN = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+_TIMEOUT = timedelta(days=1)  # for slower processes; of one that has ended the others hear at once
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,26 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that speaks and writes."""
+        """Whether this is the process that prints and writes."""
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """This process's part of a sequence. Parts follow one another as ranks do; none is longer than the first."""
+        """This process's part of a sequence: contiguous, in the order of ranks, the first part the longest."""
         first, last = (-(-rank * len(items) // self.world) for rank in (self.rank, self.rank + 1))
         return items[first:last]
 
-    def gathered(self, rows: Tensor) -> Tensor:
-        """The rows [n_rank,…] of all, on the CPU, in the order of ranks, on the main process; the others keep theirs.
+    def gather(self, rows: Tensor) -> Tensor:
+        """On the main process the rows [n_rank,…] of all, on the CPU, in the order of ranks; on others their own rows.
 
-        All must call it together. Raises InkwashError where one of them has ended.
+        Every process must call it, inside `process_group`. Raises InkwashError where another one has ended.
         """
         if self.world == 1:
             return rows
+        import torch
+        import torch.distributed as dist
+
         counts = [torch.zeros((), dtype=torch.int64) for _ in range(self.world)]
-        with _others_alive():
+        try:
             dist.all_gather(counts, torch.tensor(len(rows)))
             if not self.is_main:
                 if len(rows):
@@ -57,56 +64,80 @@ class Processes:
                 if rank and count:
                     dist.recv(every[first : first + count], rank)
                     first += count
+        except RuntimeError as error:
+            raise InkwashError("another process of this command has ended, and says why; run it again.") from error
         return every
 
 
 ALONE = Processes()
 
 
+def processes() -> Processes:
+    """The processes that torchrun started; `ALONE` without it.
+
+    Raises InkwashError where several processes are announced that torchrun did not start, for they would not find
+    each other, and where a variable of torchrun's is no number.
+    """
+    world = world_size()
+    if world == 1:
+        return ALONE
+    if any(name not in environ for name in _SET_BY_TORCHRUN):
+        raise not_connected(world)
+    return Processes(_number("RANK", 0), world)
+
+
+def world_size() -> int:
+    """How many processes are announced, whoever started them. Raises InkwashError where that is no number."""
+    return _number("WORLD_SIZE", 1)
+
+
+def per_machine() -> str | None:
+    """torchrun's --nproc-per-node, as text; None without torchrun."""
+    return environ.get("LOCAL_WORLD_SIZE")
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that prints and writes. Raises InkwashError where its rank is no number."""
+    return _number("RANK", 0) == 0
+
+
+def not_connected(world: int) -> InkwashError:
+    """The error of a process that is one of `world`, but cannot reach the others."""
+    return InkwashError(
+        f"$WORLD_SIZE announces {world} processes, but they are not connected; start them with "
+        f"`torchrun --nproc-per-node {world} -m inkwash …`, or unset it."
+    )
+
+
 @contextmanager
 def process_group() -> Iterator[Processes]:
-    """Inside, the processes of torchrun know each other; without it there is one. Raises InkwashError as `unseen`."""
-    world = started("sample")
-    if world == 1:
-        yield ALONE
+    """Inside, the processes of torchrun can `gather`; without torchrun there is one. Raises what `processes` raises."""
+    found = processes()
+    if found.world == 1:
+        yield found
         return
-    dist.init_process_group("gloo", timeout=_PATIENCE)  # what they send lies on the CPU
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", timeout=_TIMEOUT)  # what they send lies on the CPU
     try:
-        yield Processes(dist.get_rank(), world)
+        yield found
     finally:
         dist.destroy_process_group()
 
 
-def started(command: str) -> int:
-    """How many processes torchrun started, 1 without it. Raises InkwashError as `unseen` where it was not torchrun."""
-    world = int(environ.get("WORLD_SIZE", "1"))
-    if world != 1 and any(name not in environ for name in _TOLD):
-        raise unseen(world, command)
-    return world
-
-
-def unseen(world: int, command: str) -> InkwashError:
-    """The error of a process that was told of others, but not where they are."""
-    return InkwashError(
-        f"$WORLD_SIZE tells of {world} processes, but they do not see each other; start them with "
-        f"`torchrun --nproc-per-node {world} -m inkwash {command} …`, or unset it."
-    )
-
-
-def is_main_process() -> bool:
-    """Whether this is the process that prints: of those that torchrun starts, only the first does."""
-    return environ.get("RANK", "0") == "0"
-
-
 def take_gpu() -> None:
-    """Under torchrun: each process of a machine takes a GPU of its own, as far as there are so many."""
+    """Under torchrun, makes a GPU of its own the current one of each process, as far as there are enough."""
+    if "LOCAL_RANK" not in environ:
+        return
+    import torch
+
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        torch.cuda.set_device(_number("LOCAL_RANK", 0) % torch.cuda.device_count())
 
 
-@contextmanager
-def _others_alive() -> Iterator[None]:
+def _number(name: str, default: int) -> int:
+    text = environ.get(name, str(default))
     try:
-        yield
-    except RuntimeError as error:
-        raise InkwashError("another process of this command has ended, and says why; run it again.") from error
+        return int(text)
+    except ValueError:
+        raise InkwashError(f"${name} must be a whole number, as torchrun sets it (got {text!r}); unset it.") from None

@@ -52,3 +52,24 @@ def resumable() -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         raise Stopped("stopped; what was finished is kept.") from None
+
+
+@contextmanager
+def postponing(number: int) -> Iterator[None]:
+    """Inside, a signal waits, to be raised at the end; processes that are started inside have it blocked.
+
+    Ignoring it instead would lose a Ctrl-C that comes in between. Does nothing in other threads than the main one.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    came: list[int] = []
+    with handling(lambda number, frame: came.append(number), number):  # another thread may still receive it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [number]) if hasattr(signal, "pthread_sigmask") else None
+        try:
+            yield
+        finally:
+            if before is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if came:
+        signal.raise_signal(number)

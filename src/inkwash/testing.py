@@ -1,9 +1,17 @@
-"""Laws that your own schedule, prediction, denoiser or solver should keep; a test of yours may call them.
+"""Checks for your own schedule, prediction, denoiser or solver, to be called from your tests.
 
-Each check returns nothing, or raises Broken with the law, the place and the numbers.
+Each holds an object to what the rest of inkwash relies on, and inkwash's own are held to the same:
+
+    from inkwash.testing import check_solver
+
+    def test_my_solver():
+        check_solver(Leapfrog())
+
+A check returns nothing, or raises LawBroken with what should hold, where it does not, and the numbers.
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -19,13 +27,14 @@ from inkwash.core import (
     Schedule,
     as_floats,
     eps_from,
-    linspace,
+    karras,
     target,
+    trailing,
     x0_from,
 )
 from inkwash.denoise import Gaussian
-from inkwash.errors import InkwashError
-from inkwash.sample import Solver
+from inkwash.errors import InkwashError, UsageError
+from inkwash.sample import Solver, last, sample
 
 
 class LawBroken(InkwashError):
@@ -86,26 +95,100 @@ def check_denoiser(denoise: Denoise, x: Tensor, level: Level, tolerance: float =
         _hold(apart < tolerance, f"an image is denoised alike wherever it stands in the batch: {apart:.1e} apart")
 
 
-def check_solver(solver: Solver, order: int = 1, schedule: Schedule | None = None) -> None:
-    """A deterministic solver follows the probability flow of N(0, ½²) with an error that falls by 2^order."""
-    of, exact = schedule or Cosine(), Gaussian(0.0, 0.5)
-    x = torch.ones(1, dtype=torch.float64)
-    errors = []
-    for steps in (64, 128):
-        plan = linspace(of, 2 * steps)[steps:-1]  # from the middle to the last level with noise
-        got, memory = x, None
-        for t, s in pairwise(plan):
-            got, memory = solver.step(exact, got, t, s, memory, torch.zeros_like)
-        errors.append(abs(got.item() - _flow(plan)))
-    if errors[1] > 1e-13:
-        measured = math.log2(errors[0] / errors[1])
-        _hold(measured > order - 0.2, f"the solver has order {order}: {measured:.2f} was measured, errors {errors}")
+def check_solver(solver: Solver, order: int | None = None, schedule: Schedule | None = None) -> None:
+    """The solver samples Gaussian data, and the facts on its class (`Solver`) are true.
+
+    - Gaussian data at a plan's first level arrives at its last level with that level's mean and standard deviation, up
+      to an error that falls by 2^order when the number of steps doubles. Without noise, each x follows the exact
+      probability flow with such an error.
+    - Noise is drawn only where `eta` is over 0, and at most once a step.
+    - A step evaluates the denoiser at the levels that `evaluated_at` names.
+    - A plan may begin at pure noise (α = 0) where `starts_at_pure_noise` says so, and raises UsageError elsewhere.
+
+    `order` is the solver's own unless given; `schedule` is the continuous cosine schedule unless given. An object that
+    states no facts is held to those of `Solver`. The solver's step must be affine in x, x̂₀ and the noise, as all are
+    that do not choose their own step size.
+    """
+    of = schedule or Cosine()
+    expected: int = getattr(solver, "order", Solver.order) if order is None else order
+    measured = order_of(solver, of)
+    _hold(measured > expected - 0.2, f"the solver has order {expected}: {measured:.2f} was measured")
+    _check_evaluations(solver, of)
+    _check_start(solver)
 
 
-def _flow(plan: Plan) -> float:
-    """Where the exact flow of N(0, ½²) takes x = 1: it keeps x in units of its spread."""
-    first, last = (math.hypot(as_floats(level)[0] * 0.5, as_floats(level)[1]) for level in (plan[0], plan[-1]))
-    return last / first
+def order_of(solver: Solver, schedule: Schedule | None = None) -> float:
+    """The measured order of convergence, between 64 and 128 steps; infinite for a solver without error.
+
+    The error is that of `check_solver`. Raises LawBroken where noise is drawn that `eta` does not announce.
+    """
+    of = schedule or Cosine()
+    steps = min(64, (of.num_timesteps or 128) // 2)
+    errors = [_error(solver, karras(of, n)[:-1]) for n in (steps, 2 * steps)]
+    return convergence_order([steps, 2 * steps], errors) if errors[1] > 1e-12 else math.inf
+
+
+def convergence_order(steps: Sequence[int], errors: Sequence[float]) -> float:
+    """Minus the slope of log error on log steps, by least squares."""
+    xs, ys = [math.log(n) for n in steps], [math.log(error) for error in errors]
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    return -sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum((a - x) ** 2 for a in xs)
+
+
+def _error(solver: Solver, plan: Plan) -> float:
+    """How far N(m, s²) is from its exact mean and standard deviation at the plan's last level; without noise, how far
+    two x are from the exact flow.
+
+    Pixel 0 begins at 0 and pixel 1 at 1, without noise. Pixel 2 + k begins at 0, and of all noises has the k-th alone.
+    """
+    mean, std = 0.3, 0.5
+    draws = 0
+
+    def noise(x: Tensor) -> Tensor:
+        nonlocal draws
+        draws += 1
+        _hold(draws < len(plan), "a solver draws noise at most once a step")
+        return torch.zeros_like(x).index_fill_(0, torch.tensor([1 + draws]), 1.0)
+
+    x = torch.zeros(1 + len(plan), dtype=torch.float64)
+    x[1] = 1
+    ends: list[float] = last(sample(Gaussian(mean, std), x, plan, solver, noise)).tolist()
+    zero, one, *others = ends
+    _hold(draws == 0 or getattr(solver, "eta", 0.0) > 0, "a solver draws noise only where its eta is over 0")
+    (alpha, sigma, _), (alpha_s, sigma_s, _) = as_floats(plan[0]), as_floats(plan[-1])
+    before, after = math.hypot(alpha * std, sigma), math.hypot(alpha_s * std, sigma_s)
+    if draws == 0:
+        flow = (alpha_s * mean + (start - alpha * mean) * after / before for start in (0, 1))
+        return max(abs(got - wanted) for got, wanted in zip((zero, one), flow, strict=True))
+    scale = one - zero
+    found = math.hypot(scale * before, *(other - zero for other in others))
+    return max(abs(zero + scale * alpha * mean - alpha_s * mean), abs(found - after))
+
+
+def _check_evaluations(solver: Solver, schedule: Schedule) -> None:
+    if not hasattr(solver, "evaluated_at"):
+        return
+    plan, exact = karras(schedule, 5)[:-1], Gaussian(0.0, 0.5)
+    asked: list[Level] = []
+
+    def denoise(x: Tensor, level: Level) -> Tensor:
+        asked.append(level)
+        return exact(x, level)
+
+    last(sample(denoise, torch.ones(1), plan, solver, torch.zeros_like))
+    promised = [level for t, s in pairwise(plan) for level in solver.evaluated_at(t, s)]
+    _hold(asked == promised, f"a step asks the denoiser where `evaluated_at` says: {asked} instead of {promised}")
+
+
+def _check_start(solver: Solver) -> None:
+    begins = getattr(solver, "starts_at_pure_noise", Solver.starts_at_pure_noise)
+    try:
+        x = last(sample(Gaussian(0.0, 0.5), torch.ones(1), trailing(Cosine(), 4), solver, torch.zeros_like))
+    except UsageError:
+        _hold(not begins, "a solver with `starts_at_pure_noise` begins at α = 0: it refused")
+        return
+    _hold(begins, "a solver without `starts_at_pure_noise` refuses α = 0 with UsageError: it did not")
+    _hold(bool(x.isfinite().all()), "a solver with `starts_at_pure_noise` makes finite images from α = 0")
 
 
 def _hold(holds: bool, law: str) -> None:

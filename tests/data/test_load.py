@@ -52,7 +52,7 @@ def test_what_was_asked_wrongly(name: str, arguments: dict, said: str) -> None:
 
 
 def test_importing_loads_nothing_slow() -> None:
-    slow = ("PIL", "sklearn", "requests", "tqdm")
+    slow = ("PIL", "requests", "tqdm")
     code = (
         "import sys, torch; before = set(sys.modules); import inkwash.data; "
         f"print([name for name in {slow} if name in set(sys.modules) - before])"

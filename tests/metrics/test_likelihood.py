@@ -32,6 +32,7 @@ from inkwash.data import to_float
 from inkwash.denoise import Denoiser, Gaussian, Mixture
 from inkwash.errors import UsageError
 from inkwash.metrics.likelihood import bound, flow
+from inkwash.testing import convergence_order
 
 SCHEDULES = {"linear": linear(1000), "flow": Flow(), "ve": VE()}
 schedules = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
@@ -291,8 +292,7 @@ def test_the_flow_is_of_fourth_order(schedule: Schedule) -> None:
         got = flow(Gaussian(mean, std), x0, schedule, steps, Tape(), dequantise=False)
         assert got.evaluations == 4 * steps
         errors.append((got.bits - exact).abs().max().item())
-    assert 12 < errors[0] / errors[1] < 20
-    assert 14 < errors[1] / errors[2] < 18
+    assert convergence_order((20, 40, 80), errors) == pytest.approx(4, abs=0.25)
     assert errors[2] < 3e-4
 
 

@@ -364,5 +364,5 @@ def test_minutes(minutes: float, tmp_path: Path) -> None:
 def test_a_world_that_is_not_there(tmp_path: Path) -> None:
     done = Command(("train", "digits", "--out", tmp_path / "run"), tmp_path, env={"WORLD_SIZE": "2"}).wait()
     assert done.code == 1
-    assert "$WORLD_SIZE tells of 2 processes, but they do not see each other" in done.sentence
+    assert "$WORLD_SIZE announces 2 processes, but they are not connected" in done.sentence
     assert "torchrun --nproc-per-node 2" in done.sentence

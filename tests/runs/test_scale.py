@@ -7,8 +7,7 @@ import pytest
 import torch
 from pairs import pair
 
-from cli_runner import TINY, Command, Done, did, refused
-from inkwash.distributed import Processes, take_gpu
+from cli_runner import TINY, Done, did, refused
 from inkwash.runs.record import described
 from inkwash.training.checkpoint import BEST, LAST, facts, load
 from inkwash.training.rates import rate
@@ -145,34 +144,6 @@ def test_one_of_two_fails_to_draw(alone: Path, tmp_path: Path) -> None:
     assert "is in use" in first.sentence
     assert second.sentence == "another process of this command has ended, and says why; run it again."
     assert files(tmp_path / "folder") == {"kept": b"in use"}
-
-
-def test_processes_that_do_not_see_each_other(alone: Path, tmp_path: Path) -> None:
-    done = Command(("sample", alone, "--out", tmp_path / "a.png"), tmp_path, env={"WORLD_SIZE": "2"}).wait()
-    assert done.code == 1
-    assert "$WORLD_SIZE tells of 2 processes, but they do not see each other" in done.sentence
-    assert "torchrun --nproc-per-node 2 -m inkwash sample" in done.sentence
-
-
-@pytest.mark.parametrize("world", [1, 2, 3, 7])
-@pytest.mark.parametrize("count", [0, 1, 2, 6, 7, 100])
-def test_shares(world: int, count: int) -> None:
-    """Together all, in order, none twice, as even as can be, and never less for the main process."""
-    parts = [Processes(rank, world).share(range(count)) for rank in range(world)]
-    assert [i for part in parts for i in part] == list(range(count))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-    assert len(parts[0]) == max(map(len, parts))
-
-
-def test_each_process_takes_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[int] = []
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
-    for rank in "012":
-        monkeypatch.setenv("LOCAL_RANK", rank)
-        take_gpu()
-    assert taken == [0, 1, 0]
 
 
 # ---- evaluating

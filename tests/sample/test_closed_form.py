@@ -4,28 +4,15 @@ import math
 
 import pytest
 import torch
-from gaussian_flow import (
-    MEAN,
-    STD,
-    Affine,
-    Pair,
-    Table,
-    ddim,
-    dpmpp,
-    exploding,
-    heun,
-    straight,
-    variance_preserving,
-)
 from torch import Tensor
 
+from gaussian_flow import DATA, MEAN, STD, Affine, Pair, Table, exploding, straight, variance_preserving
 from inkwash.core import (
     VE,
     Cosine,
     Discrete,
     Flow,
     Plan,
-    Schedule,
     Seeded,
     cosine,
     karras,
@@ -38,17 +25,9 @@ from inkwash.core import (
     trailing,
 )
 from inkwash.denoise import Gaussian
-from inkwash.sample import DDIM, DDPM, DPMpp2M, Heun, Solver, last, sample
+from inkwash.sample import DDIM, DDPM, DPMpp2M, Solver, last, sample
+from solvers import BY_HAND
 
-SOLVERS = {
-    "ddim": (DDIM(), lambda walk: ddim(walk, 0.0)),
-    "ddim 0.3": (DDIM(0.3), lambda walk: ddim(walk, 0.3)),
-    "ddpm": (DDPM(), lambda walk: ddim(walk, 1.0)),
-    "ddpm large": (DDPM(1.0), lambda walk: ddim(walk, 1.0, large=True)),
-    "lab 0.3": (DDIM.lab(0.3), lambda walk: ddim(walk, math.sqrt(0.3))),
-    "heun": (Heun(), heun),
-    "dpm++": (DPMpp2M(), dpmpp),
-}
 SCHEDULES = {
     "linear 200": linear(200),
     "linear 1000": linear(1000),
@@ -108,8 +87,7 @@ def measured(solver: Solver, plan: Plan) -> Affine:
         calls += 1
         return torch.zeros_like(x).index_fill_(0, torch.tensor([1 + calls]), 1.0)
 
-    stochastic = isinstance(solver, DDIM) and solver.eta > 0
-    x = torch.zeros(2 + (len(plan) - 2) * stochastic, dtype=torch.float64)
+    x = torch.zeros(2 + (len(plan) - 2 if solver.eta > 0 else 0), dtype=torch.float64)
     x[1] = 1
     end = last(sample(ORACLE, x, plan, solver, noise))
     assert calls == len(x) - 2
@@ -118,39 +96,39 @@ def measured(solver: Solver, plan: Plan) -> Affine:
 
 def check(name: str, spacing, steps: int, solver_name: str) -> None:
     plan = spacing(SCHEDULES[name], steps)
-    solver, recursion = SOLVERS[solver_name]
-    if isinstance(solver, Heun) and plan[0].alpha == 0:
-        return  # refused, as its own test says
-    expected, got = recursion(by_hand(name, spacing, steps, plan)), measured(solver, plan)
+    solver, recursion = BY_HAND[solver_name]
+    if plan[0].alpha == 0 and not solver.starts_at_pure_noise:
+        return
+    expected, got = recursion(by_hand(name, spacing, steps, plan), DATA), measured(solver, plan)
     size = max(map(abs, expected))  # few steps of Heun from far away overshoot by any factor
     case = f"{name}, {spacing.__name__}, {steps} steps, {solver_name}"
     assert got == pytest.approx(expected, rel=1e-9, abs=1e-11 * max(size, 1)), case
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", BY_HAND)
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_samples_are_the_recursions(name: str, solver: str) -> None:
     for spacing in (trailing, leading, linspace, karras):
         for steps in (1, 2, 5, 10, 37, 50, 200):
             check(name, spacing, steps, solver)
     if name != "linear 200":
-        check(name, karras if solver == "heun" else trailing, 1000, solver)
+        check(name, trailing if BY_HAND[solver][0].starts_at_pure_noise else karras, 1000, solver)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", BY_HAND)
 def test_drawn_images_have_the_recursions_moments(solver: str) -> None:
     """By real draws through Seeded noise and float32 images: 100,000 pixels, within 4 standard errors."""
-    schedule: Schedule = linear(1000)
-    plan = karras(schedule, 12) if solver == "heun" else trailing(schedule, 12)
-    walk = by_hand("linear 1000", karras if solver == "heun" else trailing, 12, plan)
-    mean, std = SOLVERS[solver][1](walk).moments(0.0, 1.0)
+    made, recursion = BY_HAND[solver]
+    spacing = trailing if made.starts_at_pure_noise else karras
+    plan = spacing(linear(1000), 12)
+    mean, std = recursion(by_hand("linear 1000", spacing, 12, plan), DATA).moments(0.0, 1.0)
     noise, like = Seeded(4, range(10)), torch.empty(10, 1, 100, 100)
-    x = last(sample(ORACLE, prior(noise, plan[0], like), plan, SOLVERS[solver][0], noise)).double()
+    x = last(sample(ORACLE, prior(noise, plan[0], like), plan, made, noise)).double()
     assert abs(x.mean().item() - mean) < 4 * std / math.sqrt(x.numel())
     assert abs(x.std().item() - std) < 4 * std / math.sqrt(2 * x.numel())
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", BY_HAND)
 @pytest.mark.parametrize("name", ["linear 1000", "Flow", "VE"])
 def test_many_steps_give_the_data_itself(name: str, solver: str) -> None:
     """A recursion could agree with a solver and both be wrong; their limit cannot."""
@@ -159,7 +137,7 @@ def test_many_steps_give_the_data_itself(name: str, solver: str) -> None:
     walk = by_hand(name, karras, steps, karras(schedule, steps))
     # x_T of exact data, not of a prior
     start = walk[0][0] * MEAN, math.hypot(walk[0][0] * STD, walk[0][1])
-    assert SOLVERS[solver][1](walk).moments(*start) == pytest.approx((MEAN, STD), rel=0.02)
+    assert BY_HAND[solver][1](walk, DATA).moments(*start) == pytest.approx((MEAN, STD), rel=0.02)
 
 
 def test_one_step_is_the_mean_of_the_data_at_pure_noise() -> None:

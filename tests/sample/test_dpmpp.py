@@ -1,12 +1,12 @@
-"""DPM-Solver++(2M): its order, and diffusers' own."""
+"""DPM-Solver++(2M) against diffusers' own."""
 
 import pytest
 import torch
 from diffusers import DPMSolverMultistepScheduler
-from gaussian_flow import MEAN, STD, flow, slope_of
 from torch import Tensor, nn
 
-from inkwash.core import CLEAN, VE, X0, Cosine, Discrete, Eps, Flow, V, cosine, karras, linear, trailing
+from gaussian_flow import MEAN, STD
+from inkwash.core import CLEAN, X0, Cosine, Discrete, Eps, Flow, V, linear, trailing
 from inkwash.denoise import Denoiser, Gaussian
 from inkwash.sample import DDIM, DPMpp2M, last, sample
 
@@ -20,18 +20,6 @@ class Wavy(nn.Module):
 
 def start() -> Tensor:
     return torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.mark.parametrize("schedule", [VE(), Cosine(), Flow(), linear(1000)])
-def test_dpmpp_is_of_second_order(schedule) -> None:
-    """On the exact probability flow of Gaussian data, over plans that end at a noisy level."""
-    steps, errors = [100, 200, 400, 800], []
-    for n in steps:
-        plan = karras(schedule, n)[:-1]
-        x = torch.ones(1, dtype=torch.float64)
-        end = last(sample(Gaussian(MEAN, STD), x, plan, DPMpp2M(), torch.zeros_like)).item()
-        errors.append(abs(end - flow(plan[0][1:], plan[-1][1:], 1.0)))
-    assert slope_of(steps, errors) == pytest.approx(2, abs=0.15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,14 +58,3 @@ def test_the_first_step_and_one_after_pure_noise_are_ddims() -> None:
         longer = trailing(linear(1000), 10)[3:7]
         ours, theirs = (last(sample(oracle, x, longer, solver, torch.ones_like)) for solver in (DPMpp2M(ddim), ddim))
         assert (ours - theirs).abs().max() > 1e-3
-
-
-def test_a_denoiser_that_never_changes_its_mind_is_followed_exactly() -> None:
-    """With x̂₀ constant the flow is x = α·x̂₀ + σ·ε with ε fixed, at any number of steps."""
-    x0, eps = torch.randn(2, 4, dtype=torch.float64)
-    for steps in (2, 3, 10):
-        plan = trailing(cosine(1000), steps)
-        x = plan[0].alpha * x0 + plan[0].sigma * eps
-        for snapshot in sample(lambda x, level: x0, x, plan, DPMpp2M(), torch.zeros_like):
-            expected = snapshot.level.alpha * x0 + snapshot.level.sigma * eps
-            torch.testing.assert_close(snapshot.x, expected, rtol=1e-10, atol=1e-12)

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from gaussian_flow import MEAN, STD, flow, slope_of
 from torch import Tensor
 
+from gaussian_flow import MEAN, STD, flow
 from inkwash.core import VE, Cosine, Flow, Level, karras, linear, trailing
 from inkwash.denoise import Gaussian, Mixture
 from inkwash.errors import UsageError
 from inkwash.sample import Heun, encode, last, sample
+from inkwash.testing import convergence_order
 
 SCHEDULES = {"VE": VE(1e-4, 80.0), "Cosine": Cosine(), "Flow": Flow(), "linear": linear(1000)}
 each = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
@@ -23,7 +24,7 @@ def test_encoding_is_of_second_order(schedule) -> None:
         plan = karras(schedule, n)
         end = last(encode(Gaussian(MEAN, STD), torch.ones(1, dtype=torch.float64), plan)).item()
         errors.append(abs(end - flow((1.0, 0.0), plan[0][1:], 1.0)))
-    assert slope_of(STEPS, errors) == pytest.approx(2, abs=0.15)
+    assert convergence_order(STEPS, errors) == pytest.approx(2, abs=0.15)
 
 
 @each
@@ -43,7 +44,7 @@ def test_sampling_an_encoding_gives_the_image_back(schedule) -> None:
         end = last(sample(oracle, start, walk, Heun(), torch.zeros_like))
         errors.append((end - up[1].x).abs().max().item())
         assert before.step == n - 1
-    assert slope_of([50, 100, 200], errors) > 2.7
+    assert convergence_order([50, 100, 200], errors) > 2.7
     assert errors[-1] < 1e-3
 
 

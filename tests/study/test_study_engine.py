@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -416,10 +417,16 @@ def test_a_half_written_file_of_a_process_at_work_is_left_to_it(tmp_path: Path) 
 # ---- several processes
 
 
+def torchrun(rank: int, world: int = 2) -> dict[str, str]:
+    """What torchrun tells a process; those of a study meet in its folder, and nobody listens at the address."""
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    return {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), **address}
+
+
 def test_two_processes_of_torchrun_share_the_work(tmp_path: Path, whole: Table) -> None:
     """Each computes its part alone, both know the whole, and it is what one process finds."""
     out = tmp_path / "study"
-    two = [started(out, None, {"RANK": str(rank), "WORLD_SIZE": "2"}, tmp_path / f"{rank}.json") for rank in range(2)]
+    two = [started(out, None, torchrun(rank), tmp_path / f"{rank}.json") for rank in range(2)]
     for process in two:
         process.join(60)
     assert [process.exitcode for process in two] == [0, 0]
@@ -431,7 +438,7 @@ def test_two_processes_of_torchrun_share_the_work(tmp_path: Path, whole: Table) 
 
 def test_of_two_processes_the_first_speaks_and_writes(trained: Path, tmp_path: Path) -> None:
     line = ("study", trained, "--steps", "1,2", "-n", 8, "--features", "pixels", "--out", tmp_path / "study")
-    two = [Command(line, tmp_path / str(rank), env={"RANK": str(rank), "WORLD_SIZE": "2"}) for rank in range(2)]
+    two = [Command(line, tmp_path / str(rank), env=torchrun(rank)) for rank in range(2)]
     first, second = (command.wait() for command in two)
     assert (first.code, second.code) == (0, 0)
     assert (second.out, second.err) == ("", "")
@@ -482,7 +489,8 @@ def test_how_many_processes_there_are(
         for unit in units:
             unit_files.compute(unit)
 
-    monkeypatch.setenv("WORLD_SIZE", str(world))
+    for name, value in torchrun(0, world).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(workers, "_cores", lambda: cores)
     monkeypatch.setattr(workers, "_compute_in_processes", share)
     monkeypatch.setattr(workers, "load_model", lambda subject: Place(torch.device(devices)))
@@ -541,6 +549,22 @@ def processes_of(command: Command) -> list[psutil.Process]:
     assert command.process.pid is not None
     children = psutil.Process(command.process.pid).children()
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_ctrl_c_while_its_processes_are_started_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    start = SpawnProcess.start
+
+    def starting(process: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        start(process)
+        started.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", starting)
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path).finish(2)
+    assert len(started) == 2
+    assert settled()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

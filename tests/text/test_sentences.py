@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from inkwash.errors import InkwashError, UsageError
 from inkwash.nets.condition import Vector
 from inkwash.text import TextEncoder, find
-from inkwash.text.sentences import PACKAGE, packaged
+from inkwash.text.sentences import PACKAGE, package_folder
 
 pytest.importorskip("sentence_transformers", reason="needs the package sentence-transformers")
 
@@ -46,7 +46,7 @@ def test_it_is_the_model_as_transformers_runs_it(minilm: TextEncoder) -> None:
     """The mean of the last states, normalised: the card of the model."""
     from transformers import AutoModel, AutoTokenizer
 
-    folder, texts = packaged(PACKAGE), ["red heart", "a much longer text about a green book"]
+    folder, texts = package_folder(PACKAGE), ["red heart", "a much longer text about a green book"]
     tokens = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
     with torch.no_grad():
         states = AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state
@@ -68,7 +68,7 @@ def test_its_embedder_takes_its_rows(minilm: TextEncoder) -> None:
 
 
 def test_package_folder_and_name_are_one_model(minilm: TextEncoder) -> None:
-    folder = packaged(PACKAGE)
+    folder = package_folder(PACKAGE)
     assert folder is not None
     for name in (PACKAGE, folder):
         other = find(name)
@@ -81,9 +81,9 @@ def test_blank_texts_are_refused(minilm: TextEncoder) -> None:
 
 
 def test_nothing_is_packaged_by_other_names() -> None:
-    assert packaged("torch") is None
-    assert packaged("no-such-package") is None
-    assert packaged("") is None
+    assert package_folder("torch") is None
+    assert package_folder("no-such-package") is None
+    assert package_folder("") is None
 
 
 @pytest.mark.parametrize("name", ["minlm", "no/such/folder", ""])

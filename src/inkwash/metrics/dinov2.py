@@ -7,7 +7,6 @@ model here has under a third of its parameters, and scores of the two cannot be 
 
 import hashlib
 import os
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inkwash import hub
 from inkwash.errors import InkwashError, UsageError
 from inkwash.metrics.inception import rgb
-from inkwash.quiet import quiet_transformers
 
 MODEL = "facebook/dinov2-base"  # on huggingface.co; 350 MB, 768 features
 FOLDER = "INKWASH_DINOV2"  # the environment variable that names a local folder instead
@@ -68,24 +67,24 @@ def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") 
     Raises UsageError when the package transformers is not installed, or when $INKWASH_DINOV2, or `model` where it is
     a Path, is no folder; InkwashError when the weights cannot be had or are others.
     """
-    told = os.environ.get(FOLDER) if model is None else None
-    folder = Path(told or model or "").expanduser() if told or isinstance(model, Path) else None
+    variable = os.environ.get(FOLDER) if model is None else None
+    folder = Path(variable or model or "").expanduser() if variable or isinstance(model, Path) else None
     if folder is not None and not folder.is_dir():
         raise UsageError(
-            f"{folder}{f' (of {FOLDER})' if told else ''} is not a folder. Give the folder that holds config.json "
+            f"{folder}{f' (of {FOLDER})' if variable else ''} is not a folder. Give the folder that holds config.json "
             f"and model.safetensors of {MODEL}, or none to have them downloaded."
         )
     where = str(folder or model or MODEL)
     with ExitStack() as stack:
         try:
-            stack.enter_context(quiet_transformers())
+            stack.enter_context(hub.quiet_transformers())
         except ImportError as error:
             raise UsageError(
                 "Features of DINOv2 need the package transformers, which is not installed here. "
                 'Run pip install "inkwash[dinov2]", or take '
                 "`features='classifier'` or `features='pixels'`, which need none."
             ) from error
-        return DinoV2.of(_found(where), device)
+        return DinoV2.of(_load(where), device)
 
 
 def prepared(pixels: Tensor) -> Tensor:
@@ -98,40 +97,26 @@ def prepared(pixels: Tensor) -> Tensor:
 
 
 def _digest(network: nn.Module) -> str:
-    """Of the parameters without their names, which are not the same in all versions of transformers."""
-    each = []
-    for tensor in network.parameters():
-        values = tensor.detach().cpu().contiguous().numpy()
-        each.append(hashlib.sha256(repr(values.shape).encode() + values.tobytes()).digest())
-    return hashlib.sha256(b"".join(sorted(each))).hexdigest()
+    """sha256 hex of the parameters without their names."""
+    return hashlib.sha256(bytes.fromhex("".join(hub.parameter_hashes(network)))).hexdigest()
 
 
-def _found(where: str) -> nn.Module:
+def _load(where: str) -> nn.Module:
     """From the folder or the cache; from the network where it is in neither."""
-    folder = Path(where).is_dir()
     try:
-        try:
-            return _loaded(where, local=True)
-        except OSError:
-            if folder:
-                raise
-        sys.stderr.write(f"{where} is not on this machine; trying to download it from huggingface.co.\n")
-        return _loaded(where, local=False)
-    except InkwashError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".")
-        if folder:
+        return hub.load(where, lambda local: _from_pretrained(where, local))
+    except hub.LoadError as error:
+        if Path(where).is_dir():
             to_do = f"Put config.json and model.safetensors from https://huggingface.co/{MODEL} there."
         else:
             to_do = (
                 "Check the network and run again, or download config.json and model.safetensors elsewhere from "
                 f"https://huggingface.co/{where} and set {FOLDER} to the folder that holds them."
             )
-        raise InkwashError(f"The weights of {where} cannot be had ({reason}). {to_do} {_OTHERWISE}") from error
+        raise InkwashError(f"The weights of {where} cannot be had ({error}). {to_do} {_OTHERWISE}") from error
 
 
-def _loaded(where: str, local: bool) -> nn.Module:
+def _from_pretrained(where: str, local: bool) -> nn.Module:
     from transformers import Dinov2Config, Dinov2Model
 
     # not AutoConfig, which guesses from the folder's name where there is no config.json
@@ -147,13 +132,12 @@ def _loaded(where: str, local: bool) -> nn.Module:
         local_files_only=local,
         use_safetensors=True,  # which hold no code
         output_loading_info=True,
-        ignore_mismatched_sizes=True,  # to be told of them here
+        ignore_mismatched_sizes=True,  # the report names them
     )
-    # transformers would leave these to chance
-    absent = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
+    absent = hub.missing_weights(report)
     if absent:
         raise InkwashError(
-            f"{where} lacks {len(absent)} of the weights that its config.json tells of, or has them in other shapes; "
+            f"{where} lacks {len(absent)} of the weights that its config.json describes, or has them in other shapes; "
             f"the first is {absent[0]}. Take {MODEL}, or download the folder again. {_OTHERWISE}"
         )
     return network

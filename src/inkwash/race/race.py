@@ -1,6 +1,5 @@
 """A race: recipes for the same images, trained in turn on the same machine, and scored against the same reference."""
 
-import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -14,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from inkwash.checked import Checked, Positive
 from inkwash.core import Level, determinant
 from inkwash.data import Source
+from inkwash.distributed import world_size
 from inkwash.errors import UsageError
 from inkwash.metrics.score import OnStep, summary
 from inkwash.race.racer import DrawingProgress, Point, Racer, Rules, go
@@ -178,7 +178,7 @@ def _check(runs: Sequence[RunSettings], terms: Terms) -> None:
         raise UsageError(
             "a race needs an end: `minutes`, or `until` a score such as frechet=0.8, or whichever is first of both."
         )
-    if os.environ.get("WORLD_SIZE", "1") != "1":
+    if world_size() != 1:
         raise UsageError("a race is run by one process, for its seconds to be comparable; start it without torchrun.")
 
 

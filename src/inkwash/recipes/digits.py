@@ -1,4 +1,4 @@
-"""The demo: scikit-learn's digits, on any laptop in about a minute."""
+"""The demo: UCI's handwritten digits, on any laptop in about a minute."""
 
 from inkwash.networks import UNet
 from inkwash.settings import Data, Process, RunSettings, Training
@@ -7,7 +7,7 @@ from inkwash.settings import Data, Process, RunSettings, Training
 def digits() -> RunSettings:
     """Real handwritten digits of 8×8 pixels, embedded: a minute on a laptop.
 
-    The set is scikit-learn's (UCI "Optical Recognition of Handwritten Digits"). Network and numbers are
+    The set is the test part of UCI's "Optical Recognition of Handwritten Digits". Network and numbers are
     inkwash's own choice for two CPU cores: v-prediction on a cosine schedule.
     """
     return RunSettings(

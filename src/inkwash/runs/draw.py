@@ -80,7 +80,7 @@ def draw(
                 if snapshot.step:
                     tick(real)
             images.append(to_uint8(snapshot.x[wanted]).cpu())
-    drawn, rolls = among.gathered(torch.cat(images)), [among.gathered(torch.cat(film)) for film in films]
+    drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
     scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses: small sheets keep animations light
     sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
     return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size))

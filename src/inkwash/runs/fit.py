@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from inkwash.data import Batch, Batches, Images, Source, hold_out, is_folder, to_float, write_archive
-from inkwash.distributed import started, unseen
+from inkwash.distributed import not_connected, processes
 from inkwash.errors import UsageError
 from inkwash.nets import recompute
 from inkwash.runs import build, machine, record
@@ -127,10 +127,10 @@ def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, re
 
 def _accelerator(wanted: str) -> Accelerator:
     device = machine.device(wanted)
-    world = started("train")
+    world = processes().world
     accelerator = Accelerator(cpu=device.type == "cpu")
     if accelerator.num_processes != world:
-        raise unseen(world, "train")
+        raise not_connected(world)
     return accelerator
 
 

