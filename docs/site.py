@@ -9,11 +9,12 @@ import posixpath
 import re
 from pathlib import Path
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).parent.parent
 OUTSIDE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff"]
 ROOMS = {  # where alphabetical order is not the reader's, the files that come first
+    "api": ["run", "train", "images", "picture", "scores"],
     "core": ["level", "schedule", "prediction", "plan", "kernel", "noise"],
     "sample": ["loop", "solver", "ddim", "dpmpp", "heun"],
     "denoise": ["denoiser", "guidance", "limit", "oracle"],
@@ -21,6 +22,7 @@ ROOMS = {  # where alphabetical order is not the reader's, the files that come f
     "nets": ["condition", "unet"],
     "distill": [],
     "train": ["objective", "loop", "state"],
+    "training": ["objective", "loop", "state"],
     "data": ["source", "batches"],
     "text": ["encoder", "find"],
     "runs": ["record", "model", "fit", "draw"],
@@ -53,7 +55,8 @@ def on_files(files, config):
         found += [at(path.relative_to(ROOT).as_posix()) for path in pages]
     for uri in sorted({uri for file in found if file.is_documentation_page() for uri in _sources(file)}):
         code = (ROOT / uri).read_text(encoding="utf-8")
-        found.append(File.generated(config, f"{uri}.md", content=f"# {uri}\n\n```python linenums=1\n{code}```\n"))
+        page = f'# {uri}\n\n```python linenums="1"\n{code}```\n'
+        found.append(File.generated(config, f"{uri}.md", content=page, inclusion=InclusionLevel.NOT_IN_NAV))
     found += [File.generated(config, uri, content=text) for _, uri, text in _api()]
     return Files(found)
 
@@ -83,7 +86,8 @@ def _api():
         if package != "inkwash":
             lines += ["    options: {members: false}"]
         for name in names:
-            lines += [f"## {name.replace('.', '/')}.py", f"::: {package}.{name}"]
+            file = f"{package}.{name}".partition(".")[2].replace(".", "/")
+            lines += [f"## {file}.py", f"::: {package}.{name}"]
         yield package, f"api/{package}.md", "\n\n".join(lines).replace("\n\n    options", "\n    options") + "\n"
 
 
