@@ -14,7 +14,6 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 ROOT = Path(__file__).parent.parent
 OUTSIDE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff"]
 ROOMS = {  # where alphabetical order is not the reader's, the files that come first
-    "api": ["run", "train", "images", "picture", "scores"],
     "core": ["level", "schedule", "prediction", "plan", "kernel", "noise"],
     "sample": ["loop", "solver", "ddim", "dpmpp", "heun"],
     "denoise": ["denoiser", "guidance", "limit", "oracle"],
@@ -75,20 +74,26 @@ def _sources(file):
 
 
 def _api():
-    """(title, address, text) of each page of the reference."""
-    for package in ["inkwash", *(f"inkwash.{room}" for room in ROOMS)]:
-        folder = ROOT / "src" / package.replace(".", "/")
-        if not folder.is_dir():
-            continue
-        first = ROOMS.get(package.partition(".")[2], [])
-        names = MODULES if package == "inkwash" else sorted(_modules(folder), key=lambda name: _place(name, first))
-        lines = [f"# {package}", f"::: {package}"]
-        if package != "inkwash":
-            lines += ["    options: {members: false}"]
-        for name in names:
-            file = f"{package}.{name}".partition(".")[2].replace(".", "/")
-            lines += [f"## {file}.py", f"::: {package}.{name}"]
-        yield package, f"api/{package}.md", "\n\n".join(lines).replace("\n\n    options", "\n    options") + "\n"
+    """(title, address, text) of each page of the reference: the front door, each room, and the files without a room."""
+    sections = ["::: inkwash"]
+    if (ROOT / "src/inkwash/api").is_dir():
+        sections += ["::: inkwash.api.scores"]  # what its methods return, and it does not export
+    yield _page("inkwash", sections)
+    for room, first in ROOMS.items():
+        if (folder := ROOT / "src/inkwash" / room).is_dir():
+            names = sorted(_modules(folder), key=lambda name: (first.index(name), "") if name in first else (99, name))
+            about = f"::: inkwash.{room}\n    options: {{members: false}}"
+            yield _page(f"inkwash.{room}", [about, *(_section(f"{room}.{name}") for name in names)])
+    yield _page("Single files", [_section(name) for name in MODULES])
+
+
+def _page(title, sections):
+    uri = f"api/{title.lower().replace(' ', '-')}.md"
+    return title, uri, "\n\n".join([f"# {title}", *sections, ""])
+
+
+def _section(module):
+    return f"## {module.replace('.', '/')}.py\n\n::: inkwash.{module}"
 
 
 def _modules(folder):
@@ -97,7 +102,3 @@ def _modules(folder):
         parts = path.relative_to(folder).with_suffix("").parts
         if not any(part.startswith("_") for part in parts):
             yield ".".join(parts)
-
-
-def _place(name, first):
-    return (first.index(name), "") if name in first else (len(first), name)
