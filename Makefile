@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check docs clean
 
 demo: .venv/made
 	$(BIN)/inkwash demo --out runs/demo
@@ -13,10 +13,14 @@ test: .venv/made
 test-slow: .venv/made
 	$(BIN)/python -m pytest -m slow
 
-check: .venv/made
+check: .venv/made docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# the pages and the API reference, in build/docs; a broken link fails. Needs no network and imports no inkwash
+docs: .venv/made
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # torch is pinned here and not in pyproject.toml, which keeps an honest range
 .venv/made: pyproject.toml constraints.txt

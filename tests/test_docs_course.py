@@ -20,7 +20,7 @@ def test_all_its_python_runs() -> None:
         exec(compile(block, str(PAGE), "exec"), names)
 
 
-NAMED = re.findall(r"`((?:core|data|nets|denoise|sample|train|jobs)\.(?!py)\w[\w.]*)", TEXT)
+NAMED = re.findall(r"`((?:core|data|nets|denoise|sample|train|importers)\.(?!py)\w[\w.]*)", TEXT)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMED)))

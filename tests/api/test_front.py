@@ -426,7 +426,7 @@ WRONG = [
     (lambda run: inkwash.train("digits", labels=[1]), "give it as `data`"),
     (lambda run: inkwash.train(Plain), "a network needs images"),
     (lambda run: inkwash.train(Plain, data="digits", network=Plain), "given twice"),
-    (lambda run: inkwash.train(lambda depth: Plain(), data="digits"), "needs the arguments depth, and inkwash gives it image_channels"),
+    (lambda run: inkwash.train(lambda depth: Plain(), data="digits"), "needs the arguments depth, and inkwash"),
     (lambda run: inkwash.train(lambda: 3, data="digits"), "makes a int; a torch.nn.Module is expected"),
 ]  # fmt: skip
 
