@@ -167,7 +167,8 @@ def adopt(granted: Permits) -> None:
 
 def bound_here(references: Iterable[str]) -> list[str]:
     """Those of the references that mean objects which another process cannot be given, as those of a notebook."""
-    return [reference for reference in references if reference in _given and not _can_travel(_given[reference])]
+    bound = {reference for reference, thing in _given.items() if not _can_travel(thing)}
+    return sorted(bound.intersection(references)) if bound else []
 
 
 # ---- running it

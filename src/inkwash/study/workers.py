@@ -36,10 +36,10 @@ def compute_all(units: list[Unit], jobs: int | None, on_evaluations: OnEvaluatio
     rank, world = among.rank, among.world
     shared = sorted(units, key=lambda unit: -unit.cost)  # long ones first; alike in all processes
     mine = [unit for unit in shared[rank::world] if not unit.done()]
-    here = own.bound_here({name for unit in mine for name in _code(unit)})
+    here = own.bound_here(name for unit in mine for name in _code(unit))
     if here and (jobs or 1) > 1:
         raise UsageError(
-            f"{', '.join(sorted(here))} exists in this process alone, so no other can draw with it; leave out `jobs`, "
+            f"{', '.join(here)} exists in this process alone, so no other can draw with it; leave out `jobs`, "
             "or put its code into a file and name it as FILE.py:NAME."
         )
     if jobs is None:
