@@ -103,7 +103,8 @@ def check_solver(solver: Solver, order: int | None = None, schedule: Schedule | 
       probability flow with such an error.
     - Noise is drawn only where `eta` is over 0, and at most once a step.
     - A step evaluates the denoiser at the levels that `evaluated_at` names.
-    - A plan may begin at pure noise (α = 0) where `starts_at_pure_noise` says so, and raises UsageError elsewhere.
+    - A plan may begin at pure noise (α = 0) where `starts_at_pure_noise` says so; elsewhere the solver raises
+      UsageError or ZeroDivisionError.
 
     `order` is the solver's own unless given; `schedule` is the continuous cosine schedule unless given. An object that
     states no facts is held to those of `Solver`. The solver's step must be affine in x, x̂₀ and the noise, as all are
@@ -184,10 +185,10 @@ def _check_start(solver: Solver) -> None:
     begins = getattr(solver, "starts_at_pure_noise", Solver.starts_at_pure_noise)
     try:
         x = last(sample(Gaussian(0.0, 0.5), torch.ones(1), trailing(Cosine(), 4), solver, torch.zeros_like))
-    except UsageError:
+    except (UsageError, ZeroDivisionError):
         _hold(not begins, "a solver with `starts_at_pure_noise` begins at α = 0: it refused")
         return
-    _hold(begins, "a solver without `starts_at_pure_noise` refuses α = 0 with UsageError: it did not")
+    _hold(begins, "a solver without `starts_at_pure_noise` raises an error at α = 0: it did not")
     _hold(bool(x.isfinite().all()), "a solver with `starts_at_pure_noise` makes finite images from α = 0")
 
 

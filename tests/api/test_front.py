@@ -232,7 +232,7 @@ def test_evaluate_and_study(run: inkwash.Run, tmp_path: Path) -> None:
     assert repr(study) == f"Study(2 cells, report in {study.paths[0]})"
     assert study.paths[0].is_file()
     assert study.summary
-    with pytest.raises(UsageError, match="no axis `stepz`; the axes are steps, "):
+    with pytest.raises(UsageError, match="no axis `stepz`; the axes are prediction, solver, steps, "):
         run.study(stepz=3)
 
 

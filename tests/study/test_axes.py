@@ -95,7 +95,7 @@ def test_values_are_said_in_words(axis: Any) -> None:
 
 
 def test_a_value_out_of_range_is_refused_with_the_flag() -> None:
-    with pytest.raises(UsageError, match=r"^--steps should be greater than or equal to 1 \(got \(5, 0\)\)\.$"):
+    with pytest.raises(UsageError, match=r"^`steps` should be greater than or equal to 1 \(got \(5, 0\)\)\.$"):
         Sweep(steps=(5, 0))
     with pytest.raises(UsageError, match="there is no solver 'euler'"):
         Sweep(solver=("euler",))
