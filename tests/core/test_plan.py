@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inkwash import choices
 from inkwash.core import (
     CLEAN,
     VE,
@@ -29,7 +30,7 @@ from inkwash.core import (
 )
 from inkwash.errors import UsageError
 
-SPACINGS = [trailing, leading, linspace, karras]
+SPACINGS = [row.load() for row in choices.SPACINGS]
 spaced = pytest.mark.parametrize("spacing", SPACINGS)
 CONTINUOUS = {"Cosine": Cosine(), "Flow": Flow(), "VE": VE(), "wide VE": VE(1e-3, 500.0)}
 T200 = {
