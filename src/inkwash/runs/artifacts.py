@@ -115,7 +115,7 @@ def laid_out(
     return *by_class(images, len(labels)), labels
 
 
-def row_names(model: Model) -> list[str]:
+def row_names(model: TrainedModel) -> list[str]:
     """What the rows of a sheet of all classes are called: "number:3" where no font here can write the class's name."""
     from inkwash.view.label import unshown
 
