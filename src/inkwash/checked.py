@@ -64,6 +64,15 @@ Reference = Annotated[  # to code of a user's own
 ]  # fmt: skip
 
 
+def words(metavar: str) -> Any:
+    """How the command line reads words that may be any, "None" among them, for a flag that is None by itself."""
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1, metavar=metavar, instance_from_str=lambda args: args[0],
+        is_instance=lambda value: value is None or isinstance(value, str),
+        str_from_instance=lambda value: [str(value)],
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class _Check:
     """Holds a word to the names of a kind, to the form of a reference, or to the words that stand for no choice."""

@@ -11,7 +11,7 @@ import tyro
 from pydantic import Field
 
 from inkwash import choices
-from inkwash.checked import Checked, Count, Natural, NoiseLevel, Positive, Scale, Share, listed, named, validator
+from inkwash.checked import Checked, Count, Natural, NoiseLevel, Positive, Scale, Share, listed, named, validator, words
 from inkwash.networks import Network, UNet
 
 Solver = Annotated[str, validator(choices.SOLVERS), named(choices.SOLVERS)]
@@ -44,6 +44,12 @@ class Data(Checked):
     """1 for grey, 3 for colour; None takes what the images have."""
     unreadable: Literal["refuse", "skip"] = "refuse"
     """What to do with files of a folder that are not images."""
+    splits: Literal["auto", "folders", "none"] = "auto"
+    """Whether folders such as train/ and test/ are splits; none takes every folder as a class."""
+    held_out: Annotated[str, tyro.conf.arg(metavar="N|SHARE|none")] = "auto"
+    """Images of a folder without test/ to keep from training; auto keeps 5 %, at most 1000; none measures on all."""
+    background: Annotated[str, tyro.conf.arg(metavar="white|black|#RRGGBB")] = "white"
+    """What transparent images of a folder are laid on."""
     flip: bool = False
     """Mirror half the images of each batch. Off by default: a mirrored digit is not a digit."""
     language: Literal["en", "zh"] = "en"
@@ -186,9 +192,9 @@ class Sampling(Sampler):
     """How many images."""
     seed: Natural = 0
     """Seed; image i is the same whatever n."""
-    label: str | None = None
-    """Class to draw, by name or number; all draws each in turn, a row a class."""
-    text: str | None = None
+    label: Annotated[str | None, words("NAME|NUMBER|all")] = None
+    """Class to draw, by name or number; all draws each in turn, a row a class. class:all is the class called all."""
+    text: Annotated[str | None, words("TEXT")] = None
     """What to draw, for runs trained on captions."""
     interval: Interval | None = None
     """Guide only where σ/α lies between these two numbers, 0,inf is everywhere; None takes the run's own."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inkwash.data import Images, Streamed, folder, hold_out
+from inkwash.data import Images, Streamed, folder, hold_out, is_same
 from inkwash.errors import UsageError
 
 
@@ -142,7 +143,9 @@ def test_images_without_a_caption_are_refused_or_skipped(boats: Path, in_memory_
         ("captions.jsonl", '{"file_name": "/etc/passwd", "text": "a"}', "named there do not exist in the folder: "),
         ("captions.jsonl", "[" * 100_000, "line 1 is no JSON ("),
         ("captions.jsonl", "\n", "holds no captions"),
-        ("captions.jsonl", b"\xff\xfe\x00", "is not UTF-8"),
+        ("captions.jsonl", b"\xff\xfe\x00", "line 1 is not UTF-16"),
+        ("captions.jsonl", b'{"file_name": "0.png",\n"text": "\x93"}', "line 2 is not UTF-8 (invalid start byte: 93)"),
+        ("metadata.csv", "file_name,text\n0.png,a boat, a red one\n", "line 2 has 3 fields, and the first line 2"),
     ],
 )
 def test_captions_that_cannot_be_used(boats: Path, name: str, content: str | bytes, said: str) -> None:
@@ -172,6 +175,112 @@ def test_two_caption_files(boats: Path, second: str) -> None:
         (boats / name).write_text("file_name,text\n")
     with pytest.raises(UsageError, match=f"has 2 caption files where one was expected.*captions.jsonl, {second}"):
         folder(boats)
+
+
+TABLE = (("0.png", "a boat; a red one"), ("1.png", "two, three"), ("2.png", "“nice”"), ("3.png", "x"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("written", [",", ";", "\t", "|", "jsonl"])
+def test_tables_as_programs_write_them(boats: Path, encoding: str, written: str) -> None:
+    if written == "jsonl":
+        lines = [json.dumps({"File_Name": name, "Text": text}, ensure_ascii=False) for name, text in TABLE]
+    else:
+        lines = [written.join(f'"{field}"' for field in row) for row in (("file_name", "Caption "), *TABLE)]
+        if written == ",":
+            lines[1] = '0.png, "a boat; a red one"'
+    name = "metadata.jsonl" if written == "jsonl" else "captions.tsv" if written == "\t" else "metadata.csv"
+    (boats / name).write_bytes("\r\n".join(lines).encode(encoding))
+    assert folder(boats).captions == tuple((text,) for _, text in TABLE)
+
+
+def test_a_line_separator_within_a_caption_ends_no_line(boats: Path) -> None:
+    write(boats / "captions.jsonl", *(row(i, f"a\u2028b\x0b{i}") for i in range(4)))
+    assert folder(boats).captions[3] == ("a\u2028b\x0b3",)
+
+
+@pytest.mark.parametrize(("there", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
+@pytest.mark.parametrize("name", ["café {}.png", "Ångström/가 {}.png"])
+def test_names_in_another_unicode_form(tmp_path: Path, there: str, named: str, name: str) -> None:
+    rows = []
+    for i in range(3):
+        draw(tmp_path / unicodedata.normalize(there, name.format(i)), i)
+        rows.append({"file_name": unicodedata.normalize(named, name.format(i)), "text": f"it is {i}"})
+    write(tmp_path / "captions.jsonl", *rows)
+    assert folder(tmp_path).captions == (("it is 0",), ("it is 1",), ("it is 2",))
+
+
+def test_names_in_both_unicode_forms_are_two_files(tmp_path: Path) -> None:
+    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    for value, name in enumerate(names):
+        draw(tmp_path / name, value)
+    write(tmp_path / "captions.jsonl", *({"file_name": name, "text": repr(name)} for name in names))
+    source = folder(tmp_path)
+    for caption, image in zip(source.captions, source.take(torch.arange(2)), strict=True):
+        assert caption == (repr(names[int(image[0, 0, 0])]),)
+
+
+def test_names_with_backslashes_and_in_other_capitals(tmp_path: Path) -> None:
+    for i, name in enumerate(("a/One.PNG", "a/two.png", "b/x.png", "b/X.png")):
+        draw(tmp_path / name, i)
+    names = ("a\\One.PNG", "A/TWO.png", "b\\x.png", "b\\X.png")
+    write(tmp_path / "metadata.jsonl", *({"file_name": name, "text": name} for name in names))
+    source = folder(tmp_path)
+    order = source.take(torch.arange(4))[:, 0, 0, 0].tolist()
+    assert [caption for (caption,) in source.captions] == [names[i] for i in order]
+    write(tmp_path / "metadata.jsonl", {"file_name": "b/x.PNG", "text": "either"})
+    with pytest.raises(UsageError, match=r"do not exist in the folder: b/x\.PNG"):
+        folder(tmp_path, unreadable="skip")
+
+
+def test_a_txt_file_beside_each_image(boats: Path) -> None:
+    bare = folder(boats)
+    for i in range(4):
+        (boats / f"{i}.txt").write_bytes(
+            f"a boat\r\n\r\n number {i} \r\na boat".encode("utf-16" if i == 1 else "utf-8")
+        )
+    source = folder(boats)
+    assert source.captions == tuple(("a boat", f"number {i}") for i in range(4))
+    assert is_same(source, bare.fingerprint)  # a run of before, when they were left out
+    (boats / "2.txt").unlink()
+    with pytest.raises(UsageError, match=r"1 of the 4 files beside have no caption of that kind: 2\.png"):
+        folder(boats)
+    skipping = folder(boats, unreadable="skip")
+    assert (len(skipping), skipping.skipped) == (3, (boats / "2.png",))
+    assert skipping.notes == ("Left out: 1 file(s) (2.png) without a caption.",)
+    (boats / "2.txt").write_text(" \n")
+    with pytest.raises(UsageError, match=r"2\.txt is empty; a caption of the image beside it was expected"):
+        folder(boats)
+
+
+def test_boxes_of_a_detector_are_no_captions(boats: Path) -> None:
+    for i in range(4):
+        (boats / f"{i}.txt").write_text(f"{i} 0.5 0.5 0.25 1e-1\n".replace("e", ""))
+    source = folder(boats)
+    assert source.captions == ()
+    assert source.notes[0].startswith("4 .txt files beside images hold numbers alone: no captions")
+
+
+def test_a_table_in_a_folder_below(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for i in range(2):
+            draw(tmp_path / name / f"{i}.png")
+        write(tmp_path / name / "metadata.jsonl", *(row(i, f"{name}{i}") for i in range(2)))
+    assert folder(tmp_path).captions == (("a0",), ("a1",), ("b0",), ("b1",))
+
+
+def test_a_table_may_name_images_of_a_split_that_is_not_used(tmp_path: Path) -> None:
+    names = ["train/0.png", "train/1.png", "test/0.png", "val/0.png"]
+    for name in names:
+        draw(tmp_path / name)
+    write(tmp_path / "metadata.jsonl", *({"file_name": name, "text": name} for name in names))
+    assert folder(tmp_path, split="test").captions == (("test/0.png",),)
+
+
+def test_what_a_table_without_captions_has_is_said(boats: Path) -> None:
+    (boats / "metadata.csv").write_text("file_name,prompt\n0.png,a boat\n")
+    (note,) = folder(boats).notes
+    assert note == "There are no captions: metadata.csv has file_name, prompt, and none of text, caption, captions."
 
 
 def test_captions_must_fit_the_images() -> None:

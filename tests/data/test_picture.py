@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkwash.data.picture import Header, UnreadableError, decode, quiet_pillow, read_header
+from inkwash.data.picture import Header, UnreadableError, decode, quiet_pillow, read_header, white_of
 
 COLOUR = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)  # 6 high, 9 wide
 GREY = COLOUR[..., 0]
@@ -128,6 +130,65 @@ def test_bad_metadata_does_not_spoil_a_good_image(tmp_path: Path) -> None:
         assert not caught
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_that_says(orientation: int, where: str, file: Path) -> None:
+    """A PNG that says how it lies: before or after its pixels, as EXIF, as a raw profile (ImageMagick 6), or as XMP."""
+    marks = np.kron(np.array([[0, 80], [160, 240]], dtype=np.uint8), np.ones((4, 6), dtype=np.uint8))
+    Image.fromarray(marks).save(file)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    raw = exif.tobytes().removeprefix(b"Exif\0\0")
+    kind, _, place = where.partition(" ")
+    profile = b"\nexif\n%8d\n" % (len(raw) + 6) + (b"Exif\0\0" + raw).hex().encode() + b"\n"
+    xmp = b'<x tiff:Orientation="%d"/>' % orientation
+    said = {
+        "exif": chunk(b"eXIf", raw),
+        "text": chunk(b"tEXt", b"Raw profile type exif\0" + profile),
+        "zip": chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile)),
+        "xmp": chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
+    }[kind]
+    whole = file.read_bytes()
+    at = whole.index(b"IEND" if place == "late" else b"IDAT") - 4
+    file.write_bytes(whole[:at] + said + whole[at:])
+
+
+@pytest.mark.parametrize(
+    "where", [f"{kind}{late}" for kind in ("exif", "text", "zip", "xmp") for late in ("", " late")]
+)
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+def test_wherever_a_png_says_how_it_lies(tmp_path: Path, where: str, orientation: int) -> None:
+    from PIL import ImageOps
+
+    file = tmp_path / "it.png"
+    png_that_says(orientation, where, file)
+    with Image.open(file) as image:
+        expected = np.array(ImageOps.exif_transpose(image))
+    assert expected.shape == ((12, 8) if orientation >= 5 else (8, 12))
+    header = read_header(file)
+    assert (header.height, header.width) == expected.shape
+    assert np.array_equal(decode(file, None, 1)[0], expected)
+
+
+def test_a_damaged_profile_turns_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "it.png"
+    Image.fromarray(GREY).save(file)
+    whole = file.read_bytes()
+    at = whole.index(b"IDAT") - 4
+    file.write_bytes(whole[:at] + chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 12\nno hex\n") + whole[at:])
+    assert np.array_equal(decode(file, None, 1)[0], GREY)
+
+
+@pytest.mark.parametrize(
+    ("largest", "white"),
+    [(0, 255), (255, 255), (256, 1023), (1023, 1023), (1024, 4095), (4095, 4095), (4096, 65535), (65535, 65535)],
+)
+def test_which_white_a_largest_value_means(largest: int, white: int) -> None:
+    assert white_of(largest) == white
+
+
 def test_scaling_keeps_the_middle(tmp_path: Path) -> None:
     wide = np.zeros((10, 30, 3), dtype=np.uint8)
     wide[:, 10:20] = (200, 100, 50)
@@ -176,7 +237,7 @@ def test_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnreadableError, match="floating-point"):
         read_header(tmp_path / "floats.tiff")
     Image.fromarray(GREY.astype(np.int32) * 1000).save(tmp_path / "ints.tiff")
-    with pytest.raises(UnreadableError, match="more than 16 bits"):
+    with pytest.raises(UnreadableError, match=r"pixels from \d+ to \d+, where 0 to 65535"):
         decode(tmp_path / "ints.tiff", None, 1)
     Image.fromarray(GREY).save(tmp_path / "large.png")  # 54 pixels: over one limit and twice the other
     for limit in (53, 26):

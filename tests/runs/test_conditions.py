@@ -1,16 +1,19 @@
 """What images show and what is asked for, as rows for an embedder."""
 
+import re
+import unicodedata
 from collections import Counter
 from itertools import pairwise
 
 import pytest
 import torch
+import tyro
 
 from inkwash import recipes
 from inkwash.data import Images, digits
 from inkwash.errors import UsageError
 from inkwash.runs.conditions import condition
-from inkwash.runs.conditions.by_class import ByClass, class_index
+from inkwash.runs.conditions.by_class import ByClass, class_index, requested_class
 from inkwash.runs.conditions.by_text import ByText
 from inkwash.settings import Conditioning, RunSettings, Sampling
 from inkwash.text import Joint
@@ -33,10 +36,88 @@ def test_every_class_has_a_name_in_any_case_and_a_number() -> None:
 
 
 def test_a_name_comes_before_a_number() -> None:
-    """Where classes are called by numbers that are not their places."""
+    """Where classes are called by numbers that are not their places, a number that is no name is refused."""
     names = ("2", "10", "0")
     assert [class_index(name, names) for name in names] == [0, 1, 2]
-    assert class_index("1", names) == 1  # no name, so a place
+    assert [class_index(f"0{name}", names) for name in names] == [0, 1, 2]
+    assert [class_index(f"number:{i}", names) for i in range(3)] == [0, 1, 2]
+    for label in ("1", "01"):
+        with pytest.raises(UsageError, match=rf"no class '{label}', and as names here hold numbers.*are 2, 10, 0, or"):
+            class_index(label, names)
+
+
+NUMBERED = tuple(f"{i:02}" for i in range(1, 11))
+
+
+@pytest.mark.parametrize(("label", "place"), [("1", 0), ("01", 0), ("001", 0), ("7", 6), ("10", 9), ("number:1", 1)])
+def test_classes_called_by_numbers_from_one(label: str, place: int) -> None:
+    assert class_index(label, NUMBERED) == place
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("01", "02", "03"), ("001.Albatross", "002.Auklet", "003.Bunting"), ("class1", "class10", "class2"),
+     ("1", "01", "2"), ("iPhone 12", "Pixel", "Nokia"), ("3 (three)", "four", "five")],
+)  # fmt: skip
+def test_a_number_that_could_be_a_name_or_a_place_is_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match=r"there is no class '9999'\."):
+        class_index("9999", names)
+    for label in ("0", "000"):
+        with pytest.raises(
+            UsageError, match=re.escape(f"number:{label}, counted from 0. The classes are {names[0]}, ")
+        ):
+            class_index(label, names)
+    for i, name in enumerate(names):
+        assert class_index(name, names) == class_index(f"class:{name}", names) == class_index(f"number:{i}", names) == i
+
+
+def test_two_classes_of_one_number() -> None:
+    assert class_index("1", ("1", "01")) == 0
+    with pytest.raises(UsageError, match="there is no class '001', and as names here hold numbers"):
+        class_index("001", ("1", "01"))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_compared_in_any_unicode_form(form: str) -> None:
+    names = tuple(unicodedata.normalize("NFD", name) for name in ("café", "thé", "가"))
+    for i, name in enumerate(names):
+        assert class_index(unicodedata.normalize(form, name), names) == i
+        assert class_index(unicodedata.normalize(form, name.upper()), names) == i
+
+
+SPECIAL = ("None", "a b", "all", "class:x", "number:0")
+
+
+@pytest.mark.parametrize(
+    ("label", "place"),
+    [("None", 0), ("none", 0), ("class:None", 0), ("class:all", 2), ("ALL", 2), ("class:x", 3), ("class:class:x", 3),
+     ("number:0", 4), ("number:2", 2), ("class:a b", 1)],
+)  # fmt: skip
+def test_classes_of_names_that_mean_something(label: str, place: int) -> None:
+    assert requested_class(label, SPECIAL) == place
+    assert ByClass(SPECIAL).requested(Sampling(label=label))(range(3)).tolist() == [place] * 3
+
+
+def test_what_asks_for_each_class_in_turn() -> None:
+    assert requested_class("all", SPECIAL) is None
+    for label in (None, "all", "None"):
+        assert requested_class(label, CLASSES) is None
+        assert ByClass(CLASSES).requested(Sampling(label=label))(range(5)).tolist() == [0, 1, 2, 3, 0]
+
+
+def test_the_command_line_keeps_the_word_none() -> None:
+    given = tyro.cli(Sampling, args=["--label", "None", "--text", "None"])
+    assert (given.label, given.text) == ("None", "None")
+    assert tyro.cli(Sampling, args=[]) == Sampling()
+
+
+def test_classes_that_were_not_trained_on_are_not_drawn() -> None:
+    kind = ByClass(("a", "b", "c"), (3, 0, 2))
+    assert kind.requested(Sampling())(range(5)).tolist() == [0, 2, 0, 2, 0]
+    assert kind.requested(Sampling(label="c"))(range(2)).tolist() == [2, 2]
+    with pytest.raises(UsageError, match=r"no image of class b was trained on, .* ask for one of a, c"):
+        kind.requested(Sampling(label="b"))
+    assert kind.embedder().vector == ByClass(("a", "b", "c")).embedder().vector
 
 
 def test_two_classes_that_differ_by_case() -> None:

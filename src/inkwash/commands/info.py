@@ -18,10 +18,12 @@ class Info(Command):
     """A PNG to draw the losses into."""
 
     def run(self) -> None:
+        from inkwash.commands._flags import in_flags
+        from inkwash.commands.train import Train
         from inkwash.runs.info import draw_losses, run_facts
 
         for name, value in run_facts(self.folder):
-            print(f"{name:12} {value}")
+            print(f"{name:12} {in_flags(value, Train)}")
         if self.out is not None:
             draw_losses(self.folder, self.out)
             print(self.out)

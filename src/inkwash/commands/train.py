@@ -81,6 +81,7 @@ class Train(PresetCommand):
 
     def run(self) -> None:
         """Trains with a bar; Ctrl-C ends at a checkpoint."""
+        from inkwash.commands._flags import in_flags
         from inkwash.progress import bar
         from inkwash.runs.fit import fit
         from inkwash.signals import finishing_step
@@ -95,6 +96,8 @@ class Train(PresetCommand):
                 f"{str(job.precision).removeprefix('torch.')} on {job.device.type}, into {folder}",
                 file=sys.stderr,
             )
+            for note in job.notes:
+                print(in_flags(note, type(self)), file=sys.stderr)
         last: Step | None = None
         shown = bar(self.settings.training.steps, "steps", not job.is_main)
         with finishing_step(stop), closing(job.progress), shown:

@@ -11,17 +11,18 @@ import numpy as np
 import torch
 
 from inkwash.atomic import replacing
-from inkwash.data.source import Images, hold_out
+from inkwash.data.hold_out import divide
+from inkwash.data.source import Images
 from inkwash.errors import UsageError
 
 ENDING = ".npz"
 
 
-def archive(path: str | Path, split: str | None = None) -> Images:
+def archive(path: str | Path, split: str | None = None, held_out: str = "auto") -> Images:
     """The images of a file, uint8 [N,H,W,C] named "images", with "labels" int64 [N] where there are such.
 
     Strings "classes" name the labels, which are their own names otherwise. `split` "train" or "test" takes a part, as
-    `hold_out` divides them; None takes all. Raises UsageError where the file holds no such arrays.
+    `divide` does for `held_out`; None takes all. Raises UsageError where the file holds no such arrays.
     """
     file = Path(path)
     try:
@@ -42,7 +43,7 @@ def archive(path: str | Path, split: str | None = None) -> Images:
         captions=tuple(map(tuple, json.loads(str(arrays["captions"])))) if "captions" in arrays else (),
         kinds=torch.from_numpy(arrays["kinds"]) if "kinds" in arrays else None,
     )  # fmt: skip
-    return source if split is None else hold_out(source)[split == "test"]
+    return source if split is None else divide(source, held_out)[split == "test"]
 
 
 def write_archive(path: Path, images: Images) -> None:

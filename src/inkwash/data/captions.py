@@ -1,55 +1,72 @@
-"""Captions beside images: a captions.jsonl, or the metadata.jsonl or metadata.csv that Hugging Face's tools write."""
+"""Captions beside images: a table such as captions.jsonl or metadata.csv, or a .txt file for each image."""
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from inkwash.data.listing import some
+from inkwash.data.tables import columns, csv_lines, json_lines, read_text
 from inkwash.errors import UsageError
 
-NAMES = ("captions.jsonl", "metadata.jsonl", "metadata.csv")
-_FOLDERS = ("", "train", "test", "val")  # where one may lie
+_TABLES = tuple(f"{name}.{ending}" for ending in ("jsonl", "csv", "tsv") for name in ("captions", "metadata"))
 _IMAGE, _TEXT = ("file_name", "file", "image"), ("text", "caption", "captions")
 
 
-def metadata_files(root: Path) -> tuple[Path, ...]:
-    """Files of such names in a folder of images, whatever they hold: they are no images."""
-    return tuple(file for name in NAMES for folder in _FOLDERS if (file := root / folder / name).is_file())
+@dataclass(frozen=True)
+class Captions:
+    """What was found about a folder's images: their captions, or () for none, and a sentence where it is needed."""
+
+    images: tuple[Path, ...]  # of the files, those that are no caption files
+    texts: Mapping[Path, tuple[str, ...]]  # of each of the images, or of some of them; {} where there are none
+    without: tuple[Path, ...] = ()  # images left out because they have no caption
+    note: str = ""
 
 
-def caption_files(root: Path) -> tuple[Path, ...]:
-    """The caption files of a folder of images: one in it, or one in each of train/, test/ and val/, or none.
+def find_captions(root: Path, files: Sequence[Path], unreadable: str) -> Captions:
+    """The captions of a folder's images, where it has any.
 
-    Raises UsageError when an image could be in two.
+    They are in one table in the folder, or in one table in each of some of its folders, which names the images
+    relative to itself (see `read_captions`); or else in a .txt file beside each image, a line a wording.
+
+    With `unreadable` "skip", images that have no caption are left out. Raises UsageError for tables that cannot be
+    read or leave it open which is meant, and for images without a caption where others have one.
     """
-    found = [[file for name in NAMES if _tells(file := root / folder / name)] for folder in _FOLDERS]
-    files = tuple(file for some_files in found for file in some_files)
-    if any(len(some_files) > 1 for some_files in found) or (found[0] and len(files) > 1):
-        raise UsageError(
-            f"{root} has {len(files)} caption files where one was expected, or one in each of train/ and test/: "
-            f"{some([file.relative_to(root) for file in files], 4)}. Remove or rename what is not meant."
-        )
-    return files
+    tables = [file for file in files if file.name.casefold() in _TABLES]
+    tables += [path for name in _TABLES if (path := root / name).is_file() and path not in tables]
+    telling, known = [], {}
+    for table in tables:
+        known[table] = columns(table)
+        # in a metadata table may be other things alone, such as classes; captions.jsonl is read in any case
+        if table.name.casefold() == _TABLES[0] or any(key in known[table] for key in _TEXT):
+            telling.append(table)
+    _check_one_each(root, telling)
+    others = [file for file in files if file not in tables]
+    if telling:
+        return _from_tables(root, others, telling, unreadable)
+    found = _beside(root, others, unreadable)
+    if not found.texts and tables:
+        has = "; ".join(f"{table.name} has {some(known[table], 6) or 'nothing'}" for table in tables[:3])
+        return Captions(found.images, {}, (), f"There are no captions: {has}, and none of {', '.join(_TEXT)}.")
+    return found
 
 
-def _tells(file: Path) -> bool:
-    """Whether it is a file of captions: a metadata file may hold other things alone, such as classes."""
-    if not file.is_file():
-        return False
-    if file.name == NAMES[0]:
-        return True
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
-        first = lines.readline()
-    keys = [word.strip(' "{\t\r\n') for word in first.replace(":", ",").split(",")]
-    return any(key in keys for key in _TEXT)
+def _check_one_each(root: Path, tables: Sequence[Path]) -> None:
+    """Raises UsageError when two tables could speak of one image."""
+    for table in tables:
+        if any(other != table and table.is_relative_to(other.parent) for other in tables):
+            names = sorted((file.relative_to(root) for file in tables), key=lambda name: (len(name.parts), name))
+            raise UsageError(
+                f"{root} has {len(tables)} caption files where one was expected, or one in each folder of images: "
+                f"{some(names, 4)}. Rename those that are not meant, or move them away."
+            )
 
 
 def read_captions(file: Path) -> dict[Path, tuple[str, ...]]:
-    """Of each image that the file names, its wordings, each once, in the order of the file.
+    """Of each image that a table names, its wordings, each once, in the order of the file.
 
     A line has a "file_name", relative to the folder of the file, and a "text", one or a list of several; "file"
     and "image", "caption" and "captions" do as well. An image may have several lines.
@@ -57,72 +74,97 @@ def read_captions(file: Path) -> dict[Path, tuple[str, ...]]:
     Raises UsageError, naming file and line, for what cannot be read so, an empty caption, or no captions.
     """
     found: dict[Path, list[str]] = {}
-    try:
-        for line, row in _csv(file) if file.suffix == ".csv" else _jsonl(file):
-            image, texts = _wordings(row, f"{file}, line {line}")
-            found.setdefault(Path(os.path.normpath(file.parent / image)), []).extend(texts)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror}). Make it readable, or remove it.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is not UTF-8 ({error.reason}). Save it as UTF-8.") from error
+    for line, row in json_lines(file) if file.suffix.lower() == ".jsonl" else csv_lines(file):
+        image, texts = _wordings(row, f"{file}, line {line}")
+        found.setdefault(Path(os.path.normpath(file.parent / image)), []).extend(texts)
     if not found:
-        raise UsageError(f"{file} holds no captions. Write one line for each image, or remove it.")
+        raise UsageError(f"{file} holds no captions. Write one line for each image, or move the file away.")
     return {image: tuple(dict.fromkeys(texts)) for image, texts in found.items()}
 
 
-def captions_of(images: Sequence[Path], files: Sequence[Path], unreadable: str) -> dict[Path, tuple[str, ...]]:
-    """Of each of the images its captions, as caption files tell them; with `unreadable` "skip" not of all.
-
-    Raises UsageError when these name images that do not exist, when an image has no caption and is not to be
-    skipped, when none has one, and as `read_captions` does.
-    """
-    read = {image: texts for file in files for image, texts in read_captions(file).items()}
-    there = {Path(os.path.normpath(image)) for image in images}
-    missing = [os.path.relpath(image, files[0].parent) for image in read if image not in there]
+def _from_tables(root: Path, files: Sequence[Path], tables: Sequence[Path], unreadable: str) -> Captions:
+    root = Path(os.path.normpath(root))
+    read = {image: texts for table in tables for image, texts in read_captions(table).items()}
+    image_of = _matched(read, {Path(os.path.normpath(file)): file for file in files})
+    missing = [
+        os.path.relpath(name, tables[0].parent)
+        for name in read
+        if name not in image_of and not (name.is_relative_to(root) and name.is_file())  # in a split that is not used
+    ]
     if missing:
         raise UsageError(
-            f"{some(files)}: {len(missing)} of the {len(read)} images named there do not exist in the folder: "
-            f"{some(missing)}. Add them, or remove their lines; names are relative to the folder of the file that "
-            "names them."
+            f"{some(tables)}: {len(missing)} of the {len(read)} images named there do not exist in the folder: "
+            f"{some(missing)}. Correct the names, which are relative to the folder of the file that has them, or add "
+            "the images."
         )
-    plain = {image: Path(os.path.normpath(image)) for image in images}
-    without = [os.path.relpath(image, files[0].parent) for image in images if plain[image] not in read]
-    if without and (unreadable == "refuse" or len(without) == len(images)):
-        raise UsageError(
-            f"{some(files)}: {len(without)} of the {len(images)} files beside have no caption there: "
-            f"{some(without)}. Add captions, remove the files, or leave such files out with `unreadable='skip'`."
-        )
-    return {image: read[name] for image, name in plain.items() if name in read}
+    texts = {file: read[name] for name, file in image_of.items()}
+    without = [file for file in files if file not in texts]
+    if without and (unreadable == "refuse" or len(without) == len(files)):
+        raise _uncaptioned(some(tables), "there", without, len(files), tables[0].parent)
+    return Captions(tuple(file for file in files if file in texts), texts, tuple(without))
 
 
-def _jsonl(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    with file.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UsageError(
-                    f'{file}, line {number} is no JSON ({error}); a line such as {{"file_name": "1.png", "text": "a '
-                    'red boat"}} was expected. Correct it.'
-                ) from error
-            if not isinstance(row, dict):
-                raise UsageError(
-                    f'{file}, line {number} is no JSON object; a line such as {{"file_name": "1.png", "text": "a red '
-                    'boat"}} was expected. Correct it.'
-                )
-            yield number, row
+def _matched(names: Mapping[Path, object], files: Mapping[Path, Path]) -> dict[Path, Path]:
+    """The file that each name means: of that very name, else the same letters in another form.
+
+    Other forms are those of Unicode (macOS writes é as two characters), backslashes, and capitals where no two files
+    differ by them alone.
+    """
+    found = {name: files[name] for name in names if name in files}
+    taken = set(found.values())
+    for form in _FORMS:
+        rest = [name for name in names if name not in found]
+        if not rest:
+            break
+        by_form: dict[str, list[Path]] = {}
+        for name, file in files.items():
+            by_form.setdefault(form(name), []).append(file)
+        for name in rest:
+            if len(same := by_form.get(form(name), [])) == 1 and same[0] not in taken:
+                found[name] = same[0]
+                taken.add(same[0])
+    return found
 
 
-def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.DictReader(lines, strict=True)
-        try:
-            for row in rows:
-                yield rows.line_num, row
-        except csv.Error as error:
-            raise UsageError(f"{file}, line {rows.line_num} is no CSV ({error}). Correct it.") from error
+def _composed(name: Path) -> str:
+    return unicodedata.normalize("NFC", os.path.normpath(name.as_posix().replace("\\", "/")))
+
+
+_FORMS: tuple[Callable[[Path], str], ...] = (_composed, lambda name: _composed(name).casefold())
+
+
+def _beside(root: Path, files: Sequence[Path], unreadable: str) -> Captions:
+    """Captions from .txt files that are called like the images beside them; none where these are no text."""
+    stems = {file.with_suffix("") for file in files if file.suffix.lower() != ".txt"}
+    texts = {file: file.with_suffix("") for file in files if file.suffix.lower() == ".txt"}
+    beside = {stem: file for file, stem in texts.items() if stem in stems}
+    images = [file for file in files if file not in texts or texts[file] not in stems]
+    if not beside:
+        return Captions(tuple(files), {})
+    said = {stem: _lines(file) for stem, file in beside.items()}
+    if not any(letter.isalpha() for lines in said.values() for line in lines for letter in line):
+        note = f"{len(beside)} .txt files beside images hold numbers alone: no captions, perhaps boxes of a detector."
+        return Captions(tuple(images), {}, (), note)
+    for stem, lines in said.items():
+        if not lines:
+            raise UsageError(f"{beside[stem]} is empty; a caption of the image beside it was expected. Write one.")
+    captions = {file: said[stem] for file in images if (stem := file.with_suffix("")) in said}
+    without = [file for file in images if file not in captions]
+    if without and unreadable == "refuse":
+        raise _uncaptioned("The .txt files beside the images", "of that kind", without, len(images), root)
+    return Captions(tuple(file for file in images if file in captions), captions, tuple(without))
+
+
+def _lines(file: Path) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(stripped for line in read_text(file).splitlines() if (stripped := line.strip())))
+
+
+def _uncaptioned(who: str, where: str, without: Sequence[Path], count: int, root: Path) -> UsageError:
+    return UsageError(
+        f"{who}: {len(without)} of the {count} files beside have no caption {where}: "
+        f"{some([os.path.relpath(image, root) for image in without])}. Add captions, or leave such files out with "
+        "`unreadable='skip'`."
+    )
 
 
 def _wordings(row: Mapping[str, object], where: str) -> tuple[str, list[str]]:
@@ -134,7 +176,7 @@ def _wordings(row: Mapping[str, object], where: str) -> tuple[str, list[str]]:
         raise UsageError(f"{where}: a caption is a text or a list of texts; got {text!r}. Correct it.")
     stripped = [one.strip() for one in texts]
     if not stripped or not all(stripped):
-        raise UsageError(f"{where}: the caption of {image} is empty. Write one, or remove the line and the image.")
+        raise UsageError(f"{where}: the caption of {image} is empty. Write one.")
     return image, stripped
 
 

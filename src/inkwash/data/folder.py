@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from inkwash.data.captions import caption_files, captions_of, metadata_files
-from inkwash.data.listing import class_of, classes, files_below, some, split_folders
-from inkwash.data.picture import Header, UnreadableError, quiet_pillow, read_header
-from inkwash.data.source import Images, check_split, hold_out
+from inkwash.data.captions import find_captions
+from inkwash.data.hold_out import divide, read_held_out
+from inkwash.data.listing import class_of, classes, files_below, some
+from inkwash.data.picture import Header, UnreadableError, peak, quiet_pillow, read_header, white_of
+from inkwash.data.source import Images, check_split
+from inkwash.data.splits import Found, Splits, find_splits
 from inkwash.data.streamed import WORKERS, Streamed
 from inkwash.errors import UsageError
 
 T = TypeVar("T")
 Unreadable = Literal["refuse", "skip"]
+
+_LOOKED_AT = 20  # files of a folder, to see whether it holds images
 
 
 def folder(
@@ -29,48 +36,60 @@ def folder(
     unreadable: Unreadable = "refuse",
     *,
     split: str | None = None,
+    splits: Splits = "auto",
+    held_out: str = "auto",
+    background: str = "white",
     in_memory_bytes: int = 1 << 30,
 ) -> Images | Streamed:
     """The images below a folder, uint8 [N,C,H,W]: decoded into memory where they fit, else when asked for.
 
     With `size` the short side is scaled to it and the middle cut out; without, all must have one size
     already. `channels` is 1 or 3; without, 1 if every image is grey, else 3. Folders directly below are
-    classes, in the order of their names, and hold their images at any depth. Hidden files are passed over.
+    classes, in the order of their names, and hold their images at any depth. Hidden files are passed over, and links
+    followed. Transparency is laid on `background`: "white", "black" or "#rrggbb". Files of more than 8 bits are scaled
+    by what their largest value in the whole folder says: see `white_of`.
 
-    A captions.jsonl, metadata.jsonl or metadata.csv (see `read_captions`) in the folder, or in its train/ and
-    test/, gives each image its captions. Then images outside the folders directly below are allowed; where there
-    are any, there are no classes.
+    A captions.jsonl, metadata.jsonl or metadata.csv (see `find_captions`) in the folder, or in several of its folders,
+    or a .txt file beside each image, gives each image its captions. Then images outside the folders directly below
+    are allowed; where there are any, there are no classes.
 
     `unreadable` says what to do about files that are damaged, no images, or without a caption where others have
     one: "refuse" them, or "skip" them and list them in `.skipped`. Where images are not decoded at once, "refuse"
     finds damage only when it meets it (`take` then raises InkwashError); "skip" decodes everything once to look
-    for it.
+    for it, before anything is held out.
 
-    `split` "train" or "test" takes the folder train/ or test/ (or val/) where there are these, else the part
-    that `hold_out` gives; both have the same classes, channels and size. Without `split`, the folder is one
-    whole.
+    `split` "train" or "test" takes the folder train/ or test/ (or training/, val/ and so on: see `find_splits`, for
+    `splits` too) where there are these, else the part that `divide` gives for `held_out`; both have the same classes,
+    channels and size. Without `split`, the folder is one whole. `.notes` says what was found, taken and left out.
 
     Raises UsageError, saying what to change, for a folder or arguments that cannot be used.
     """
     root = Path(path).expanduser()
-    _check(root, size, channels, unreadable, split)
-    bases = (split_folders(root) if split else {}) or {"": root}
+    _check(root, size, channels, unreadable, split, background)
+    read_held_out(held_out)
     with quiet_pillow():
-        source, base_of = _survey(root, bases, size, channels, unreadable)
+        found = find_splits(root, splits, _holds_images) if split else Found()
+        bases = [base for base in (found.train, found.test) if base] or [root]
+        source, base_of = _survey(root, bases, size, channels, unreadable, background)
+        source = replace(source, notes=(*source.notes, *_about_splits(root, found)))
+        if unreadable == "skip":
+            source, base_of = _sound(source, base_of)
         if split and len(bases) == 2:
-            chosen = [i for i, base in enumerate(base_of) if base == bases[split]]
+            if held_out != "auto":
+                raise UsageError(f"{root} has a split {bases[1].name}/ to hold out; leave out `held_out`.")
+            chosen = [i for i, base in enumerate(base_of) if base == bases[split == "test"]]
             if not chosen:
-                raise UsageError(f"{bases[split]} holds no images.")
+                raise UsageError(f"{bases[split == 'test']} holds no images.")
             source = source.part(torch.tensor(chosen), split)
         elif split:
-            source = hold_out(source)[split == "test"]
+            source = divide(source, held_out)[split == "test"]
         fits = len(source) * math.prod(source.shape) <= in_memory_bytes
-        if not fits and unreadable == "refuse":
-            return source
-        return _decoded(source, unreadable, keep=fits)
+        return _in_memory(source) if fits else source
 
 
-def _check(root: Path, size: int | None, channels: int | None, unreadable: str, split: str | None) -> None:
+def _check(
+    root: Path, size: int | None, channels: int | None, unreadable: str, split: str | None, background: str
+) -> None:
     if not root.exists():
         raise UsageError(f"{root} does not exist; a folder of images was expected.")
     if not root.is_dir():
@@ -81,44 +100,117 @@ def _check(root: Path, size: int | None, channels: int | None, unreadable: str, 
         raise UsageError(f"channels is 1 for grey or 3 for colour; got {channels}.")
     if unreadable not in ("refuse", "skip"):
         raise UsageError(f"unreadable is 'refuse' or 'skip'; got {unreadable!r}.")
+    if not re.fullmatch("white|black|#[0-9a-fA-F]{6}", background):
+        raise UsageError(f"background is white, black or a colour such as #80ff00; got {background!r}.")
     if split is not None:
         check_split(split)
 
 
+def _holds_images(folder: Path) -> bool:
+    """Whether one of the first files in a folder is an image."""
+    for file in files_below(folder)[0][:_LOOKED_AT]:
+        try:
+            read_header(file)
+            return True
+        except UnreadableError:
+            continue
+    return False
+
+
+def _about_splits(root: Path, found: Found) -> list[str]:
+    """What folders of splits are taken for, in sentences."""
+    if not found.train:
+        return []
+    test = f"{found.test.name}/ is held out" if found.test else "a part of it is held out"
+    notes = [f"{found.train.name}/ is trained on, {test}; `splits='none'` would take folders as classes."]
+    if found.unused:
+        notes.append(f"Left out: the images in {some([f'{each.name}/' for each in found.unused])}.")
+    beside = sum(1 for each in root.iterdir() if each.is_file() and not each.name.startswith("."))
+    if beside:
+        notes.append(f"Left out: {beside} file(s) in {root.name}/ beside {found.train.name}/.")
+    return notes
+
+
 def _survey(
-    root: Path, bases: dict[str, Path], size: int | None, channels: int | None, unreadable: str
+    root: Path, bases: list[Path], size: int | None, channels: int | None, unreadable: str, background: str
 ) -> tuple[Streamed, list[Path]]:
     """Read all headers, and settle shape, classes and captions; the images, and in which of the bases each lies."""
-    captioned, notes = caption_files(root), metadata_files(root)
-    listed = [(file, base) for base in bases.values() for file in files_below(base) if file not in notes]
-    captions = captions_of([file for file, _ in listed], captioned, unreadable) if captioned else {}
-    skipped = [file for file, _ in listed if captioned and file not in captions]
-    listed = [(file, base) for file, base in listed if not captioned or file in captions]
-    files: list[Path] = []
-    base_of: list[Path] = []
-    headers: list[Header] = []
+    base_of: dict[Path, Path] = {}
+    others: list[Path] = []
+    for base in bases:
+        files, odd = files_below(base)
+        base_of.update(dict.fromkeys(files, base))
+        others += odd
+    found = find_captions(root, list(base_of), unreadable)
+    headers: dict[Path, Header] = {}
     bad: dict[Path, str] = {}
-    for (file, base), found in zip(
-        listed,
-        _attempt(read_header, [file for file, _ in listed], f"Looking through {root.name}"),
-        strict=True,
-    ):
+    looked = _attempt(read_header, found.images, f"Looking through {root.name}")
+    for file, header in zip(found.images, looked, strict=True):
+        if isinstance(header, str):
+            bad[file] = header
+        else:
+            headers[file] = header
+    _judge(root, bad, len(headers), unreadable)
+    deep = [file for file, header in headers.items() if header.deep]
+    white, bad_deep = _white(deep, root.name)
+    _judge(root, bad_deep, len(headers) - len(bad_deep), unreadable)
+    headers = {file: header for file, header in headers.items() if file not in bad_deep}
+    files = list(headers)
+    names = [class_of(file, base_of[file]) for file in files]
+    known = () if found.texts and "" in names else classes(names, files)
+    transparent = sum(header.transparent for header in headers.values())
+    grey = all(header.grey for header in headers.values()) and not (transparent and _is_colour(background))
+    channels = channels or (1 if grey else 3)
+    shape = (channels, *((size, size) if size else _common_size(root, files, list(headers.values()))))
+    labels = torch.tensor([known.index(name) for name in names]) if known else None
+    said = tuple(found.texts[file] for file in files) if found.texts else ()
+    skipped = (*found.without, *bad, *bad_deep)
+    notes = [note for note in (found.note,) if note]
+    if found.without:
+        notes.append(f"Left out: {_named(root, found.without)} without a caption.")
+    notes += _unreadable(root, {**bad, **bad_deep})
+    if others:
+        notes.append(f"Left out: {_named(root, others)}, no regular files (pipes, sockets or devices).")
+    if deep and white < 65535:
+        notes.append(f"{len(deep)} file(s) have 16 or 32 bits and no value above {white}, which is taken for white.")
+    if transparent:
+        notes.append(
+            f"{transparent} file(s) have an alpha channel or a transparent colour, laid on {background} (`background`)."
+        )
+    if several := sum(header.several for header in headers.values()):
+        notes.append(f"{several} file(s) hold several frames or pages; the first of each is taken.")
+    source = Streamed(
+        root.resolve().name, "train", root, tuple(files), shape, size, labels, known, skipped, said,
+        notes=tuple(notes), background=background, white=white,
+    )  # fmt: skip
+    return source, [base_of[file] for file in files]
+
+
+def _is_colour(background: str) -> bool:
+    return background.startswith("#") and len({background[i : i + 2].lower() for i in (1, 3, 5)}) > 1
+
+
+def _white(deep: Sequence[Path], name: str) -> tuple[int, dict[Path, str]]:
+    """What is white in these files of more than 8 bits, and why some cannot be read."""
+    largest, bad = 65535 if not deep else 0, {}
+    for file, found in zip(deep, _attempt(peak, deep, f"Looking for white in {name}"), strict=True):
         if isinstance(found, str):
             bad[file] = found
         else:
-            files.append(file)
-            base_of.append(base)
-            headers.append(found)
-    _judge(root, bad, len(files), unreadable)
-    names = [class_of(file, base) for file, base in zip(files, base_of, strict=True)]
-    known = () if captioned and "" in names else classes(names, files)
-    channels = channels or (1 if all(header.grey for header in headers) else 3)
-    shape = (channels, *((size, size) if size else _common_size(root, files, headers)))
-    labels = torch.tensor([known.index(name) for name in names]) if known else None
-    name = root.resolve().name
-    said = tuple(captions[file] for file in files) if captioned else ()
-    skipped += bad
-    return Streamed(name, "train", root, tuple(files), shape, size, labels, known, tuple(skipped), said), base_of
+            largest = max(largest, found)
+    return white_of(largest), bad
+
+
+def _named(root: Path, files: Sequence[Path]) -> str:
+    return f"{len(files)} file(s) ({some([file.relative_to(root) for file in files])})"
+
+
+def _unreadable(root: Path, bad: dict[Path, str]) -> list[str]:
+    """Of each reason how many files cannot be read, in sentences."""
+    by_reason: dict[str, list[Path]] = {}
+    for file, reason in bad.items():
+        by_reason.setdefault(re.sub(r" \(\d+ bytes not processed\)", "", reason), []).append(file)
+    return [f"Left out: {_named(root, files)}: {reason}." for reason, files in by_reason.items()]
 
 
 def _common_size(root: Path, files: Sequence[Path], headers: Sequence[Header]) -> tuple[int, int]:
@@ -133,26 +225,39 @@ def _common_size(root: Path, files: Sequence[Path], headers: Sequence[Header]) -
     return height, width
 
 
-def _decoded(source: Streamed, unreadable: str, keep: bool) -> Images | Streamed:
-    """All images decoded and kept in memory; without `keep` only looked at, to leave out the unreadable."""
-    pixels = torch.empty(len(source) if keep else 0, *source.shape, dtype=torch.uint8)
-    good: list[int] = []
+def _sound(source: Streamed, base_of: list[Path]) -> tuple[Streamed, list[Path]]:
+    """Without the files that cannot be decoded."""
     bad: dict[Path, str] = {}
-    for i, found in enumerate(_attempt(source.decode, source.files, f"Decoding {source.name}")):
+    for file, found in zip(source.files, _pixels(source, "Looking for damage in"), strict=True):
+        if isinstance(found, str):
+            bad[file] = found
+    _judge(source.root, bad, len(source) - len(bad), "skip")
+    if not bad:
+        return source, base_of
+    good = [i for i, file in enumerate(source.files) if file not in bad]
+    notes = (*source.notes, *_unreadable(source.root, bad))
+    sound = replace(source.part(torch.tensor(good)), skipped=(*source.skipped, *bad), notes=notes)
+    return sound, [base_of[i] for i in good]
+
+
+def _in_memory(source: Streamed) -> Images:
+    """All images decoded."""
+    pixels = torch.empty(len(source), *source.shape, dtype=torch.uint8)
+    bad: dict[Path, str] = {}
+    for i, found in enumerate(_pixels(source, "Decoding")):
         if isinstance(found, str):
             bad[source.files[i]] = found
         else:
-            good.append(i)
-            if keep:
-                pixels[i] = torch.from_numpy(found)
-    _judge(source.root, bad, len(good), unreadable)
-    if bad:
-        chosen = torch.tensor(good)
-        source = replace(source.part(chosen), skipped=source.skipped + tuple(bad))
-        pixels = pixels[chosen] if keep else pixels
-    if not keep:
-        return source
-    return Images(source.name, source.split, pixels, source.labels, source.classes, source.skipped, source.captions)
+            pixels[i] = torch.from_numpy(found)
+    _judge(source.root, bad, len(source) - len(bad), "refuse")
+    return Images(
+        source.name, source.split, pixels, source.labels, source.classes, source.skipped, source.captions,
+        notes=source.notes,
+    )  # fmt: skip
+
+
+def _pixels(source: Streamed, doing: str) -> Iterator[NDArray[np.uint8] | str]:
+    return _attempt(source.decode, source.files, f"{doing} {source.name}")
 
 
 def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None:
@@ -164,7 +269,7 @@ def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None
     if bad and unreadable == "refuse":
         raise UsageError(
             f"{len(bad)} of the {len(bad) + good} files in {root} cannot be read as images: {reasons}. "
-            "Remove them, or leave them out with `unreadable='skip'`."
+            "Leave them out with `unreadable='skip'`, or move them away."
         )
 
 

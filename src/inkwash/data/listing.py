@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,36 +11,93 @@ from inkwash.errors import UsageError
 
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # what desktops leave behind
 
+Identity = tuple[int, int]  # of a folder: device and inode
 
-def files_below(folder: Path) -> list[Path]:
-    """All files at any depth, ordered by name; hidden ones and desktop junk left out.
+
+def files_below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """All files at any depth, ordered by name, and what is neither a file nor a folder (pipes, sockets, devices).
+
+    Hidden files and desktop junk are left out. Links to files and folders are followed; a link to nothing counts as a
+    file, for it is a broken image. Links that lead back end: of the folders in `folder`, each reads every folder once,
+    and none reads a folder that `folder` lies in.
 
     Raises UsageError when a folder may not be read.
     """
+    root = folder.resolve()
+    above = {_identity(each) for each in (root, *root.parents)}
+    files: list[Path] = []
+    others: list[Path] = []
+    for inner in _sorted_in(folder, files, others):
+        if (here := _identity(inner)) not in above:
+            _walk(inner, above | {here}, files, others)
+    return sorted(files, key=Path.as_posix), sorted(others)
 
-    def refuse(error: OSError) -> None:
-        raise UsageError(f"{error.filename} cannot be listed ({error.strerror}).") from error
 
-    found = []
-    for where, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not _is_junk(name)]
-        # a path that is neither (a pipe, say) could block for ever; a broken link is a broken image
-        paths = (Path(where, name) for name in names if not _is_junk(name))
-        found += [path for path in paths if path.is_file() or path.is_symlink()]
-    return sorted(found, key=Path.as_posix)
+def _walk(folder: Path, seen: set[Identity], files: list[Path], others: list[Path]) -> None:
+    folders, links = [folder], list[Path]()
+    while folders or links:  # no recursion: folders may be nested more deeply than Python's stack
+        for inner in _sorted_in(folders.pop() if folders else links.pop(), files, others):
+            if inner.is_symlink():
+                links.append(inner)  # later, so that a folder in its place goes by its own name
+            elif (here := _identity(inner)) not in seen:
+                seen.add(here)
+                folders.append(inner)
+        while not folders and links:
+            if (here := _identity(links[-1])) not in seen:
+                seen.add(here)
+                break
+            links.pop()
+
+
+def _sorted_in(folder: Path, files: list[Path], others: list[Path]) -> list[Path]:
+    """The folders directly in a folder, in reverse order; files and others go to the end of these lists."""
+    folders = []
+    for entry in _entries(folder):
+        if _is_folder(entry):
+            folders.append(Path(entry))
+        elif entry.is_file(follow_symlinks=False) or (entry.is_symlink() and _leads_to_file(entry)):
+            files.append(Path(entry))
+        else:
+            others.append(Path(entry))
+    return sorted(folders, reverse=True)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders directly in a folder, links to folders among them, by name; junk left out."""
+    return sorted(Path(entry) for entry in _entries(folder) if _is_folder(entry))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not _is_junk(entry.name)]
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be listed ({error.strerror}). Make it readable, or move it away.") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and stat.S_ISDIR(_mode(entry)))
+
+
+def _leads_to_file(link: os.DirEntry[str]) -> bool:
+    return _mode(link) == 0 or stat.S_ISREG(_mode(link))
+
+
+def _mode(link: os.DirEntry[str]) -> int:
+    """What a link leads to, as `stat` has it; 0 for nothing that can be reached."""
+    try:
+        return Path(link).stat().st_mode
+    except OSError:
+        return 0
+
+
+def _identity(folder: Path) -> Identity:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def _is_junk(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _JUNK
-
-
-def split_folders(root: Path) -> dict[str, Path]:
-    """{"train": root/train, "test": root/test or else root/val}, as far as there are; {} without train/."""
-    train = root / "train"
-    tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
-    if not train.is_dir():
-        return {}
-    return {"train": train, "test": tests[0]} if tests else {"train": train}
 
 
 def class_of(file: Path, base: Path) -> str:
@@ -68,4 +126,9 @@ def classes(names: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
 def some(items: Sequence[object], at_most: int = 3) -> str:
     """The first few, for a sentence."""
     more = len(items) - at_most
-    return ", ".join(map(str, items[:at_most])) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(plain(str(item)) for item in items[:at_most]) + (f" and {more} more" if more > 0 else "")
+
+
+def plain(text: str) -> str:
+    """A name for a sentence: what does not print, such as a line break or an undecodable byte, is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

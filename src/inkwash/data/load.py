@@ -13,6 +13,7 @@ from inkwash import choices, own
 from inkwash.data.archive import ENDING, archive
 from inkwash.data.folder import Unreadable, folder
 from inkwash.data.source import Images, Source, check_split
+from inkwash.data.splits import Splits
 from inkwash.errors import UsageError
 
 
@@ -24,17 +25,21 @@ def load(
     size: int | None = None,
     channels: int | None = None,
     unreadable: Unreadable = "refuse",
+    splits: Splits = "auto",
+    held_out: str = "auto",
+    background: str = "white",
     font: str | Path | None = None,
     language: str = "en",
 ) -> Source:
     """The images of a set of `choices.SOURCES`, of a function of your own, of a folder, or of an .npz file (`archive`).
 
     A folder of a set's name is given as ./mnist. `split` is "train" or "test". A set that is not made at a `size` is
-    padded with black to it, and a folder's images are scaled and cut to it: see `folder` for this, `channels` and
-    `unreadable`. `font` and `language` are for `emoji`. `data_dir` is where downloads lie: see `find_or_fetch`.
+    padded with black to it, and a folder's images are scaled and cut to it: see `folder` for this, `channels`,
+    `unreadable`, `splits`, `held_out` and `background`. `font` and `language` are for `emoji`. `data_dir` is where
+    downloads lie: see `find_or_fetch`.
 
-    Raises UsageError for a name that is neither known nor a folder, a known set's `size` below its own or
-    `channels` other than its own; and what those functions raise.
+    Raises UsageError for a name that is neither known nor a folder, a known set's `size` below its own,
+    `channels` other than its own, and what is for folders alone; and what those functions raise.
     """
     check_split(split)
     name = str(name_or_path)
@@ -42,8 +47,13 @@ def load(
         if not Path(name_or_path).expanduser().exists():
             raise UsageError(_unknown(name))
         if is_archive(name):
-            return _fitted(archive(Path(name).expanduser(), split), size, channels)
-        return folder(name_or_path, size, channels, unreadable, split=split)
+            _only_folders(name, splits=splits, background=background)
+            return _fitted(archive(Path(name).expanduser(), split, held_out), size, channels)
+        return folder(
+            name_or_path, size, channels, unreadable,
+            split=split, splits=splits, held_out=held_out, background=background,
+        )  # fmt: skip
+    _only_folders(name, splits=splits, held_out=held_out, background=background)
     function = choices.SOURCES.load(name)
     offered = {"data_dir": data_dir, "size": size, "font": font, "language": language}
     given = {key: value for key, value in offered.items() if value is not None}
@@ -51,6 +61,13 @@ def load(
     if own.is_reference(name):
         _check(images, name)
     return _fitted(images, None if choices.takes(function, "size") else size, channels)
+
+
+def _only_folders(name: str, **given: str) -> None:
+    """Raises UsageError for what was given for a folder of images, as `name` is none."""
+    asked = [f"`{key}`" for key, value in given.items() if value not in ("auto", "white")]
+    if asked:
+        raise UsageError(f"{' and '.join(asked)} is for folders of images, and {name} is none; leave it out.")
 
 
 def _fitted(images: Source, size: int | None, channels: int | None) -> Source:

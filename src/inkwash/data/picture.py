@@ -7,16 +7,28 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inkwash.data.regular import open_regular
 
 if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.Image import Image
 
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
+# What Pillow reads by itself. Not EPS, which it hands to Ghostscript, nor WMF, which goes to Windows; nor formats of
+# science, of which it reads the header alone. HEIF and JXL are read where a plugin for them was loaded.
+_FORMATS = (
+    "PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "CUR", "ICNS", "JPEG2000", "MPO",
+    "PCX", "DCX", "QOI", "SGI", "SUN", "DDS", "PSD", "XBM", "XPM", "IM", "MSP", "SPIDER", "FLI", "BLP", "FTEX", "GBR",
+    "PIXAR", "PCD", "XVTHUMB", "IMT", "MCIDAS", "FITS", "HEIF", "JXL",
+)  # fmt: skip
+# The largest values that integers of more than 8 bits may mean as white: of 8, 10, 12 and 16 bits.
+_WHITES = (255, 1023, 4095, 65535)
 
 
 class UnreadableError(Exception):
@@ -30,29 +42,55 @@ class Header:
     grey: bool
     height: int  # pixels, when upright
     width: int
+    deep: bool = False  # integers of more than 8 bits
+    transparent: bool = False
+    several: bool = False  # an animation, or pages; the first is taken
 
 
 def read_header(path: Path) -> Header:
     """Raises UnreadableError where Pillow knows no such image. Cheap: pixels are not decoded."""
-    with _opened(path) as image:
-        turned = _orientation(image) >= 5
+    with _opened(path) as (image, file):
+        turned = _orientation(image, file) >= 5
         width, height = image.size[::-1] if turned else image.size
-        return Header(image.mode in _GREY, height, width)
+        several = image.format != "MPO" and bool(getattr(image, "is_animated", False))  # an MPO holds one photograph
+        return Header(
+            image.mode in _GREY, height, width, image.mode.startswith("I"), image.has_transparency_data, several
+        )
 
 
-def decode(path: Path, size: int | None, channels: int) -> NDArray[np.uint8]:
+def peak(path: Path) -> int:
+    """The largest value in an image of more than 8 bits.
+
+    Raises UnreadableError where the file is damaged, or a value lies outside of 0..65535.
+    """
+    with _opened(path) as (image, _):
+        return int(_integers(image).max())
+
+
+def white_of(largest: int) -> int:
+    """The value that is white in images of more than 8 bits whose largest value is this: that of 8, 10, 12 or 16 bits.
+
+    Programs keep 8 and 12 bits in files of 16 or 32, and few say so.
+    """
+    return next((white for white in _WHITES if largest <= white), _WHITES[-1])
+
+
+def decode(
+    path: Path, size: int | None, channels: int, background: str = "white", white: int = _WHITES[-1]
+) -> NDArray[np.uint8]:
     """uint8 [channels,H,W], channels 1 or 3; with `size`, the short side scaled to it and the middle cut out.
 
-    EXIF orientation is obeyed, transparency laid on white, 16 bits scaled to 8, of an animation the first
-    frame taken. Raises UnreadableError where the file is damaged or no image.
+    EXIF orientation is obeyed, transparency laid on `background` (as Pillow names colours), integers of more than
+    8 bits scaled so that `white` becomes 255, of an animation the first frame taken. Raises UnreadableError where the
+    file is damaged or no image.
     """
     from PIL.Image import Resampling
 
-    with _opened(path) as image:
-        orientation = _orientation(image)
+    with _opened(path) as (image, file):
+        orientation = _orientation(image, file)
         if size is not None:
             image.draft(None, (3 * size, 3 * size))  # a large JPEG is decoded smaller, several times faster
-        flat = _turned(_flattened(image, "L" if channels == 1 else "RGB"), orientation)
+        flat = _turned(_flattened(image, "L" if channels == 1 else "RGB", background, white), orientation)
         if size is not None:
             short = min(flat.size)
             left, top = ((side - short) // 2 for side in flat.size)
@@ -80,36 +118,72 @@ def quiet_pillow() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
+def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
     from PIL import Image, UnidentifiedImageError
 
     try:
         # opened here: given a path, Pillow 13 maps uncompressed TIFFs, and garbles those lying sideways
-        with path.open("rb") as file, Image.open(file) as image:
+        with open_regular(path) as file, Image.open(file, formats=_readable()) as image:
             if image.mode == "F":
                 raise UnreadableError("floating-point pixels, of which nobody knows what is white")
-            yield image
+            yield image, file
     except (UnreadableError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise UnreadableError("not an image that Pillow reads") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableError(f"larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from error
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error) or type(error).__name__) from error
     except Exception as error:  # damaged files make Pillow's readers fail in every way there is
         raise UnreadableError(str(error) or type(error).__name__) from error
 
 
-def _orientation(image: Image) -> int:
-    """The EXIF orientation, 1 to 8, where 1 is upright."""
+@cache
+def _readable() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in Image.ID if name in _FORMATS)
+
+
+_ORIENTED = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where a PNG may say it
+
+
+def _orientation(image: Image, file: BinaryIO) -> int:
+    """The orientation in the metadata, 1 to 8, where 1 is upright; as PIL.ImageOps.exif_transpose finds it."""
     if image.format == "TIFF":  # Pillow turns these itself
         return 1
-    if image.format == "PNG" and "exif" not in image.info:  # else Pillow would decode the whole image to look for it
+    # asked for the EXIF data of a PNG, Pillow decodes the whole image
+    if image.format == "PNG" and not any(key in image.info for key in _ORIENTED) and not _more_follows(file):
         return 1
     try:
         found = image.getexif().get(0x0112, 1)
     except (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error):
         return 1  # bad metadata, good pixels
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _more_follows(file: BinaryIO) -> bool:
+    """Whether a PNG says something about itself after its pixels."""
+    place = file.tell()
+    try:
+        file.seek(8)
+        seen = False
+        for _ in range(100_000):  # chunks; a hostile file has more
+            head = file.read(8)
+            kind = head[4:]
+            if len(head) < 8:
+                return False
+            if kind == b"IEND":
+                return False
+            if seen and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            seen = seen or kind == b"IDAT"
+            file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+        return False
+    finally:
+        file.seek(place)
 
 
 def _turned(image: Image, orientation: int) -> Image:
@@ -130,16 +204,23 @@ def _turned(image: Image, orientation: int) -> Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _flattened(image: Image, mode: str) -> Image:
+def _integers(image: Image) -> NDArray[np.integer]:
+    values: NDArray[np.integer] = np.array(image)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise UnreadableError(f"pixels from {values.min()} to {values.max()}, where 0 to 65535 were expected")
+    return values
+
+
+def _flattened(image: Image, mode: str, background: str, white: int) -> Image:
     """8 bits, no palette, no transparency."""
     import PIL.Image as Pillow
 
     if image.mode.startswith("I"):
-        values = np.array(image)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            raise UnreadableError("pixels of more than 16 bits")
-        image = Pillow.fromarray(np.rint(values / 257).astype(np.uint8))
+        values = _integers(image)
+        if values.max() > white:
+            raise UnreadableError(f"pixels up to {values.max()}, where {white} is white in the other images")
+        image = Pillow.fromarray(np.rint(values / (white / 255)).astype(np.uint8))
     if image.has_transparency_data:
         colours = image.convert("RGBA")  # by way of RGBA, as only so palettes keep their transparency
-        image = Pillow.alpha_composite(Pillow.new("RGBA", colours.size, "white"), colours)
+        image = Pillow.alpha_composite(Pillow.new("RGBA", colours.size, background), colours)
     return image.convert(mode)

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, Self, TypeVar, final
+from typing import Protocol, Self, final
 
 import torch
 from torch import Tensor
 
-from inkwash.data.shuffle import permutation
 from inkwash.errors import UsageError
 
 
@@ -62,6 +61,7 @@ class Images:
     skipped: tuple[Path, ...] = ()  # files of the folder that could not be read
     captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
     kinds: Tensor | None = None  # int64 [N], any numbers; None: every image is its own kind
+    notes: tuple[str, ...] = ()  # sentences about what was found, taken and left out
 
     def __post_init__(self) -> None:
         check_split(self.split)
@@ -110,6 +110,11 @@ class Images:
             hashed.update(repr(self.captions).encode())
         return hashed.hexdigest()
 
+    @property
+    def earlier_fingerprints(self) -> tuple[str, ...]:
+        """What the fingerprint of the same images was before .txt files beside them were read as captions."""
+        return (replace(self, captions=()).fingerprint,) if self.captions else ()
+
     def take(self, indices: Tensor) -> Tensor:
         """Images at these indices: [B] int64 -> uint8 [B,C,H,W], on the device of the pixels."""
         return self.pixels[indices]
@@ -142,6 +147,11 @@ class Images:
         return replace(self, pixels=self.pixels.to(device), labels=labels)
 
 
+def is_same(source: Source, fingerprint: str) -> bool:
+    """Whether a fingerprint is that of a source, as it is made now or was made by an earlier inkwash."""
+    return fingerprint == source.fingerprint or fingerprint in getattr(source, "earlier_fingerprints", ())
+
+
 def to_float(pixels: Tensor) -> Tensor:
     """uint8 0..255 -> float32 in [-1, 1], any shape."""
     return pixels.to(torch.float32) / 127.5 - 1
@@ -150,26 +160,6 @@ def to_float(pixels: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """float in [-1, 1] -> the nearest of uint8 0..255, any shape, clamped; undoes `to_float` exactly."""
     return ((images.to(torch.float32) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-
-
-D = TypeVar("D", bound=Divisible)
-
-
-def hold_out(source: D, fraction: float = 0.05, at_most: int = 1000, at_least: int = 1, seed: int = 0) -> tuple[D, D]:
-    """Divide a set without a test split into (train, held out): at random, yet a function of N and seed.
-
-    round(fraction·N) images are held out, within at_least..at_most, and both parts keep the set's order.
-    Raises UsageError when that would leave either part empty.
-    """
-    n = len(source)
-    held = max(at_least, min(at_most, round(fraction * n)))
-    if not 1 <= held < n:
-        raise UsageError(
-            f"Cannot hold out {held} of the {n} image(s) of {source.name} for testing: "
-            "both parts need at least one. Add images, or change how many are held out."
-        )
-    order = permutation(seed, 0, n)
-    return source.part(order[held:].sort().values, "train"), source.part(order[:held].sort().values, "test")
 
 
 def check_split(split: str) -> None:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inkwash.data.digests import digests
 from inkwash.data.picture import UnreadableError, decode
 from inkwash.data.source import check_captions
 from inkwash.errors import InkwashError
@@ -41,6 +42,9 @@ class Streamed:
     skipped: tuple[Path, ...] = ()  # files that could not be read
     captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
     kinds: None = None  # every image is its own
+    notes: tuple[str, ...] = ()  # sentences about what was found, taken and left out
+    background: str = "white"  # what transparency lies on
+    white: int = 65535  # what is white in files of more than 8 bits
 
     def __post_init__(self) -> None:
         check_captions(self.name, self.captions, len(self))
@@ -50,16 +54,35 @@ class Streamed:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 hex of the shape, and each file's name below `root`, bytes, last change and label; and captions."""
+        """sha256 hex of the files' contents, in order, of how they are decoded, and of labels and captions.
+
+        Where the files lie, what they are called and when they were written does not matter. Each file is read once,
+        and then remembered: see `digests`.
+        """
+        from tqdm import tqdm
+
+        about = (self.shape, self.size, self.classes, self.background, self.white)
+        hashed = hashlib.sha256(repr(("contents", about)).encode())
+        with tqdm(total=len(self), desc=f"Hashing {self.name}", unit="image", delay=2) as bar:
+            for digest in digests(self.files, self.root, WORKERS, lambda: bar.update()):
+                hashed.update(digest)
+        if self.labels is not None:
+            hashed.update(self.labels.cpu().contiguous().numpy().data)
+        hashed.update(repr(self.captions).encode())
+        return hashed.hexdigest()
+
+    @property
+    def earlier_fingerprints(self) -> tuple[str, ...]:
+        """What earlier versions made of the same files: of their names, sizes, dates and labels; and captions."""
         labels = [-1] * len(self) if self.labels is None else self.labels.tolist()
         hashed = hashlib.sha256(repr((self.shape, self.size, self.classes)).encode())
         for file, label in zip(self.files, labels, strict=True):
             stat = file.stat()
             name = file.relative_to(self.root).as_posix()
             hashed.update(repr((name, stat.st_size, stat.st_mtime_ns, label)).encode())
-        if self.captions:  # else as it was before there were any: runs remember it
-            hashed.update(repr(self.captions).encode())
-        return hashed.hexdigest()
+        without = hashed.hexdigest()
+        hashed.update(repr(self.captions).encode())
+        return (without, hashed.hexdigest())
 
     def take(self, indices: Tensor) -> Tensor:
         """Images at these indices, decoded by several threads: [B] int64 -> uint8 [B,C,H,W] on the CPU.
@@ -75,12 +98,13 @@ class Streamed:
             return self.decode(file)
         except UnreadableError as error:
             raise InkwashError(
-                f"{file} cannot be read ({error}). Remove it, or leave such files out with `unreadable='skip'`."
+                f"{file} cannot be read ({error}). Put a good copy there, or leave such files out with "
+                "`unreadable='skip'`."
             ) from error
 
     def decode(self, file: Path) -> NDArray[np.uint8]:
         """One file: uint8 [C,H,W]. Raises UnreadableError when it is damaged or no longer of this shape."""
-        pixels = decode(file, self.size, self.shape[0])
+        pixels = decode(file, self.size, self.shape[0], self.background, self.white)
         if pixels.shape != self.shape:
             raise UnreadableError(f"its shape is {pixels.shape}, where {self.shape} was expected")
         return pixels

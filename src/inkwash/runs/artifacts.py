@@ -111,8 +111,19 @@ def laid_out(
     """Images uint8 [N,H,W,C] as a sheet shows them, its columns, and the names of its rows where each is a class."""
     if sampling.label != "all":
         return images, columns, None
-    labels = model.facts["classes"][: sampling.n]
+    labels = row_names(model)[: sampling.n]
     return *by_class(images, len(labels)), labels
+
+
+def row_names(model: TrainedModel) -> list[str]:
+    """What the rows of a sheet of all classes are called: "number:3" where no font here can write the class's name."""
+    from inkwash.view.label import unshown
+
+    numbers = getattr(model.condition, "learned", range(len(model.facts["classes"])))
+    names = [model.facts["classes"][i] for i in numbers]
+    for i in unshown(names):
+        names[i] = f"number:{numbers[i]} (its name needs another font)"
+    return names
 
 
 def by_class(images: Any, classes: int) -> tuple[Any, int]:

@@ -55,7 +55,8 @@ def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
         raise UsageError("the recipe folder needs images: `inkwash train FOLDER`, or `source=FOLDER`.")
     return load(
         data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels,
-        unreadable=data.unreadable, font=data.font, language=data.language,
+        unreadable=data.unreadable, splits=data.splits, held_out=data.held_out, background=data.background,
+        font=data.font, language=data.language,
     )  # fmt: skip
 
 

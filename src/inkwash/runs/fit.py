@@ -8,13 +8,13 @@ import torch
 from accelerate import Accelerator
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
-from inkwash.data import Batch, Batches, Images, Source, hold_out, is_folder, to_float, write_archive
+from inkwash.data import Batch, Batches, Images, Source, describe, divide, is_folder, is_same, to_float, write_archive
 from inkwash.distributed import not_connected, processes
 from inkwash.errors import UsageError
 from inkwash.nets import recompute
 from inkwash.runs import build, machine, record
 from inkwash.runs.conditions import ConditionKind, condition
-from inkwash.runs.record import IMAGES, check_code, check_same, resolved, stored
+from inkwash.runs.record import IMAGES, check_code, check_same, moved, resolved, stored
 from inkwash.settings import RunSettings
 from inkwash.training import Progress, State, train
 from inkwash.training.checkpoint import LAST, facts, load, sweep
@@ -34,6 +34,7 @@ class Fit:
     is_main: bool
     start: int
     progress: Generator[Progress, None, None]
+    notes: tuple[str, ...] = ()  # sentences about the images, to be told before the first step; on the main process
 
 
 def fit(
@@ -51,11 +52,13 @@ def fit(
     run = resolved(run)
     if images is not None:
         run = replace(run, data=replace(run.data, source=str((out / IMAGES).resolve())))
+    elif resume:
+        run = replace(run, data=moved(run.data, data_dir))
     before = stored(out)
     _check_folder(run, before, out, resume)
     accelerator = _accelerator(run.training.device)
     mesh = _mesh(accelerator) if run.training.shard else None
-    source, held_out = _sources(run, data_dir, accelerator) if images is None else hold_out(images)
+    source, held_out = _sources(run, data_dir, accelerator) if images is None else divide(images, run.data.held_out)
     precision = machine.precision(run.training, accelerator.device)
     told = condition(run, source.classes)
     denoiser = build.denoiser(run, source.shape, precision, told)
@@ -63,10 +66,11 @@ def fit(
     if run.training.recompute:
         recompute(denoiser.net)
     machine.compile_network(denoiser.net, run.training.compile, accelerator.device)
-    about = record.about(run, out, source, precision, told, data_dir)
+    notes = describe(source, held_out, run.data.held_out) if accelerator.is_main_process else ()
+    about = record.about(run, out, source, precision, told, data_dir, notes)
     if before is not None:
         saved = load(out / LAST)
-        if saved.facts["fingerprint"] != source.fingerprint:
+        if not is_same(source, saved.facts["fingerprint"]):
             raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
         if saved.facts.get("encoder") not in (None, about.get("encoder")):
             raise UsageError(
@@ -87,7 +91,7 @@ def fit(
     count = sum(parameter.numel() for parameter in denoiser.parameters())
     return Fit(
         len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
-        progress,
+        progress, notes,
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from inkwash.runs.artifacts import FRAMES, SHOWN, write_drawn, write_figure
 from inkwash.runs.draw import draw
 from inkwash.runs.forward import Forward, draw_forward
 from inkwash.runs.info import draw_losses
-from inkwash.runs.model import TrainedModel
+from inkwash.runs.model import TrainedModel, images
 from inkwash.runs.model import data_dir as whereabouts
+from inkwash.runs.record import moved
 from inkwash.settings import Sampler, Sampling
 from inkwash.training.checkpoint import LAST, facts
 from inkwash.view import check_out
@@ -49,12 +50,10 @@ def write_gallery(
             f"train it further first: `inkwash train {model.run.recipe} --resume --out {model.folder}`."
         )
     place = whereabouts(model, data_dir)
-    figure, depends = draw_forward(Forward(model.run.data, model.run.process, seed=sampling.seed), place)
+    data = moved(model.run.data, data_dir)
+    figure, depends = draw_forward(Forward(data, model.run.process, seed=sampling.seed), place)
     if depends["fingerprint"] != model.facts["fingerprint"]:
-        raise UsageError(
-            f"{model.folder} was trained on other images than {model.run.data.source} holds now; "
-            "put the old ones back, or say with `data_dir` where they are."
-        )
+        images(model, "train", data_dir)  # which refuses other images, and takes fingerprints of earlier versions
     drawn = draw(model, sampling, BATCH, frames=FRAMES, shown=SHOWN, tick=tick)
     for name, n, columns in ((TEN_PNG, TEN, TEN), (SHEET, sampling.n, COLUMNS), (DENOISING, SHOWN, None)):
         # image i is the same whatever n, so a replay need draw no more of them than are shown

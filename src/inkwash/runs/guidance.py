@@ -16,7 +16,7 @@ from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.score import OnStep
 from inkwash.runs.conditions import ConditionOf
-from inkwash.runs.conditions.by_class import class_index
+from inkwash.runs.conditions.by_class import requested_class
 from inkwash.runs.model import Model, TrainedModel, images, open_model
 from inkwash.settings import Sampling
 
@@ -145,7 +145,7 @@ def _by_classifier(model: Model, sampling: Sampling) -> Guided:
     if model.condition_never_dropped:
         raise UsageError(f"{model.name} cannot draw without its condition; leave out `guidance='classifier'`.")
     reader = classifier_of(model)
-    label = None if sampling.label == "all" else class_index(sampling.label, reader.classes)
+    label = requested_class(sampling.label, reader.classes)
     strength = 1.0 if sampling.scale is None else sampling.scale
 
     def denoiser_of(indices: Sequence[int]) -> Denoise:

@@ -44,6 +44,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("sha256", digest(folder / LAST)),
         *(("code", f"{name}, sha256 {sha256 or 'unknown'}") for name, sha256 in about.get("code", {}).items()),
         ("made by", f"inkwash {about['version']}"),
+        *(("images", str(note)) for note in about.get("data", {}).get("notes", ())),
     ]
 
 

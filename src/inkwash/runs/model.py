@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from inkwash.core import Schedule
-from inkwash.data import Source
+from inkwash.data import Source, is_same
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
-from inkwash.runs.record import check_code, described, used
+from inkwash.runs.record import check_code, described, moved, used, whereabouts
 from inkwash.settings import Conditioning, Engine, RunSettings
 from inkwash.training.checkpoint import BEST, LAST, digest, load
 
@@ -68,7 +68,7 @@ def open_model(
     place = machine.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
     computed_in = precision or getattr(torch, saved.facts["precision"])
-    kind = condition(run, saved.facts["classes"])
+    kind = condition(run, saved.facts["classes"], saved.facts.get("data", {}).get("classes", ()))
     if kind is not None and saved.facts.get("encoder") not in (None, kind.digest):
         raise InkwashError(
             f"{path} was trained on texts read by another {run.conditioning.encoder} than is there now; put back the "
@@ -107,21 +107,23 @@ def computed_by(model: Model, engine: Engine) -> Model:
 def images(model: TrainedModel, split: str, given: Path | None = None) -> Source:
     """The images that a run was trained on, or those of its test split; `given` as in `data_dir`.
 
+    Of a run of a folder, `given` may be where that folder is now.
+
     Raises UsageError where they are not those that it was trained on.
     """
     if not model.facts["images"]:
         raise UsageError(f"{model.name} was trained elsewhere, on images that are not known here; only sample it.")
     check_code(model.facts, model.folder, model.run.data)
-    source = build.images(model.run.data, split, data_dir(model, given))
-    if split == "train" and source.fingerprint != model.facts["fingerprint"]:
+    data = moved(model.run.data, given)
+    source = build.images(data, split, data_dir(model, given))
+    if split == "train" and not is_same(source, model.facts["fingerprint"]):
         raise UsageError(
-            f"{model.name} was trained on other images than {model.run.data.source} holds now; "
-            "put the old ones back, or train again."
+            f"{model.name} was trained on other images than {data.source} holds now; "
+            "put the old ones back, say with `data_dir` where they are, or train again."
         )
     return source
 
 
 def data_dir(model: TrainedModel, given: Path | None) -> Path | None:
     """Where a run's images are: as given, else where they were when it was trained, if that is still there."""
-    before = model.facts["data_dir"]
-    return Path(before) if given is None and before is not None and Path(before).is_dir() else given
+    return whereabouts(model.facts) if given is None else given

@@ -1,5 +1,7 @@
 """What a run in a folder remembers of itself, and whether it can go on."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from inkwash import __version__, choices, own
 from inkwash.checked import references
+from inkwash.data import class_counts, is_folder
 from inkwash.errors import InkwashError, UsageError
-from inkwash.settings import RunSettings
+from inkwash.settings import Data, RunSettings
 from inkwash.training.checkpoint import LAST, facts
 
 if TYPE_CHECKING:
@@ -81,14 +84,19 @@ def about(
     precision: "torch.dtype",
     condition: "ConditionKind | None" = None,
     data_dir: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What a checkpoint in `folder` says of its run, besides the counters of its training: what `described` reads."""
+    """What a checkpoint in `folder` says of its run, besides the counters of its training: what `described` reads.
+
+    `notes` are sentences about the images, for `inkwash info`.
+    """
     beside = run.data.source == str((folder / IMAGES).resolve())
     return {
         "run": asdict(_with_source(run, _BESIDE) if beside else run), "shape": list(source.shape),
         "classes": list(source.classes), "images": len(source), "fingerprint": source.fingerprint,
         "precision": str(precision).removeprefix("torch."),
         "data_dir": None if data_dir is None else str(data_dir.absolute()),
+        "data": {"notes": list(notes), "classes": class_counts(source), "place": os.environ.get("INKWASH_DATA")},
         **({} if condition is None else {"encoder": condition.digest}),
         **code(run),
     }  # fmt: skip
@@ -109,9 +117,31 @@ def resolved(run: RunSettings) -> RunSettings:
 def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str) -> None:
     """Raises UsageError, with the differences and the advice, unless the run in a folder can go on as `run`."""
     free = {name: getattr(run.training, name) for name in _FREE}
+    if is_folder(run.data.source) and before.data.source not in choices.SOURCES:
+        before = replace(before, data=replace(before.data, source=run.data.source))  # moved, if its images are the same
     if replace(before, training=replace(before.training, **free)) != run:
         changed = ", ".join(_differences(asdict(before), asdict(run)))
         raise UsageError(f"{folder} was begun with other settings ({changed}); {advice}.")
+
+
+def moved(data: Data, given: Path | None) -> Data:
+    """The data as they are to be found: where a folder of images is no longer there, at the folder given for data."""
+    known = not data.source or data.source in choices.SOURCES or own.is_reference(data.source)
+    if given is None or known or Path(data.source).expanduser().exists():
+        return data
+    return replace(data, source=str(given.expanduser().absolute()))
+
+
+def whereabouts(facts: dict[str, Any]) -> Path | None:
+    """Where a run's data came from, if that is still there: the folder that was given, else that of $INKWASH_DATA.
+
+    The variable, where it is set now, comes before what it was.
+    """
+    before = facts["data_dir"]
+    if before is None and "INKWASH_DATA" not in os.environ:
+        before = facts.get("data", {}).get("place")
+    place = None if before is None else Path(before).expanduser()
+    return place if place is not None and place.is_dir() else None
 
 
 def ended(folder: Path) -> bool:

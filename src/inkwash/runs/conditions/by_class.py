@@ -1,5 +1,7 @@
 """Images asked for by their class."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Self
@@ -8,28 +10,33 @@ import torch
 
 from inkwash import settings
 from inkwash.data import ConditionLookup, Source
+from inkwash.data.listing import plain, some
 from inkwash.errors import UsageError
 from inkwash.nets import Embedder, OneHot
 from inkwash.runs.conditions.kind import ConditionOf
 
 
 class ByClass:
-    """Labels 0..K−1. A request for nothing in particular is for all classes in turn."""
+    """Labels 0..K−1. A request for nothing in particular is for all classes in turn.
+
+    `counts` says how many images each class had in training, where that is known. What has none is not drawn.
+    """
 
     example = "`label`"
     digest = ""
 
-    def __init__(self, classes: tuple[str, ...]) -> None:
+    def __init__(self, classes: tuple[str, ...], counts: Sequence[int] = ()) -> None:
         self.classes = classes
+        self.learned = tuple(i for i in range(len(classes)) if not counts or counts[i])  # the labels to ask for
 
     @classmethod
-    def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> Self:
+    def of(cls, run: settings.RunSettings, classes: Sequence[str], counts: Sequence[int] = ()) -> Self:
         if len(classes) < 2:
             raise UsageError(
                 f"{run.data.source} has {'one class' if classes else 'no classes'}, so none can be asked for; "
                 "leave out `condition='class'`, or put the images into one folder a class."
             )
-        return cls(tuple(classes))
+        return cls(tuple(classes), counts)
 
     @classmethod
     def describe(cls, conditioning: settings.Conditioning, classes: Sequence[str]) -> str:
@@ -50,24 +57,93 @@ class ByClass:
 
     def requested(self, sampling: settings.Sampling) -> ConditionOf:
         if sampling.text is not None:
+            raise UsageError(f"this run knows classes, not text; ask with `label` for one of {_names(self.classes)}.")
+        label = requested_class(sampling.label, self.classes)
+        if label is None:
+            return lambda indices: torch.tensor([self.learned[i % len(self.learned)] for i in indices])
+        if label not in self.learned:
             raise UsageError(
-                f"this run knows classes, not text; ask with `label` for one of {', '.join(self.classes)}."
+                f"no image of class {plain(self.classes[label])} was trained on, so it cannot be asked for; ask for "
+                f"one of {_names([self.classes[i] for i in self.learned])}."
             )
-        if sampling.label in (None, "all"):
-            return lambda indices: torch.tensor([i % len(self.classes) for i in indices])
-        label = class_index(sampling.label, self.classes)
         return lambda indices: torch.full((len(indices),), label)
 
 
+def requested_class(label: str | None, classes: Sequence[str]) -> int | None:
+    """What --label asks for; None for each class in turn, as "all" does, and "None" where no class has that name.
+
+    Raises UsageError as `class_index` does.
+    """
+    if label is None or label == "all" or (label == "None" and label not in classes):
+        return None
+    return class_index(label, classes)
+
+
 def class_index(label: str, classes: Sequence[str]) -> int:
-    """The class of that name or number. Raises UsageError, with the nearest name, where there is none."""
+    """The class of a name, or of a number in 0..K−1; class:NAME and number:N are one and not the other.
+
+    Names are compared in any case and Unicode form. Where a name looks like a number, 1 is the class that is called 1
+    or 01; and where names begin or end with numbers, as 001.Albatross does, numbers alone are refused, for they could
+    be meant either way.
+
+    Raises UsageError, with the nearest name, where there is none.
+    """
     if label in classes:
         return tuple(classes).index(label)
-    names = [name.casefold() for name in classes]
-    if label.casefold() in names:
-        return names.index(label.casefold())
-    if label.isdecimal() and len(label) < 10 and int(label) < len(classes):
-        return int(label)
-    near = get_close_matches(label.casefold(), names, n=1)
-    hint = f" Did you mean {classes[names.index(near[0])]}?" if near else ""
-    raise UsageError(f"there is no class {label!r}.{hint} The classes are {', '.join(classes)}, or all.")
+    kind, colon, rest = label.partition(":")
+    if colon and kind in ("class", "number"):
+        found = _named(rest, classes) if kind == "class" else _numbered(rest, classes)
+    else:
+        found = _named(label, classes)
+        if found is None and (number := _number(label)) is not None:
+            values = [_number(name) for name in classes]
+            if values.count(number) == 1:
+                found = values.index(number)
+            elif number < len(classes) and any(_NUMBERED.search(name) for name in classes):
+                raise UsageError(
+                    f"there is no class {label!r}, and as names here hold numbers, a number alone could be a name or a "
+                    f"place. Give a name, or the place as number:{label}, counted from 0. The classes are "
+                    f"{_names(classes)}, or all."
+                )
+            else:
+                found = _numbered(label, classes)
+    if found is not None:
+        return found
+    forms = [_form(name) for name in classes]
+    near = get_close_matches(_form(rest if colon else label), forms, n=1)
+    hint = f" Did you mean {plain(classes[forms.index(near[0])])}?" if near else ""
+    raise UsageError(f"there is no class {label!r}.{hint} The classes are {_names(classes)}, or all.")
+
+
+_NUMBERED = re.compile(r"^\W*\d|\d\W*$")
+_MOST = 100  # names in a sentence
+
+
+def _form(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _named(label: str, classes: Sequence[str]) -> int | None:
+    """The class of that very name, else the only one of that name in another case or form."""
+    if label in classes:
+        return tuple(classes).index(label)
+    same = [i for i, name in enumerate(classes) if _form(name) == _form(label)]
+    exact = [i for i in same if unicodedata.normalize("NFC", classes[i]) == unicodedata.normalize("NFC", label)]
+    if len(same) > 1 and len(exact) != 1:
+        raise UsageError(
+            f"{label!r} could be any of the classes {_names([classes[i] for i in same])}; write it as one of these."
+        )
+    return next(iter(exact or same), None)
+
+
+def _numbered(label: str, classes: Sequence[str]) -> int | None:
+    place = _number(label)
+    return place if place is not None and place < len(classes) else None
+
+
+def _number(word: str) -> int | None:
+    return int(word) if word.isdecimal() and len(word) < 10 else None
+
+
+def _names(classes: Sequence[str]) -> str:
+    return some(classes, _MOST)

@@ -37,9 +37,10 @@ class ByText:
 
     def shown(self, source: Source) -> ConditionLookup:
         if not source.captions:
+            found = "".join(f" {note}" for note in getattr(source, "notes", ()) if "captions" in note)
             raise UsageError(
                 f"{source.name} has no captions; leave out `condition='text'`, or put a captions.jsonl with lines such "
-                'as {"file_name": "1.png", "text": "a red fox"} beside the images.'
+                'as {"file_name": "1.png", "text": "a red fox"} beside the images.' + found
             )
         texts = sorted({text for each in source.captions for text in each})
         rows, place = encode_cached(self.encoder, texts), {text: i for i, text in enumerate(texts)}
@@ -59,7 +60,7 @@ class ByText:
         return sampling.text is not None
 
     def requested(self, sampling: settings.Sampling) -> ConditionOf:
-        if sampling.label is not None:
+        if sampling.label not in (None, "None"):
             raise UsageError("this run knows text, not classes; ask with `text='what to draw'`.")
         if sampling.text is None:
             return lambda indices: None

@@ -1,0 +1,78 @@
+"""What a set of images is, in sentences for whoever trains on it: how many, of which classes, and what looks wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from inkwash.data.listing import plain, some
+from inkwash.data.source import Source
+
+_LOOKED_AT, _VALUES = 256, 2**26  # images whose pixels are looked at, or fewer with so many values together
+_FLAT, _ALIKE = 4.0, 1.0  # of 255: standard deviations below which images are said to be of one value, and alike
+_RANGE = 32  # of 256 values: where all pixels lie within fewer, too
+
+
+def describe(train: Source, test: Source, held_out: str = "auto") -> tuple[str, ...]:
+    """Sentences about images to train on and those held out: counts, what was left out and why, and warnings.
+
+    `held_out` as in `folder`: with "none" both are the same images.
+    """
+    kept = "none held out: held-out losses are of these" if held_out == "none" else f"{len(test):,} held out"
+    lines = [f"{len(train):,} image{'s' * (len(train) > 1)} to train on, {kept}{_classes(train)}."]
+    lines += getattr(train, "notes", ())
+    without = [name for name, count in zip(train.classes, class_counts(train), strict=True) if not count]
+    if without:
+        count = f"{len(without)} of the {len(train.classes)} classes"
+        lines.append(f"warning: {count} have no image to train on, and cannot be asked for: {some(without, 8)}.")
+    return (*lines, *_looks(train))
+
+
+def class_counts(source: Source) -> list[int]:
+    """How many images each class has; [] where there are no labels."""
+    labels = source.labels
+    return [] if labels is None else torch.bincount(labels.cpu(), minlength=len(source.classes)).tolist()
+
+
+def _classes(source: Source) -> str:
+    counts = class_counts(source)
+    if not counts:
+        return ""
+    if len(counts) > 12:
+        return f"; of {len(counts)} classes with {min(counts):,} to {max(counts):,} each"
+    return f"; of {len(counts)} class{'es' * (len(counts) > 1)} ({', '.join(map(_count, source.classes, counts))})"
+
+
+def _count(name: str, count: int) -> str:
+    return f"{plain(name)} {count:,}"
+
+
+def _looks(source: Source) -> Sequence[str]:
+    """Warnings about images that are nearly one value, or all alike."""
+    n = len(source)
+    count = min(n, _LOOKED_AT, max(16, _VALUES // math.prod(source.shape)))
+    chosen = torch.linspace(0, n - 1, count, dtype=torch.float64).long()
+    total = squares = torch.zeros(source.shape, dtype=torch.float64)
+    low, high, blank = 255, 0, 0
+    for part in torch.split(chosen, 16):  # few at a time: they may be large
+        pixels = source.take(part).cpu()
+        values = pixels.double()
+        total, squares = total + values.sum(0), squares + values.square().sum(0)
+        flat = pixels.flatten(1)
+        low, high = min(low, int(flat.min())), max(high, int(flat.max()))
+        blank += int((flat.amax(1) == flat.amin(1)).sum())
+    mean = total / count
+    overall = float(mean.mean())
+    spread = max(0.0, float(squares.mean()) / count - overall**2) ** 0.5
+    within = (squares / count - mean.square()).clamp_min(0).sqrt()
+    numbers = f"mean {overall:.1f} of 255, standard deviation {spread:.1f}, {low} to {high}"
+    ground = "; if they are transparent, another `background` may show them"
+    if spread < _FLAT or high - low < _RANGE:
+        return [f"warning: the images are nearly one value ({numbers}){ground}."]
+    if n > 1 and float(within.mean()) < _ALIKE:
+        return [f"warning: the images are all alike: a pixel differs by {float(within.mean()):.2f} of 255 among them."]
+    if blank > 0.2 * count and source.shape[1] * source.shape[2] > 1:
+        return [f"warning: {blank} of {count} images looked at are one value everywhere{ground}."]
+    return []

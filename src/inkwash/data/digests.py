@@ -1,0 +1,88 @@
+"""sha256 of files, computed once: remembered in the cache folder as long as a file stays as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from inkwash.atomic import replacing
+from inkwash.data.fetch import cache_folder
+from inkwash.data.regular import open_regular
+from inkwash.errors import InkwashError
+
+_VERSION = b"inkwash digests 1"
+_KEY, _DIGEST = 16, 32  # bytes
+_MOST = 1 << 21  # files; what is remembered of those that have gone is dropped here
+_SETTLED = 2.0  # seconds after which a change surely shows in a file's dates
+
+
+def digests(files: Sequence[Path], root: Path, workers: int, tick: Callable[[], object] = lambda: None) -> list[bytes]:
+    """The sha256 of each file's content, 32 bytes. `tick` is called after each.
+
+    What is read, at a gigabyte or so a second, is remembered for the folder `root` by device, inode, size and dates of
+    each file, 48 bytes a file; so a second call reads no more than the files' dates. Without a cache folder that can be
+    written, everything is read each time. Raises InkwashError, naming the file, where one cannot be read.
+    """
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+    remembered = _place(f"{name}.bin")
+    known, now = {} if remembered is None else _read(remembered), time.time()
+    fresh: dict[bytes, bytes] = {}
+
+    def digest(file: Path) -> bytes:
+        try:
+            stat = file.stat()
+            key = _key(stat)
+            if key in known:
+                return known[key]
+            with open_regular(file) as opened:
+                found = hashlib.file_digest(opened, "sha256").digest()
+        except OSError as error:
+            raise InkwashError(f"{file} cannot be read ({error.strerror}). Make it readable again.") from error
+        if now - max(stat.st_mtime, stat.st_ctime) > _SETTLED:
+            fresh[key] = found
+        return found
+
+    with ThreadPoolExecutor(workers) as pool:
+        found = []
+        for each in pool.map(digest, files):
+            found.append(each)
+            tick()
+    if fresh and remembered is not None:
+        _write(remembered, {**(known if len(known) < _MOST else {}), **fresh})
+    return found
+
+
+def _place(name: str) -> Path | None:
+    try:
+        return cache_folder() / "digests" / name
+    except RuntimeError:  # there is no home folder
+        return None
+
+
+def _key(stat: os.stat_result) -> bytes:
+    facts = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return hashlib.blake2b(repr(facts).encode(), digest_size=_KEY).digest()
+
+
+def _read(path: Path) -> dict[bytes, bytes]:
+    """What was remembered; {} where it is damaged or there is nothing."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return {}
+    body, seal = content[:-_DIGEST], content[-_DIGEST:]
+    if hashlib.sha256(_VERSION + body).digest() != seal or len(body) % (_KEY + _DIGEST):
+        return {}
+    places = range(0, len(body), _KEY + _DIGEST)
+    return {body[i : i + _KEY]: body[i + _KEY : i + _KEY + _DIGEST] for i in places}
+
+
+def _write(path: Path, known: dict[bytes, bytes]) -> None:
+    body = b"".join(key + digest for key, digest in known.items())
+    with contextlib.suppress(InkwashError), replacing(path) as temporary:  # a cache that cannot be had is no loss
+        temporary.write_bytes(body + hashlib.sha256(_VERSION + body).digest())
