@@ -34,10 +34,10 @@ from inkwash import recipes
 from inkwash.atomic import replacing
 from inkwash.data import Batch, Batches, Images, Streamed, folder
 from inkwash.networks import UNet
-from inkwash.report.svg import drawing, to_svg
+from inkwash.plots.figure import COLOURS, GREY, INK, LARGE, PLAIN, SMALL, add_text, new_axes, new_figure
+from inkwash.plots.svg import drawing, to_svg
 from inkwash.runs import machine
 from inkwash.runs.draw import CPU_BATCH
-from inkwash.view.figure import COLOURS, GREY, INK, LARGE, PLAIN, SMALL, add_text, new_axes, new_figure
 
 BASE = UNet(64, (1, 2), blocks=2, patch=2)  # the recipe mnist's, with two blocks a level
 PARTS = ("time", "memory", "stream")

@@ -16,7 +16,7 @@ ROOT = Path(inkwash.__file__).parent
 # Rooms of one line do not know each other.
 FLOORS = """
 errors
-atomic signals own lazy hub
+atomic signals own lazy hub plots
 choices
 checked core nets
 networks
@@ -45,11 +45,11 @@ NEVER = {
     "training": {"view", "text"},
     "view": {"core", "recipes", "distributed", "settings"},
     "progress": {"core", "recipes"},
-    "report": {"runs", "training", "data", "core", "denoise", "sample"},
+    "report": {"runs", "training", "data", "core", "denoise"},
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "atomic", "signals", "own", "lazy", "choices", "checked", "settings", "recipes", "view",
+    "errors", "atomic", "signals", "own", "lazy", "choices", "checked", "settings", "recipes", "plots", "view",
     "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library

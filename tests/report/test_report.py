@@ -5,23 +5,24 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from spoken import CHINESE, speak
 
 from inkwash import atomic
 from inkwash.errors import InkwashError
 from inkwash.report import write as report
-from inkwash.report.figures import Drawing, front, measured_figure, overview_figure, theory_figure
-from inkwash.report.labels import plus_minus
+from inkwash.report.chart import Drawing
+from inkwash.report.figures import front, measured_figure, overview_figure, theory_figure
+from inkwash.report.languages import LANGUAGES, plus_minus
 from inkwash.report.page import rich
-from inkwash.report.sheet import short
-from inkwash.report.words import Section, Story, Text
-from inkwash.report.write import write_report
+from inkwash.report.sections import story
+from inkwash.report.sections.method import method
+from inkwash.report.write import draw_figures, write_report
 from inkwash.settings import Scoring
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
@@ -50,7 +51,7 @@ class Named(Exact):
 def done(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """Two runs, one with a name to beware of, at few steps."""
     folder = tmp_path_factory.mktemp("cells")
-    subjects = [Named("v", 400), Named("eps", 400, "good | `name`")]
+    subjects = [Named("v", 400), Named("v", 400, "good | `name`")]
     measure = prepare_reference(ReferenceSpec(subjects[0], Scoring(n=32)), 32, lambda step, steps: None)
     sweep = Sweep(steps=(4, 8), eta=(0.0, 1.0), limit=("none",), spacing=("leading",))
     found = cells(subjects, [sweep], measure.n, 0)
@@ -58,41 +59,22 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Table:
     return table(found, measure, folder)
 
 
-def story(done: Table) -> Story:
-    """Words that no other place has, so that each can be looked for."""
-    counter = iter(range(1000))
-
-    def text() -> Text:
-        i = next(counter)
-        return Text(f"**Said {i}** of η = 0.5 <{HOSTILE}>.", f"**第 {i} 句**：η = 0.5 时 0.1 ± 0.2。")
-
-    sections = tuple(Section(axis, text(), (text(), text()), (text(),), text()) for axis in done.axes)
-    return Story(text(), tuple(text() for _ in sections), sections, (text(), text()))
-
-
-def texts(told: Story) -> Iterator[Text]:
-    yield from (told.title, *told.summary, *told.method)
-    for section in told.sections:
-        yield from (section.question, *section.theory, *section.findings, section.answer)
-
-
 @dataclass(frozen=True)
 class Made:
     out: Path
     paths: list[Path]
     html: str
-    told: Story
     figures: dict[str, Drawing]
 
 
 @pytest.fixture(scope="session")
 def made(done: Table, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    out, told = tmp_path_factory.mktemp("report") / "out", story(done)
-    figures = report._figures(done, lambda i, of: None)
+    out = tmp_path_factory.mktemp("report") / "out"
+    figures = draw_figures(done, story(done))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "_figures", lambda done, tick: figures)
-        paths = write_report(done, told, out, {"machine": f"a {HOSTILE} of 2 cores"})
-    return Made(out, paths, (out / "report.html").read_text(encoding="utf-8"), told, figures)
+        patch.setattr(report, "draw_figures", lambda *given: figures)
+        paths = write_report(done, out, {"machine": f"a {HOSTILE} of 2 cores"})
+    return Made(out, paths, (out / "report.html").read_text(encoding="utf-8"), figures)
 
 
 class Page(HTMLParser):
@@ -145,18 +127,20 @@ def test_the_page_loads_nothing(made: Made) -> None:
     assert not re.search(r"url\((?!#)", made.html)
 
 
-def test_everything_is_said_in_both_languages(made: Made) -> None:
+def test_everything_is_said_in_all_languages(made: Made, done: Table) -> None:
     page = Page(made.html)
-    for text in texts(made.told):
-        assert text.en.replace("**", "") in page.text
-        assert text.zh.replace("**", "") in page.text
-    assert "<strong>Said 0</strong>" in made.html
+    for section in [*story(done), method(done)]:
+        for language in LANGUAGES:
+            for text in speak(section, language).texts:
+                assert text.replace("**", "") in page.text
+    assert "<strong>" in made.html
     for figure in made.figures.values():
-        assert any(zh in page.text for zh in figure.words.values())
-    for en, zh in {"Fréchet distance ↓": "Fréchet 距离 ↓", "8 steps": "8 步", "number of steps": "推断步数"}.items():
+        assert figure.texts
+        assert all(said(CHINESE) in page.text for said in figure.texts.values())
+    for en, zh in {"Fréchet distance ↓": "Fréchet 距离 ↓", "8 steps": "8 步", "number of steps": "采样步数"}.items():
         assert re.search(rf'<text [^>]*class="en"[^>]*>{en}</text><text [^>]*class="zh"[^>]*>{zh}</text>', made.html)
     assert re.search(r'<html lang="en">', made.html)  # what shows where no script runs
-    assert len(re.findall(r'<button type="button"[^>]*aria-pressed=', made.html)) == 2
+    assert len(re.findall(r'<button type="button"[^>]*aria-pressed=', made.html)) == len(LANGUAGES)
 
 
 def test_names_are_only_names(made: Made) -> None:
@@ -186,8 +170,11 @@ def test_all_files_are_there(made: Made, done: Table) -> None:
 
 def test_scores_never_stand_alone(made: Made, done: Table) -> None:
     text = Page(made.html).text
-    line = "3 draws of n = 32 images, against 304 of the train split of gaussian; features pixels "
-    assert text.count(line + f"({done.facts['features_digest'][:12]})") == 2 + 2 * len(done.axes)
+    line = "3 draws of n = 32 images, compared with 304 images of the train split of gaussian in the features “pixels” "
+    line += f"({done.facts['features_digest'][:12]})"
+    assert text.count(line) == 3 + 2 * len(done.axes)  # beside each figure and the table, and in the method
+    summary = (made.out / "summary.md").read_text(encoding="utf-8")
+    assert summary.count("3 draws of n = 32 images") == 1
     for digest in (done.facts["features_digest"], *done.facts["checkpoints"].values()):
         assert digest in text
     for name, pair in done.floor_scores.items():
@@ -236,9 +223,9 @@ def test_a_full_disk_leaves_nothing_half_written(
         to_disk(file)
 
     monkeypatch.setattr(atomic, "_to_disk", full)
-    monkeypatch.setattr(report, "_figures", lambda done, tick: made.figures)
+    monkeypatch.setattr(report, "draw_figures", lambda *given: made.figures)
     with pytest.raises(InkwashError, match="No space left"):
-        write_report(done, made.told, tmp_path, {"machine": f"a {HOSTILE} of 2 cores"})
+        write_report(done, tmp_path, {"machine": f"a {HOSTILE} of 2 cores"})
     there = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(there) == after
     assert not (tmp_path / "report.html").exists()
@@ -248,7 +235,7 @@ def test_a_full_disk_leaves_nothing_half_written(
 
 def test_one_cell_is_a_report_too(done: Table, tmp_path: Path) -> None:
     alone = replace(done, rows=done.rows[:1])
-    paths = write_report(alone, Story(Text("One", "一"), (), (), ()), tmp_path, {})
+    paths = write_report(alone, tmp_path, {})
     assert {path.name for path in paths} == {"report.html", "cells.csv", "summary.md", "overview.svg", "overview.png"}
     page = Page(paths[0].read_text(encoding="utf-8"))
     assert page.wrong == page.open == []
@@ -274,11 +261,10 @@ def test_emphasis(text: str, html: str) -> None:
     assert rich(text) == html
 
 
-def test_numbers_are_short() -> None:
+def test_a_mean_is_as_long_as_its_deviation() -> None:
     assert [plus_minus(0.1234, 0.0067), plus_minus(-12.0, 1.3)] == ["0.1234 ± 0.0067", "−12.0 ± 1.3"]
     assert [plus_minus(1.0, 0.0), plus_minus(float("nan"), 0.0)] == ["1.000 ± 0.000", "–"]
     assert plus_minus(0.7, 1.4e-16) == "0.700 ± 0.000"
-    assert [short(0.25), short(-2e-5), short(0), short(1.5e-4)] == ["0.25", "−2·10⁻⁵", "0", "1.5·10⁻⁴"]
 
 
 def test_matplotlib_is_loaded_by_who_draws() -> None:

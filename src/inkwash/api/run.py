@@ -282,7 +282,7 @@ class Run:
         """
         from inkwash.api.scores import Study
         from inkwash.progress import bar
-        from inkwash.report.explain import story
+        from inkwash.report.sections import answers
         from inkwash.report.write import write_report
         from inkwash.study.machine import machine_facts
 
@@ -291,10 +291,9 @@ class Run:
         place = Path("runs") / f"study-{names}" if out is None else Path(out)
         scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
         table = _measured(runs, _sweep(axes), scoring, place, 200, data_dir, jobs, progress)
-        told = story(table)
         with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
-            paths = write_report(table, told, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
-        return Study(table, [text.en.replace("**", "") for text in told.summary], tuple(paths))
+            paths = write_report(table, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
+        return Study(table, answers(table), tuple(paths))
 
     # ---- how it shows itself
 

@@ -38,7 +38,7 @@ class Study(Command):
         """Trains what a preset needs, measures all cells, and writes the report."""
         from inkwash.distributed import is_main_process
         from inkwash.progress import bar, classifier_bar
-        from inkwash.report.explain import story
+        from inkwash.report.sections import answers
         from inkwash.report.write import write_report
         from inkwash.signals import resumable
         from inkwash.study.machine import machine_facts
@@ -68,13 +68,12 @@ class Study(Command):
             done = job.finish(self.jobs, shown.update)
         if not is_main_process():
             return
-        told = story(done)
         with bar(1 + 2 * len(done.axes), "figures") as shown:
-            paths = write_report(done, told, out, machine_facts(), lambda drawn, of: shown.update(drawn - shown.n))
+            paths = write_report(done, out, machine_facts(), lambda drawn, of: shown.update(drawn - shown.n))
         for path in paths[:3]:
             print(path)
-        for text in told.summary:
-            notice(text.en.replace("**", ""))
+        for text in answers(done):
+            notice(text)
 
     def _check_preset(self) -> None:
         """Raises UsageError for no run, and for arguments that the preset decides itself."""

@@ -13,7 +13,7 @@ from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.race.figure import race_figure
 from inkwash.race.race import PICTURE, Race, Standing
 from inkwash.race.racer import EVALUATIONS
-from inkwash.race.target import BETTER, RACED
+from inkwash.race.target import HEADS, RACED
 from inkwash.study.machine import machine_facts
 from inkwash.view import write
 
@@ -53,10 +53,9 @@ def table(race: Race) -> list[str]:
     """The table as Markdown: a line for each recipe, and one for real images."""
     where = f"to {race.terms.until}" if race.terms.until else f"best {race.score} at"
     head = ["recipe", "parameters", where, "images", "evaluations", "arithmetic"]
-    named = [f"{score.title} {BETTER[name]}" for name, score in RACED.items()]
     rows = [[*_standing(each), *_scores(each.points[-1].scores)] for each in race.standings()]
     rows.append(["real images: the floor", *[""] * (len(head) - 1), *_scores(race.floor)])
-    lines = [[*head, *named], ["---", *["---:"] * (len(head) + len(named) - 1)], *rows]
+    lines = [[*head, *HEADS.values()], ["---", *["---:"] * (len(head) + len(HEADS) - 1)], *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 

@@ -13,8 +13,7 @@ RACED = {  # the scores of any images that have a best value: 0 of a distance, 1
     for name, score in SCORES.items()
     if not score.reads_classes and (score.better == "lower" or (score.better == "higher" and score.share))
 }
-BETTER = {name: "↓" if score.better == "lower" else "↑" for name, score in RACED.items()}  # an arrow to where that is
-TITLES = {name: score.title for name, score in RACED.items()}
+HEADS = {name: f"{score.title} {'↓' if score.better == 'lower' else '↑'}" for name, score in RACED.items()}
 Scored = Mapping[str, tuple[float, float]]  # name -> (mean, standard deviation) over the draws
 
 

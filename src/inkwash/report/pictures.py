@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inkwash.report.labels import place, places
-from inkwash.report.lines import even, representatives
-from inkwash.report.words import Text
+from inkwash.report.chart import short_name
+from inkwash.report.languages import Text, text
+from inkwash.report.layout import even, representatives
 from inkwash.study.table import Table
 from inkwash.view import grid
 from inkwash.view.pixels import Pixels
@@ -28,9 +28,9 @@ class Strip:
 
 @dataclass(frozen=True)
 class PictureGrid:
-    """Strips along an axis; `place` says where they stand on the other axes, and is empty where all is said."""
+    """Strips along an axis; `place` says where they stand on the other axes, if it has to be said."""
 
-    place: Text
+    place: Text | None
     strips: tuple[Strip, ...]
     columns: int
     squares: bool  # whether a pixel is to be seen as a square
@@ -41,11 +41,11 @@ def picture_grids(done: Table, axis: str) -> list[PictureGrid]:
     side = max(done.rows[0].pictures.shape[1:3])
     columns = min(len(done.rows[0].pictures), MANY if side <= SMALL else FEW)
     grids = []
-    for at, line in representatives(done, axis):
-        strips = tuple(
-            Strip(place(axis, row.value(axis)), _png(row.pictures[:columns])) for row in even(line.rows, STRIPS)
-        )
-        grids.append(PictureGrid(places(at), strips, columns, TINY <= side <= SMALL))
+    for line in representatives(done, axis):
+        rows = [(text("value", axis, short_name(row.value(axis))), row) for row in even(line.rows, STRIPS)]
+        strips = tuple(Strip(label, _png(row.pictures[:columns])) for label, row in rows)
+        at = text("point", line.fixed) if line.fixed else None
+        grids.append(PictureGrid(at, strips, columns, TINY <= side <= SMALL))
     return grids
 
 

@@ -25,8 +25,6 @@ class Difference:
         """Whether three draws can tell it from 0: Student's t, two-sided, 95 %."""
         return abs(self.mean) > max(T_95 * self.error, ROUNDING)
 
-    sure = significant  # the former name; see below
-
 
 def improvement(a: Row, b: Row, score: str = "frechet") -> Difference:
     """By how much a is better than b in a score; negative where it is worse.
@@ -106,13 +104,3 @@ def image_correlation(a: Row, b: Row) -> float:
     centre = (x.mean(0) + y.mean(0)) / 2
     x, y = x - centre, y - centre
     return float((x * y).sum() / math.sqrt((x * x).sum() * (y * y).sum() or 1.0))
-
-
-# The names below are those that report/ used before it was rewritten; they go with its last use of them.
-SURE = T_95
-Family = Series
-gain = improvement
-mean_gain = mean_improvement
-families = series
-enough = first_unbeaten
-likeness = image_correlation

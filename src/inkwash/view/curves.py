@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkwash.errors import UsageError
-from inkwash.view.figure import COLOURS, GREY, LARGE, PLAIN, add_legend, add_text, drawn, new_axes, new_figure
+from inkwash.plots.figure import COLOURS, GREY, LARGE, PLAIN, add_legend, add_text, drawn, new_axes, new_figure
 from inkwash.view.grid import enlarge
 from inkwash.view.pixels import Pixels, check_images
 

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from inkwash.view.pixels import Pixels
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +69,7 @@ def add_legend(axes: "Axes", columns: int) -> None:
     )
 
 
-def drawn(figure: "Figure") -> Pixels:
+def drawn(figure: "Figure") -> npt.NDArray[np.uint8]:
     """Draw the figure. Returns uint8 [H,W,3]."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spoken import CHINESE
 
 from inkwash.metrics import score
 from inkwash.metrics.score import Scores
-from inkwash.report.labels import cell_name
-from inkwash.report.lines import LINES, PANELS, Layout, even, layout, lines, representatives
+from inkwash.report.languages import ENGLISH
+from inkwash.report.layout import LINES, PANELS, Layout, even, layout, lines, place, representatives
 from inkwash.report.pictures import FEW, MANY, picture_grids
 from inkwash.settings import Prediction, Scoring
 from inkwash.study import theory
@@ -75,7 +76,7 @@ def test_what_compares_nothing_is_not_drawn() -> None:
     plan = layout(done, "eta")
     assert {row.value("solver") for row in drawn(plan)} == {"ddim"}
     assert (plan.colour, plan.panels[0].at) == ("steps", {})
-    assert [note.en for note in plan.notes] == ["Drawn are 9 of 15 cells; all are in the table."]
+    assert [note(ENGLISH) for note in plan.notes] == ["9 of 15 cells are drawn; the table has all of them."]
     assert {row.value("eta") for row in drawn(layout(done, "solver"))} == {0.0}
 
 
@@ -105,7 +106,7 @@ def test_axes_that_would_leave_a_value_alone_are_let_go() -> None:
     free = Sweep(steps=STEPS, spacing=("trailing", "linspace"), limit=("none",))
     plan = layout(made(free, Sweep(steps=STEPS, solver=("heun",), limit=("none",))), "solver")
     assert plan.values == ("ddim", "heun")
-    assert plan.notes[0].en == "Along a line, spacing of the steps differs too."
+    assert plan.notes[0](ENGLISH) == "Cells on one line also differ in “spacing of the steps”."
 
 
 def test_of_too_many_values_an_even_spread_is_drawn() -> None:
@@ -116,10 +117,10 @@ def test_of_too_many_values_an_even_spread_is_drawn() -> None:
     assert len(plan.colours) == LINES
     assert [panel.at["run"] for panel in plan.panels] == ["run 0", "run 2", "run 4", "run 6"]
     assert len(plan.panels) == PANELS
-    said = " ".join(note.en for note in plan.notes)
-    assert "4 of 7 values of run" in said
-    assert "6 of 11 values of η" in said
-    assert "Drawn are 72 of 231 cells" in said
+    said = " ".join(note(ENGLISH) for note in plan.notes)
+    assert "4 of 7 values of “run”" in said
+    assert "6 of 11 values of “η”" in said
+    assert "72 of 231 cells are drawn" in said
 
 
 def test_what_is_left_is_held_and_said() -> None:
@@ -127,19 +128,19 @@ def test_what_is_left_is_held_and_said() -> None:
     plan = layout(made(sweep, subjects=(named("a"), named("b"))), "steps")
     assert (plan.colour, [panel.at for panel in plan.panels]) == ("eta", [{"run": "a"}, {"run": "b"}])
     assert {row.value("limit") for row in drawn(plan)} == {"none"}
-    assert plan.notes[0].en == "All of it at limit none."
+    assert plan.notes[0](ENGLISH) == "All cells drawn have limit none."
 
 
 def test_a_run_has_one_prediction() -> None:
     done = made(FREE, subjects=(named("a"), named("b"), named("c", "x0")))
     assert list(done.axes)[:2] == ["prediction", "run"]
-    assert "prediction" not in lines(done, "steps")[0].at
+    assert "prediction" not in lines(done, "steps")[0].fixed
     for axis in ("prediction", "run"):
         plan = layout(done, axis)
         assert plan.values == tuple(done.axes[axis])
         assert plan.colour == "eta"
-    assert any("share a value" in note.en for note in layout(done, "prediction").notes)
-    assert not any("share a value" in note.en for note in layout(done, "run").notes)
+    assert any("share a value" in note(ENGLISH) for note in layout(done, "prediction").notes)
+    assert not any("share a value" in note(ENGLISH) for note in layout(done, "run").notes)
 
 
 @pytest.mark.parametrize("count", range(1, 30))
@@ -155,12 +156,12 @@ def test_an_even_spread_has_both_ends(count: int) -> None:
 def test_pictures_stand_at_four_places_at_most() -> None:
     done = made(FREE, ODE)
     there = representatives(done, "steps")
-    assert there[0][0] == {"solver": "ddim", "eta": 0.0}
+    assert there[0].fixed == {"solver": "ddim", "eta": 0.0}
     assert len(there) == 4
     grids = picture_grids(done, "steps")
-    assert [strip.label.en for strip in grids[0].strips] == ["5 steps", "10 steps", "20 steps"]
+    assert [strip.label(ENGLISH) for strip in grids[0].strips] == ["5 steps", "10 steps", "20 steps"]
     assert all(strip.png.startswith("data:image/png;base64,") for grid in grids for strip in grid.strips)
-    assert picture_grids(made(FREE), "eta")[0].place.zh == "5 步"
+    assert picture_grids(made(FREE), "eta")[0].place(CHINESE) == "5 步"
 
 
 @pytest.mark.parametrize(
@@ -174,6 +175,6 @@ def test_pictures_of_all_sizes(shape: tuple[int, ...], columns: int, squares: bo
 
 def test_a_cell_without_eta_is_named_without() -> None:
     done = made(FREE, ODE)
-    assert cell_name(done.rows[0], done).en == "ddim · 5 steps · η = 0"
+    assert place(done, done.rows[0]) == {"solver": "ddim", "steps": 5, "eta": 0.0}
     heun = [row for row in done.rows if row.value("solver") == "heun"]
-    assert cell_name(heun[-1], done).zh == "heun · 20 步"
+    assert place(done, heun[-1]) == {"solver": "heun", "steps": 20}

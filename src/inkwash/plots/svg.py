@@ -4,13 +4,14 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Attributed = tuple[dict[str, str], str]  # attributes of an element, and its text
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
@@ -65,12 +66,12 @@ def to_svg(figure: "Figure") -> str:
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def inlined(svg: str, prefix: str, words: Mapping[str, str], described_by: str) -> str:
-    """What `to_svg` gave as an element of a page in two languages.
+def inlined(svg: str, prefix: str, words: Mapping[str, Sequence[Attributed]], described_by: str) -> str:
+    """What `to_svg` gave as an element of a page.
 
-    Ids get a prefix, so that no two figures share one; the figure is as wide as its box; text that is a key of
-    `words` is there twice, in classes en and zh, the second in the other language. `described_by` is the id of
-    what a screen reader reads in its stead.
+    Ids get a prefix, so that no two figures share one, and the figure is as wide as its box. A text that is a key of
+    `words` is replaced by one element for each of its entries, with the entry's attributes and text. `described_by`
+    is the id of what a screen reader reads instead.
     """
     root = ET.fromstring(svg.replace(f' xmlns="{SVG}"', "", 1))
     for element in root.iter():
@@ -84,10 +85,11 @@ def inlined(svg: str, prefix: str, words: Mapping[str, str], described_by: str) 
     for parent in list(root.iter()):
         for i, child in reversed(list(enumerate(parent))):
             if child.tag == "text" and (child.text or "") in words:
-                twin = ET.Element("text", {**child.attrib, "class": "zh", "lang": "zh-Hans"})
-                twin.text = words[child.text or ""]
-                child.set("class", "en")
-                parent.insert(i + 1, twin)
+                parent.remove(child)
+                for attributes, text in reversed(words[child.text or ""]):
+                    twin = ET.Element("text", child.attrib | attributes)
+                    twin.text = text
+                    parent.insert(i, twin)
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.attrib |= {"role": "img", "aria-labelledby": described_by}

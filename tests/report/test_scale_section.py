@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from spoken import CHINESE, speak, spoken
 
 from inkwash.metrics.score import Scores
-from inkwash.report import figures
-from inkwash.report.explain import story
-from inkwash.report.figures import measured_figure, theory_figure, trade_figure
-from inkwash.report.page import page
-from inkwash.report.words import Section
+from inkwash.report.chart import Writer
+from inkwash.report.figures import measured_figure, overview_figure, theory_figure, trade_figure
+from inkwash.report.languages import LANGUAGES
+from inkwash.report.page import render
+from inkwash.report.sections import story
+from inkwash.report.sections.method import method
 from inkwash.report.write import write_report
 from inkwash.settings import Scoring
 from inkwash.study import theory
@@ -62,10 +64,6 @@ def table(
     return Table(tuple(rows), scores(**LEVEL | {"frechet": 0.5}), measure, Path(), "today")
 
 
-def section(done: Table) -> Section:
-    return next(each for each in story(done).sections if each.axis == "scale")
-
-
 TRADE: dict[str, Rule] = {
     "accuracy": lambda s: s / 32, "precision": lambda s: s / 64, "recall": lambda s: -s / 16,
     "coverage": lambda s: -s / 32, "frechet": lambda s: (s - 2) ** 2,
@@ -73,69 +71,79 @@ TRADE: dict[str, Rule] = {
 
 
 def test_a_trade_is_told_with_its_numbers() -> None:
-    told = section(table(steps=(10, 20), **TRADE))
-    assert "**Guidance buys fidelity with diversity here**" in told.answer.en
-    assert "from s = 1 to s = 8, on average over 2 settings, accuracy and precision surely rise," in told.answer.en
-    assert "while recall and coverage surely fall" in told.answer.en
+    done = table(steps=(10, 20), **TRADE)
+    told, chinese = spoken(done, "scale"), spoken(done, "scale", CHINESE)
     assert (
-        "**引导在这里以多样性换取保真度**：从 s = 1 到 s = 8（2 种设置的平均），准确率、精确率明确上升"
-        in told.answer.zh
+        "**Guidance gives fidelity for diversity here**: from s = 1 to s = 8, on average over 2 settings, "
+        in told.answer
     )
-    assert "least at **s = 2** (2), and surely more at both ends." in told.answer.en
-    assert "在 **s = 2** 时最小（2）" in told.answer.zh
-    found = " ".join(text.en for text in told.findings)
-    assert "**Asking, from s = 0 to s = 1, on average over 2 settings**: accuracy surely rises, 0.703 → 0.735" in found
-    assert "density is not surely moved, 1 → 1 (real images 1)" in found
-    assert "recall surely falls, 0.741 → 0.303" in found
+    assert "accuracy and precision rise significantly, while recall and coverage fall significantly." in told.answer
+    assert "**引导在这里以多样性换取保真度**：从 s = 1 到 s = 8（2 种设置的平均），" in chinese.answer
+    assert "准确率和精确率显著上升，而召回率和覆盖率显著下降。" in chinese.answer
+    assert "lowest at **s = 2** (2), and significantly higher at both ends." in told.answer
+    assert "在 **s = 2** 时最低（2）" in chinese.answer
+    found = " ".join(told.findings)
+    assert "**The condition, from s = 0 to s = 1, on average over 2 settings**: accuracy rises" in found
+    assert "accuracy rises significantly, 0.703 → 0.735" in found
+    assert "density does not change significantly, 1 → 1 (real images 1)" in found
+    assert "recall falls significantly, 0.741 → 0.303" in found
     assert found.count("Fréchet distance") == 2  # one a number of steps
 
 
 def test_what_is_equal_is_undecided() -> None:
-    told = section(table())
-    assert "**Three draws cannot tell what guidance does here**" in told.answer.en
-    assert "No scale's Fréchet distance can be told from the least." in told.answer.en
-    assert "**三次抽样分辨不出引导的作用**" in told.answer.zh
-    assert "Fréchet 距离分辨不出差别" in told.answer.zh
-    assert not any("surely rises" in text.en or "surely falls" in text.en for text in told.findings)
+    told, chinese = spoken(table(), "scale"), spoken(table(), "scale", CHINESE)
+    assert "**No effect of guidance is significant here**" in told.answer
+    assert "nowhere is it significantly higher." in told.answer
+    assert "**这里引导没有显著的作用**" in chinese.answer
+    assert "其余各处都不显著更高" in chinese.answer
+    assert not any("rises" in text or "falls" in text for text in told.findings)
 
 
 @pytest.mark.parametrize(
     ("rules", "en", "zh"),
     [
-        (("precision",), "more faithful here, at no cost in diversity", "提高保真度，分辨不出多样性的代价"),
+        (
+            ("precision",),
+            "more faithful here, at no significant cost in diversity",
+            "提高保真度，而多样性没有显著的损失",
+        ),
         (("precision", "recall"), "improves both fidelity and diversity", "同时提高保真度和多样性"),
-        (("-recall",), "costs diversity here and buys no fidelity", "损失多样性，分辨不出保真度的收益"),
+        (
+            ("-recall",),
+            "costs diversity here, for no significant gain in fidelity",
+            "损失多样性，而保真度没有显著的提高",
+        ),
         (("-precision", "-coverage"), "costs both", "同时损失"),
         (("accuracy", "-precision"), "does not make its usual trade", "没有带来通常的取舍"),
         (("recall",), "does not make its usual trade", "没有带来通常的取舍"),
-        (("spread", "entropy"), "Three draws cannot tell", "分辨不出引导的作用"),  # noise has both
-        (("precision", "-spread"), "buys fidelity with diversity", "以多样性换取保真度"),
+        (("spread", "entropy"), "No effect of guidance is significant", "引导没有显著的作用"),  # noise has both
+        (("precision", "-spread"), "gives fidelity for diversity", "以多样性换取保真度"),
     ],
 )
 def test_what_is_won_and_lost(rules: tuple[str, ...], en: str, zh: str) -> None:
     def rule(sign: int) -> Rule:
         return lambda s: sign * s / 64
 
-    answer = section(table(**{name.strip("-"): rule(-1 if name[0] == "-" else 1) for name in rules})).answer
-    assert en in answer.en
-    assert zh in answer.zh
+    done = table(**{name.strip("-"): rule(-1 if name[0] == "-" else 1) for name in rules})
+    assert en in spoken(done, "scale").answer
+    assert zh in spoken(done, "scale", CHINESE).answer
 
 
 @pytest.mark.parametrize(
     ("frechet", "en"),
     [
-        (lambda s: s, "least at **s = 0** (2), the least tried."),
-        (lambda s: -s / 8, "least at **s = 8** (1), the most tried."),
-        (lambda s: 0.01 * (s != 4), "No scale's Fréchet distance"),  # real images differ by more
+        (lambda s: s, "lowest at **s = 0** (2), the least that was tried."),
+        (lambda s: -s / 8, "lowest at **s = 8** (1), the most that was tried."),
+        (lambda s: 0.01 * (s != 4), "lowest at **s = 4** (2); nowhere is it"),  # real images differ by more
         (
             lambda s: 0.01 * (s == 2) + (s > 2) + (s < 1),
-            "least at **s = 1** (2), and surely more at both ends; s = 2 c",
+            "lowest at **s = 1** (2), and significantly higher at both ends; at s = 2 it is not significantly higher.",
         ),
-        (lambda s: float(s < 4) + 0.01 * (s > 4), "least at **s = 4** (2); s = 8 cannot be told from it."),
+        (lambda s: float(s < 4) + 0.01 * (s > 4), "lowest at **s = 4** (2); at s = 8 it is not significantly higher."),
     ],
 )
 def test_where_the_distance_is_least(frechet: Rule, en: str) -> None:
-    assert en in section(table(frechet=frechet)).answer.en
+    assert en in spoken(table(frechet=frechet), "scale").answer
 
 
 def test_what_cancels_to_rounding_is_not_sure() -> None:
@@ -146,51 +154,44 @@ def test_what_cancels_to_rounding_is_not_sure() -> None:
         by = moved.get((row.value("steps"), row.value("scale")), 0.0)
         return replace(row, draws=tuple(Scores({**each.values, "recall": 0.7 + by}) for each in row.draws))
 
-    told = section(replace(done, rows=tuple(map(shifted, done.rows))))
-    assert "Three draws cannot tell what guidance does here" in told.answer.en
+    told = spoken(replace(done, rows=tuple(map(shifted, done.rows))), "scale")
+    assert "No effect of guidance is significant here" in told.answer
 
 
 def test_of_two_scales_both_are_spoken_of() -> None:
-    told = section(table((0.0, 1.0), **TRADE))
-    assert "from s = 0 to s = 1" in told.answer.en
-    assert not any("Asking" in text.en for text in told.findings)
+    told = spoken(table((0.0, 1.0), **TRADE), "scale")
+    assert "from s = 0 to s = 1" in told.answer
+    assert not any("The condition" in text for text in told.findings)
 
 
 def test_chinese_keeps_names_and_letters_alone() -> None:
-    told = story(table(steps=(10, 20), **TRADE))
-    each = section(table(steps=(10, 20), **TRADE))
-    texts = [told.title, each.question, each.answer, *each.theory, *each.findings]
-    for text in texts:
-        words = set(re.findall(r"[^\W\d_\u4e00-\u9fff][^\W_\u4e00-\u9fff]{2,}", text.zh.replace("gaussian", "")))
-        assert words <= NAMES, text.zh
-        assert not re.search("[\u4e00-\u9fff]", text.en)
-        assert text.en.count("**") % 2 == text.zh.count("**") % 2 == 0
-        assert sorted(re.findall(r"\d+\.\d+|s = \d", text.en)) == sorted(re.findall(r"\d+\.\d+|s = \d", text.zh))
-
-
-class EvaluationCount:
-    """The figures that are finished, before they are text."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.figures: list[Any] = []
-        finished = figures._finished
-
-        def see(name: str, figure: Any, *rest: Any) -> Any:
-            self.figures.append(figure)
-            return finished(name, figure, *rest)
-
-        patch.setattr(figures, "_finished", see)
+    done = table(steps=(10, 20), **TRADE)
+    for one, other in zip(spoken(done, "scale").texts, spoken(done, "scale", CHINESE).texts, strict=True):
+        words = set(re.findall(r"[^\W\d_\u4e00-\u9fff][^\W_\u4e00-\u9fff]{2,}", other.replace("gaussian", "")))
+        assert words <= NAMES, other
+        assert not re.search("[\u4e00-\u9fff]", one)
+        assert one.count("**") % 2 == other.count("**") % 2 == 0
+        assert sorted(re.findall(r"\d+\.\d+|s = \d", one)) == sorted(re.findall(r"\d+\.\d+|s = \d", other))
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> EvaluationCount:
-    return EvaluationCount(monkeypatch)
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures that are finished, before they are text."""
+    figures: list[Any] = []
+    finished = Writer.finished
+
+    def see(write: Writer, name: str, figure: Any, *rest: Any) -> Any:
+        figures.append(figure)
+        return finished(write, name, figure, *rest)
+
+    monkeypatch.setattr(Writer, "finished", see)
+    return figures
 
 
-def test_the_points_are_the_tables(seen: EvaluationCount) -> None:
+def test_the_points_are_the_tables(seen: list[Any]) -> None:
     done = table(**TRADE)
-    trade_figure(done)
-    left, right = seen.figures[0].axes
+    trade_figure(done, "scale")
+    left, right = seen[0].axes
     (line,) = [line for line in left.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 1]
     assert line.get_xydata() == pytest.approx(
         np.array([(row.scores["recall"][0], row.scores["precision"][0]) for row in done.rows])
@@ -203,57 +204,61 @@ def test_the_points_are_the_tables(seen: EvaluationCount) -> None:
     assert right.get_xlim()[0] < 0 < SCALES[-1] < right.get_xlim()[1]
 
 
-def test_every_point_is_named_and_no_name_hides_another(seen: EvaluationCount) -> None:
-    trade_figure(table(**TRADE))
-    left = seen.figures[0].axes[0]
+def test_every_point_is_named_and_no_name_hides_another(seen: list[Any]) -> None:
+    trade_figure(table(**TRADE), "scale")
+    left = seen[0].axes[0]
     assert sorted(text.get_text() for text in left.texts) == ["s = 0", "s = 1", "s = 2", "s = 4", "s = 8"]
     boxes = [text.get_window_extent() for text in left.texts]
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
-    assert all(seen.figures[0].bbox.containsx(box.x1) for box in boxes)
+    assert all(seen[0].bbox.containsx(box.x1) for box in boxes)
 
 
-def test_without_classes_the_distance_stands_beside(seen: EvaluationCount) -> None:
+def test_without_classes_the_distance_stands_beside(seen: list[Any]) -> None:
     done = table(classes=False, **TRADE)
-    drawing = trade_figure(done)
-    assert "accuracy ↑" not in drawing.words
-    assert drawing.words["Fréchet distance ↓"] == "Fréchet 距离 ↓"
-    assert "accuracy" not in " ".join(text.en for text in section(done).findings)
-    assert "precision surely rises" in section(done).answer.en
+    texts = trade_figure(done, "scale").texts
+    assert "accuracy ↑" not in texts
+    assert texts["Fréchet distance ↓"](CHINESE) == "Fréchet 距离 ↓"
+    assert "accuracy" not in " ".join(spoken(done, "scale").findings)
+    assert "precision rises significantly" in spoken(done, "scale").answer
 
 
 def test_the_page_has_the_trade_and_no_theory(tmp_path: Path) -> None:
     done = table(steps=(10, 20), **TRADE)
-    paths = write_report(done, story(done), tmp_path, {})
+    paths = write_report(done, tmp_path, {})
     names = {path.stem for path in paths if path.suffix == ".svg"}
     assert names == {"overview", "scale-trade", "scale-measured", "steps-theory", "steps-measured"}
     html = paths[0].read_text(encoding="utf-8")
     assert 'id="scale-trade-caption"' in html
     assert 'id="scale-theory-caption"' not in html
-    for en, zh in {"guidance scale s": "引导强度 s ", "precision ↑": "精确率 ↑", "accuracy ↑": "准确率 ↑"}.items():
+    for en, zh in {"guidance scale s": "引导强度 s", "precision ↑": "精确率 ↑", "accuracy ↑": "准确率 ↑"}.items():
         assert re.search(rf'class="en"[^>]*>{en}</text><text [^>]*class="zh"[^>]*>{zh}</text>', html)
-    assert "Theory knows no guidance" in html  # beside the theory of steps
-    assert "![scale: trade](figures/scale-trade.png)" in (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert "| accuracy |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "Theory does not cover guidance" in html  # beside the theory of steps
+    assert "(figures/scale-trade.png)" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "| accuracy ↑ |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
-def test_the_measured_figure_has_the_spread() -> None:
-    assert "spread" in measured_figure(table(), "scale").words
-    assert "spread" not in measured_figure(table(steps=(10, 20)), "steps").words
+def test_the_measured_figure_has_the_spread_where_no_other_has() -> None:
+    assert "spread" in measured_figure(table(), "scale", spread=True).texts
+    assert "spread" not in measured_figure(table(steps=(10, 20)), "steps").texts
+    assert [section.trades for section in story(table(steps=(10, 20)))] == [False, True]
 
 
 def test_theory_foretells_nothing_of_guided_images() -> None:
     done = table(**TRADE)
     foretold = {line["scale"]: line["theory_spread"] for line in csv.DictReader(io.StringIO(as_csv(done)))}
     assert foretold == {"0.0": "0.9", "1.0": "0.9", "2.0": "", "4.0": "", "8.0": ""}
-    assert "stands for s = 0 and s = 1 alone" in " ".join(text.en for text in story(done).method)
+    assert "it is given for s = 0 and s = 1 only" in " ".join(speak(method(done)).texts)
     free = table((None,), steps=(10, 20))
     assert not theory_figure(free, "steps").notes
-    assert "guidance" not in " ".join(text.en for text in story(free).method)
+    assert "guidance" not in " ".join(speak(method(free)).texts)
+    guided = " ".join(spoken(table((3.0, 4.0), steps=(10, 20)), "steps").theory)
+    assert "Gaussian" not in guided
+    assert "(s = 0)" in " ".join(spoken(table((0.0, 4.0), steps=(10, 20)), "steps").theory)
 
 
 def test_a_cell_that_was_asked_for_nothing_has_no_accuracy() -> None:
     def cells_of(done: Table) -> list[int]:
-        html = page(done, story(done), {"overview": figures.overview_figure(done)}, {})
+        html = render("page.html.j2", done, [], {"overview": overview_figure(done)}, {}, LANGUAGES)
         rows = re.findall(r"<tr.*?</tr>", html, re.DOTALL)
         assert ("accuracy" in rows[0]) == any("accuracy" in row.scores for row in done.rows)
         return [len(re.findall("<t[dh]", row)) for row in rows]

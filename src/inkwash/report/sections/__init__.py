@@ -1,0 +1,34 @@
+"""What a report says of each axis: a file for each axis that has questions of its own.
+
+A section computes numbers, names and signs from the table, and which sentences they make; the words are in `text/`.
+"""
+
+from collections.abc import Callable
+
+from inkwash.report.languages import ENGLISH, Language
+from inkwash.report.sections.contest import contest
+from inkwash.report.sections.eta import eta
+from inkwash.report.sections.prediction import prediction
+from inkwash.report.sections.scale import scale
+from inkwash.report.sections.section import Section
+from inkwash.report.sections.solver import solver
+from inkwash.report.sections.steps import steps
+from inkwash.study.table import Table
+
+SECTIONS: dict[str, Callable[[Table], Section]] = {
+    "prediction": prediction,
+    "solver": solver,
+    "steps": steps,
+    "scale": scale,
+    "eta": eta,
+}  # any other axis has the section of a contest
+
+
+def story(done: Table) -> list[Section]:
+    """The sections of a finished study's report, in the order of its axes."""
+    return [SECTIONS[axis](done) if axis in SECTIONS else contest(done, axis) for axis in done.axes]
+
+
+def answers(done: Table, language: Language = ENGLISH) -> list[str]:
+    """The conclusions of a study, a plain text for each axis."""
+    return [language.speak(*each.says(each.answer)).replace("**", "") for each in story(done)]

@@ -1,0 +1,60 @@
+"""The section on what the network predicts."""
+
+from itertools import combinations
+from typing import Any
+
+from inkwash.report.sections.section import Section, Sentence, when
+from inkwash.study.compare import Series, series, significant_sign
+from inkwash.study.subject import load_model
+from inkwash.study.table import Row, Table
+
+MOST = 8  # places that are listed
+Places = list[tuple[Series, Row, Row]]
+
+
+def prediction(done: Table) -> Section:
+    """Does it matter what the network predicts?"""
+    found = series(done, "prediction")
+    findings: list[list[Sentence]] = []
+    answer: list[Sentence] = []
+    for pair in combinations(done.axes["prediction"], 2):
+        one, other, better, worse, equal = _duel(found, *pair)
+        findings += [[("better", *who, group[:MOST], len(group) - MOST)]
+                     for *who, group in ((one, other, better), (other, one, worse)) if group]  # fmt: skip
+        findings += [when(equal, "equal", one, other, equal[:MOST], len(equal) - MOST)]
+        count = len(better) + len(worse) + len(equal)
+        answer += when(count, "wins" if better else "no_wins", one, other, len(better), len(worse), count)
+    seen = {about["images_seen"] for about in done.facts["trained"].values()}
+    images = seen.pop() if len(seen) == 1 else None
+    return Section(
+        "prediction",
+        theory=[[("same", [_error(done, value) for value in done.axes["prediction"]])], [("loss",)]],
+        findings=findings,
+        answer=[*(answer or [("apart",)]), *when("run" in done.axes, "first_runs"), *when(images, "trained", images)],
+    )
+
+
+def _duel(found: list[Series], one: str, other: str) -> tuple[str, str, Places, Places, Places]:
+    """Two predictions, the one that surely wins more often first, with the places where it does, loses, neither."""
+    places: dict[int, Places] = {1: [], -1: [], 0: []}
+    for family in found:
+        rows = {row.value("prediction"): row for row in family.rows}
+        if one in rows and other in rows:
+            sign = significant_sign(rows[one], rows[other])
+            first, second = (other, one) if sign < 0 else (one, other)
+            places[sign].append((family, rows[first], rows[second]))
+    better, worse, equal = places.values()
+    return (one, other, better, worse, equal) if len(better) >= len(worse) else (other, one, worse, better, equal)
+
+
+def _error(done: Table, value: str) -> tuple[str, float, float]:
+    """By how much an error of the network grows on its way to x̂₀, at the noisiest and the cleanest level asked."""
+    row = next(row for row in done.rows if row.value("prediction") == value)
+    predicted = load_model(row.cell.subject).denoiser.prediction
+    _, plan = row.cell.solver_and_plan
+
+    def factor(level: Any) -> float:
+        a, b = predicted.row(level)
+        return float(level.sigma / abs(level.alpha * b - level.sigma * a))
+
+    return value, factor(plan[0]), factor(plan[-2])
