@@ -175,34 +175,9 @@ def test_a_row_is_a_flag(with_a_row_more: dict[str, str]) -> None:
     assert "brought back" in shown
 
 
-STUDY = """
-import sys
-from pathlib import Path
-from inkwash.settings import Scoring
-from inkwash.study.axes import Sweep
-from inkwash.study.session import begin
-from inkwash.study.subject import Trained
-from inkwash.study.table import as_csv
-sweep = Sweep(steps=(2,), scale=(3.0,), rescale=(0.0, 0.7))
-job = begin([Trained(Path(sys.argv[1]))], [sweep], Scoring(8, "pixels"), Path(sys.argv[2]), 8)
-done = job.finish(1)
-assert done.axes == {"rescale": [0.0, 0.7]}, done.axes
-print(as_csv(done), end="")
-"""
-
-
-def test_a_row_is_an_axis_of_cells_and_a_column(
+def test_a_row_is_an_axis_of_cells_a_column_and_a_section(
     with_a_row_more: dict[str, str], conditional: Path, tmp_path: Path
 ) -> None:
-    told = ran(with_a_row_more, "-c", STUDY, conditional, tmp_path / "study")
-    lines = list(csv.DictReader(told.splitlines()))
-    assert [line["rescale"] for line in lines] == ["0.0", "0.7"]
-    assert lines[0]["spread"] != lines[1]["spread"]
-
-
-# Until report/ reads the rows of study/axes.py it looks names up in tables of its own, and a new one is a KeyError.
-@pytest.mark.xfail(reason="report/ has tables of axes of its own; remove this mark when it has none", strict=True)
-def test_a_row_is_in_the_report(with_a_row_more: dict[str, str], conditional: Path, tmp_path: Path) -> None:
     flags = ("--steps", 2, "--scale", 3, "--rescale", "0,0.7", "-n", 8, "--features", "pixels", "--jobs", 1)
     ran(with_a_row_more, "-m", "inkwash", "study", conditional, *flags, "--out", tmp_path / "study")
     page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
@@ -210,3 +185,4 @@ def test_a_row_is_in_the_report(with_a_row_more: dict[str, str], conditional: Pa
     assert "rescale 0.7" in page
     lines = list(csv.DictReader((tmp_path / "study" / "cells.csv").read_text(encoding="utf-8").splitlines()))
     assert [line["rescale"] for line in lines] == ["0.0", "0.7"]
+    assert lines[0]["spread"] != lines[1]["spread"]

@@ -24,9 +24,8 @@ from inkwash.study import subject as subject_file
 from inkwash.study import units as unit_files
 from inkwash.study.axes import Sweep
 from inkwash.study.evaluate import LEVELS, cost, evaluation
-from inkwash.study.session import Session, begin
+from inkwash.study.session import begin
 from inkwash.study.subject import Trained
-from inkwash.study.table import as_csv
 from inkwash.study.units import Unit, UnitImages
 from inkwash.training.checkpoint import LAST, digest, facts
 
@@ -252,7 +251,7 @@ def untrainable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifier, "_train", untouched)
 
 
-LEFT_OUT = "entropy and accuracy are left out: pixels features train no classifier; --class-scores adds them."
+LEFT_OUT = "entropy and accuracy are left out: pixels features train no classifier; "
 
 
 @pytest.mark.usefixtures("quick", "untrainable")
@@ -295,10 +294,12 @@ def test_a_row_is_a_score(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     before = strict(tmp_path / "scores.json")
     monkeypatch.setitem(SCORES, "brightness", Score("mean brightness", None, brightness))
     monkeypatch.setattr(subject_file, "_references", {})
+    draws = unit_files._draw
     monkeypatch.setattr(unit_files, "_draw", untouched)  # the images are those that are there
     assert re.search(r"^mean brightness +\d", did(*line).out, re.MULTILINE)
     found = strict(tmp_path / "scores.json")
-    images = torch.cat([channels_first(unit.images().images) for unit in _session(run, tmp_path).units])
+    job = begin([Trained(run)], [Sweep(steps=(2,))], Scoring(30, "pixels"), tmp_path, 30)
+    images = torch.cat([channels_first(unit.images().images) for unit in job.units])
     assert found["scores"]["brightness"]["mean"] == pytest.approx(images.double().mean().item())
     real = load("digits", "train").pixels.double().mean().item()
     assert found["floor"]["brightness"]["mean"] == pytest.approx(real, rel=0.1)
@@ -306,9 +307,9 @@ def test_a_row_is_a_score(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for kind in ("scores", "floor"):
         del found[kind]["brightness"]
         assert found[kind] == before[kind]
-    text = as_csv(_session(run, tmp_path).finish(1))
-    assert {"brightness", "brightness_sd", "brightness_floor"} <= set(text.splitlines()[0].split(","))
-
-
-def _session(run: Path, out: Path) -> Session:
-    return begin([Trained(run)], [Sweep(steps=(2,))], Scoring(30, "pixels"), out, 30)
+    monkeypatch.setattr(unit_files, "_draw", draws)
+    out = tmp_path / "study"
+    did("study", run, "--steps", "1,2", "-n", 30, "--features", "pixels", "--jobs", 1, "--out", out)
+    heads = (out / "cells.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert {"brightness", "brightness_sd", "brightness_floor"} <= set(heads)
+    assert "mean brightness" in (out / "report.html").read_text(encoding="utf-8")

@@ -509,6 +509,7 @@ def test_there_is_one_process_at_least(jobs: int, tmp_path: Path) -> None:
 @dataclass(frozen=True)
 class Place:
     device: torch.device
+    run: None = None
 
 
 @dataclass(frozen=True)
