@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from inkwash.train.objective import Objective, Plain, StepRandomness, Uniform
 from torch import Tensor, nn
 
 from inkwash.core import (
@@ -28,6 +27,7 @@ from inkwash.data import indices, to_float, to_uint8
 from inkwash.denoise import Dataset, Denoiser, Gaussian
 from inkwash.errors import UsageError
 from inkwash.metrics.floor import Estimate, LevelLosses, diagnose, loss_floor
+from inkwash.training.objective import Objective, Plain, StepRandomness, Uniform
 
 MEAN, STD = 0.1, 0.25
 POPULATION = Gaussian(MEAN, STD)
