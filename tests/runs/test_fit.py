@@ -308,9 +308,9 @@ def test_a_truncated_checkpoint(run: Path) -> None:
 
 
 def test_a_newer_checkpoint(run: Path) -> None:
-    rewrite(run / LAST, format=3, version="9.9")
+    rewrite(run / LAST, format=4, version="9.9")
     for command in everything(run):
-        assert "was written by inkwash 9.9 in format 3" in refused(*command)
+        assert "was written by inkwash 9.9 in format 4" in refused(*command)
 
 
 @pytest.mark.parametrize(
