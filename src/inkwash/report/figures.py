@@ -16,7 +16,7 @@ from inkwash.report.trade import trade
 from inkwash.study.axes import AXES
 from inkwash.study.table import Row, Table
 
-MEASURED = ("frechet", "kernel", "precision", "recall", "coverage", "entropy", "accuracy")
+LEFT_OUT = ("density", "spread")  # coverage says what density does, and theory's figure has the spread
 MOST, NAMED = 8, 6  # values that the overview colours at most, and cells of the front that its caption names
 HIGH, TALL, WIDE = 230, 330, 480  # px, the height of axes: of a score, of theory and trade, of the overview
 AT_ONE: Pair = (1.0, 0.0)  # the right spread
@@ -47,8 +47,8 @@ def theory_figure(done: Table, axis: str) -> Drawing:
 def measured_figure(done: Table, axis: str, spread: bool = False) -> Drawing:
     """Every score along an axis, each with what real images score; the spread where no other figure has it."""
     plan, write = layout(done, axis), Writer()
-    scores = [name for name in MEASURED if name in done.floor_scores and all(name in row.scores for row in done.rows)]
-    scores += ["spread"] if spread else []
+    there = [name for name in done.floor_scores if all(name in row.scores for row in done.rows)]
+    scores = [name for name in there if name not in LEFT_OUT] + ["spread"] * spread
     several = len(plan.panels) > 1
     columns = len(plan.panels) if several else 3
     with drawing():

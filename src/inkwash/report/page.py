@@ -18,19 +18,17 @@ from inkwash.report.sections.method import facts, method
 from inkwash.report.sections.section import Section
 from inkwash.study.table import Row, Table
 
-COLUMNS = {  # the scores in the table of each template
-    "page.html.j2": (
-        "frechet", "kernel", "precision", "recall", "density", "coverage", "spread", "entropy", "accuracy",
-    ),
-    "summary.md.j2": ("frechet", "precision", "recall", "coverage", "spread", "accuracy"),
-}  # fmt: skip
+LEFT_OUT: dict[str, tuple[str, ...]] = {  # scores that the table of a template does not have
+    "page.html.j2": (),
+    "summary.md.j2": ("kernel", "density", "entropy"),
+}
 
 
 def render(
     template: str, done: Table, sections: Sequence[Section], figures: Mapping[str, Drawing], about: Mapping[str, Any],
     languages: Sequence[Language],
 ) -> str:  # fmt: skip
-    """The page of a report, or its summary: a template of COLUMNS. The first language is shown at first.
+    """The page of a report, or its summary: a template of LEFT_OUT. The first language is shown at first.
 
     `figures` are by name, as `figures.py` names them, and `about` is what else the facts hold.
     """
@@ -43,8 +41,8 @@ def render(
     title = text("title", done.facts["data"], list(done.axes))
     scores = [
         name
-        for name in COLUMNS[template]  # what no cell was asked for, real images alone have
-        if name in done.floor_scores and any(name in row.scores for row in done.rows)
+        for name in done.floor_scores  # what no cell was asked for, real images alone have
+        if name not in LEFT_OUT[template] and any(name in row.scores for row in done.rows)
     ]
     return environment.get_template(template).render(
         languages=languages, tags={language.code: language.tag for language in languages},

@@ -13,6 +13,7 @@ from inkwash.report.sections.scale import scale
 from inkwash.report.sections.section import Section
 from inkwash.report.sections.solver import solver
 from inkwash.report.sections.steps import steps
+from inkwash.study.compare import series
 from inkwash.study.table import Table
 
 SECTIONS: dict[str, Callable[[Table], Section]] = {
@@ -25,8 +26,9 @@ SECTIONS: dict[str, Callable[[Table], Section]] = {
 
 
 def story(done: Table) -> list[Section]:
-    """The sections of a finished study's report, in the order of its axes."""
-    return [SECTIONS[axis](done) if axis in SECTIONS else contest(done, axis) for axis in done.axes]
+    """The sections of a finished study's report, for each axis along which cells can be compared, in their order."""
+    axes = [axis for axis in done.axes if series(done, axis)]
+    return [SECTIONS[axis](done) if axis in SECTIONS else contest(done, axis) for axis in axes]
 
 
 def answers(done: Table, language: Language = ENGLISH) -> list[str]:
