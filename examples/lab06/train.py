@@ -5,7 +5,7 @@ python examples/lab06/train.py --prediction eps --out runs/lab06
 
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
@@ -18,10 +18,10 @@ from unet import UNet
 
 from inkwash import recipes
 from inkwash.core import V, mix
-from inkwash.data import Batch, Batches, load, to_float
+from inkwash.data import Batch, Batches, describe, load, to_float
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
-from inkwash.runs import build, machine
+from inkwash.runs import build, machine, record
 from inkwash.runs.fit import HELD_OUT
 from inkwash.settings import RunSettings
 from inkwash.training import State, StepRandomness, held_out_loss, save
@@ -47,11 +47,7 @@ def train(run: RunSettings, out: Path, data_dir: Path | None = None) -> None:
     denoiser = Denoiser(unet, scheduler.prediction, precision=precision).to(device)
     state = State.fresh(denoiser, settings)  # with Adam, and a copy of the weights for sampling
 
-    about = {
-        "run": asdict(run), "shape": list(source.shape), "classes": list(source.classes), "images": len(source),
-        "fingerprint": source.fingerprint, "precision": str(precision).removeprefix("torch."),
-        "data_dir": None if data_dir is None else str(data_dir.absolute()),
-    }  # fmt: skip
+    about = record.about(run, out, source, precision, data_dir=data_dir, notes=describe(source, test))
 
     def keep() -> None:
         loss = held_out_loss(state.ema.model, build.objective(run), kept)

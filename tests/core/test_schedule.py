@@ -229,7 +229,7 @@ def test_bad_betas_are_refused(betas) -> None:
 @pytest.mark.parametrize("make", [linear, scaled_linear, cosine, sigmoid])
 @pytest.mark.parametrize("steps", [0, -3])
 def test_a_schedule_needs_a_step(make, steps: int) -> None:
-    with pytest.raises(UsageError, match=rf"at least 1 step \(got {steps}\)"):
+    with pytest.raises(UsageError, match=rf"at least 1 timestep \(got {steps}\)"):
         make(steps)
 
 
