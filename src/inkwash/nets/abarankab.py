@@ -149,6 +149,8 @@ class _Sinusoids(nn.Module):
 class Block(nn.Module):
     """norm, activation, conv, twice, round a skip; x [B,i,H,W], time [B,T], vector [B,K] or None -> [B,o,H,W]."""
 
+    recomputable = True  # see nets.recompute
+
     def __init__(
         self,
         i: int,

@@ -100,6 +100,8 @@ class _Block(nn.Module):
 class Residual(nn.Module):
     """Two blocks round a skip; the context [B,C] scales and shifts the first (Dhariwal & Nichol 2021, section 4.3)."""
 
+    recomputable = True  # see nets.recompute
+
     def __init__(self, channels: int, out: int, context: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.GELU(), nn.Linear(context, 2 * out))

@@ -110,6 +110,8 @@ def _cond_embed(vector: int, embedding: int) -> nn.Sequential:
 class Stage(nn.Module):
     """A residual block, and after it attention to the image and to tokens, where there are these."""
 
+    recomputable = True  # see nets.recompute
+
     def __init__(
         self, residual: ResidualBlock, attention: Attention | None, cross_attention: CrossAttention | None = None
     ) -> None:
