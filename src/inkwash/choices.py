@@ -181,7 +181,7 @@ WEIGHTS = Choices(  # called without arguments -> a Weight
     Choice("min-snr", "inkwash.training.objective:MinSNR", "the error of x₀ weighs min(SNR, 5)"),
     Choice("snr", "inkwash.training.objective:SNR", "the error of x₀ weighs SNR"),
 )
-OPTIMIZERS = Choices(  # (model, settings, precision) -> an optimiser as train.adamw.AdamW
+OPTIMIZERS = Choices(  # (model, settings, precision) -> an optimiser as training.adamw.AdamW
     "optimizer",
     Choice("adamw", "inkwash.training.adamw:AdamW", "AdamW"),
     Choice(

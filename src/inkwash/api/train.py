@@ -52,8 +52,8 @@ def train(
         what: a recipe's name, a folder or .npz file of images, settings (`RunSettings`), or a network of your own: a
             torch.nn.Module, its class, or a function that builds it, called as net(x, t, cond) with x float32
             [B,C,H,W] scaled to unit spread, t [B] in [0, 1] (int64 rows where the schedule is discrete) and cond None,
-            or what an embedder made of the condition (`inkwash.nets.Cond`). A class or a function is called with those
-            of `inkwash.networks.Inputs`' fields that it takes. A module is copied, and the copy is trained.
+            or a `inkwash.nets.CondEmbedding` of the condition. A class or a function is called with those of
+            `inkwash.networks.Inputs`' fields that it takes. A module is copied, and the copy is trained.
         data: the images, where they are not the recipe's: a data set's name, a folder, an .npz file, FILE.py:NAME, a
             `Source`, or an array or tensor [N,C,H,W] with C 1 or 3, uint8 or float in [−1, 1]. Images that are not on
             disk are written into the run's folder, so that every command finds them.

@@ -60,7 +60,7 @@ class Denoiser(nn.Module):
 @final
 @dataclass(frozen=True, eq=False)
 class Given:
-    """A denoiser and what it is asked for: a value [B,…] as its network's embedder takes it, an Asked, or None."""
+    """A denoiser and what it is asked for: a value [B,…] as its network's embedder takes it, a Condition, or None."""
 
     model: Denoiser
     cond: Any
