@@ -1,4 +1,4 @@
-"""Memory for arithmetic: blocks whose inner values are computed again in the backward pass, not kept."""
+"""Activation checkpointing: blocks recompute their activations in the backward pass instead of storing them."""
 
 from functools import partial
 
@@ -14,10 +14,10 @@ _BLOCKS = (Stage, Block, Residual)
 
 
 def recompute(net: nn.Module) -> int:
-    """Makes the residual blocks of `net` keep their inputs alone (Chen et al. 2016); -> how many there are.
+    """Makes the residual blocks of `net` store only their inputs (Chen et al. 2016); returns the number of blocks.
 
-    Values and gradients stay what they were; a training step takes about a third longer. Call it on the network that
-    is trained: a copy made afterwards would call the blocks of the original. Raises UsageError where `net` has no
+    Outputs and gradients do not change; a training step takes about a third longer. Call this on the network that
+    is trained: a copy made afterwards would call the blocks of the original. Raises UsageError if `net` has no
     such block.
     """
     blocks = [module for module in net.modules() if isinstance(module, _BLOCKS)]
