@@ -18,14 +18,15 @@ import torch
 from inkwash.data.shuffle import permutation
 from inkwash.data.source import Images, check_split
 
-_SEED = 0  # part of what the split is: never change it
+_SEED = 0  # determines the split: never change it
 _TEST = 297
 
 
 def digits(split: str) -> Images:
     """Handwritten digits: uint8 [1500,1,8,8] for "train" and [297,1,8,8] for "test", labels 0..9.
 
-    The originals hold 0..16 and are scaled to 0..255. They come ordered by writer, hence the shuffled split.
+    The original values 0..16 are scaled to 0..255. The original images are ordered by writer, so they are shuffled
+    before they are split.
     Raises UsageError for another split.
     """
     check_split(split)

@@ -61,7 +61,7 @@ def _spared(order: Tensor, labels: Tensor, held: int) -> Tensor:
 
 
 def divide(source: D, held_out: str) -> tuple[D, D]:
-    """Calls `hold_out` as `held_out` states: "auto" (5 %, 1 to 1000 images), a number, a share as 0.1, or "none".
+    """Calls `hold_out` as `held_out` states: "auto" (5 %, 1 to 1000 images), a number, a share like 0.1, or "none".
 
     With "none" both parts are the whole set. Raises UsageError for other strings, and what `hold_out` raises.
     """
