@@ -38,16 +38,16 @@ def find_captions(root: Path, files: Sequence[Path], unreadable: str) -> Caption
     """
     tables = [file for file in files if file.name.casefold() in _TABLES]
     tables += [path for name in _TABLES if (path := root / name).is_file() and path not in tables]
-    telling, known = [], {}
+    caption_tables, known = [], {}
     for table in tables:
         known[table] = columns(table)
         # a metadata table may have no captions, only classes for example; captions.jsonl is always read
         if table.name.casefold() == _TABLES[0] or any(key in known[table] for key in _TEXT):
-            telling.append(table)
-    _check_one_each(root, telling)
+            caption_tables.append(table)
+    _check_one_each(root, caption_tables)
     others = [file for file in files if file not in tables]
-    if telling:
-        return _from_tables(root, others, telling, unreadable)
+    if caption_tables:
+        return _from_tables(root, others, caption_tables, unreadable)
     found = _beside(root, others, unreadable)
     if not found.texts and tables:
         has = "; ".join(f"{table.name} has {some(known[table], 6) or 'nothing'}" for table in tables[:3])

@@ -1,7 +1,7 @@
 """UCI's handwritten digits: 1,797 real images of 8×8 pixels that come with the package and need no download.
 
 They are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, 1998, UCI Machine
-Learning Repository, https://doi.org/10.24432/C50P49), which UCI publishes under CC BY 4.0; digits.txt, beside the
+Learning Repository, https://doi.org/10.24432/C50P49), which UCI publishes under CC BY 4.0; digits.txt, next to the
 file, says more. digits.npz was made from the copy in scikit-learn:
 
     bunch = sklearn.datasets.load_digits()

@@ -94,7 +94,7 @@ def csv_lines(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def columns(file: Path) -> list[str]:
-    """The names in the first line of a CSV file, or of the first object of a JSONL file; [] where it has none."""
+    """The names in the first line of a CSV file, or of the first object of a JSONL file; [] if there are none."""
     if file.suffix.lower() == ".jsonl":
         try:
             return list(next(json_lines(file), (0, {}))[1])

@@ -100,8 +100,8 @@ def wordings(language: str) -> dict[str, Wordings]:
             found[s] = Wordings((f"flag {name}", f"{name} flag"), (f"flag of {name}",))
             continue
         usable = [alias for alias in aliases[s] if _can_be_asked(alias, name, taught)]
-        asked = usable if _hash("held out", s) % 2 else []
-        found[s] = Wordings((name, *(alias for alias in aliases[s] if alias not in asked)), tuple(asked))
+        withheld = usable if _hash("held out", s) % 2 else []
+        found[s] = Wordings((name, *(alias for alias in aliases[s] if alias not in withheld)), tuple(withheld))
     return found
 
 

@@ -76,11 +76,11 @@ class State:
         self.best = math.inf if facts["best"] is None else facts["best"]
         self.history = [(step, loss) for step, loss in facts["history"]]
         self.held_out = [(step, loss) for step, loss in facts["held_out"]]
-        for p, kept in moments.items():
-            if not kept:
+        for p, stored in moments.items():
+            if not stored:
                 continue
             state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
-            for moment, tensor in kept.items():
+            for moment, tensor in stored.items():
                 # the fused optimiser assumes that moments have the parameter's memory layout
                 state[moment] = torch.empty_like(p).copy_(local_part(tensor, p))
             self.optimizer.state[p] = state
