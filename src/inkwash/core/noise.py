@@ -1,4 +1,4 @@
-"""Noise with one generator per image, so that an image never depends on the batch it is drawn in."""
+"""Noise with one generator per image, so that an image does not depend on the batch it is sampled in."""
 
 from collections.abc import Callable, Sequence
 
@@ -31,15 +31,18 @@ class Seeded:
 
 
 def prior(noise: Noise, level: Level, like: Tensor) -> Tensor:
-    """The first x of a plan: unit noise times √(α² + σ²), the spread there of data of spread 1."""
+    """The initial x of a plan: unit noise times √(α² + σ²), the marginal standard deviation for data of unit variance.
+
+    `like` gives the shape [B,C,H,W].
+    """
     return float(marginal_std(level)) * noise(like)
 
 
 def stream(seed: int, i: int) -> int:
-    """The 32 bits that seed image i: a different one for every i of a request.
+    """The 32-bit seed of image i, different for every i of a request.
 
-    torch's CPU generator uses the low 32 bits of its seed only. Adding i and then scrambling are both
-    one-to-one on 32 bits, so that 50,000 images never share a generator by chance.
+    PyTorch's CPU generator uses only the low 32 bits of its seed. Adding i and scrambling are both bijections on 32
+    bits, so no two of 50,000 images share a generator by chance.
     """
     x = (mix(seed) + i) & 0xFFFFFFFF
     x = ((x ^ (x >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
@@ -48,7 +51,7 @@ def stream(seed: int, i: int) -> int:
 
 
 def mix(*numbers: int) -> int:
-    """A well-scrambled 63-bit seed from whole numbers (the finaliser of splitmix64, Steele et al. 2014)."""
+    """A well-scrambled 63-bit seed from integers (the finaliser of splitmix64, Steele et al. 2014)."""
     state = 0
     for number in numbers:
         state = (state + number + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF

@@ -1,4 +1,4 @@
-"""Plans: lists of levels from noise to CLEAN, for any number of steps; and edits of plans."""
+"""Plans: lists of levels from noise to CLEAN, for any number of steps; and transformations of plans."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ Spacing = Callable[[Schedule, int], Plan]
 
 
 def trailing(schedule: Schedule, steps: int) -> Plan:
-    """From all noise, in equal strides of t (Lin et al. 2024, section 3.3).
+    """Starts at the last timestep, with equal strides of t (Lin et al. 2024, section 3.3).
 
-    t = T−1, T−1−k, … for T = k·steps: also how the course's lab walks.
+    t = T−1, T−1−k, … for T = k·steps, as in the course's lab.
     """
     _check(schedule, steps)
     stride = _stride(schedule, steps)
@@ -25,7 +25,7 @@ def trailing(schedule: Schedule, steps: int) -> Plan:
 def leading(schedule: Schedule, steps: int) -> Plan:
     """Equal strides that end on the least noisy row, t = 0, k, 2k, … (Song et al. 2021a, section 4.2).
 
-    Begins one stride short of all noise, which few steps pay for; here for comparison.
+    Starts one stride below the last timestep, which degrades images at few steps; provided for comparison.
     """
     _check(schedule, steps)
     stride = _stride(schedule, steps)
@@ -53,7 +53,7 @@ def karras(schedule: Schedule, steps: int, rho: float = 7.0, most: float = 80.0)
 
 
 def truncate(plan: Plan, share: float) -> Plan:
-    """The last `share` of a plan's steps, in (0, 1]: for a start from a picture instead of noise."""
+    """The last `share` of a plan's steps, in (0, 1]: to start from a noised image instead of noise."""
     if not 0 < share <= 1:
         raise UsageError(f"a share of a plan lies in (0, 1] (got {share}).")
     steps = max(1, round(share * (len(plan) - 1)))
@@ -61,10 +61,10 @@ def truncate(plan: Plan, share: float) -> Plan:
 
 
 def churn(plan: Plan, schedule: Schedule, amount: float, low: float = 0.0, high: float = math.inf) -> Plan:
-    """Karras et al. 2022, algorithm 2: before each step whose σ/α lies in [low, high], noise is raised.
+    """Karras et al. 2022, algorithm 2: raises the noise level before each step whose σ/α lies in [low, high].
 
-    σ/α grows by γ = min(amount/steps, √2 − 1). The raised level becomes part of the plan, and the loop
-    does the rest.
+    σ/α grows by the factor 1 + γ, γ = min(amount/steps, √2 − 1). The raised level becomes part of the plan; the
+    sampling loop adds the noise.
     """
     gamma = min(amount / (len(plan) - 1), math.sqrt(2) - 1)
     churned: list[Level] = []
@@ -79,7 +79,7 @@ def churn(plan: Plan, schedule: Schedule, amount: float, low: float = 0.0, high:
 def travel(plan: Plan, every: int, back: int, times: int = 1) -> Plan:
     """RePaint's resampling (Lugmayr et al. 2022, algorithm 1): after every `every` steps, go `back` again.
 
-    The `back` steps just walked are undone by noising and walked anew, `times` times.
+    The last `back` steps are undone by adding noise and then repeated, `times` times.
     """
     if not 1 <= back <= every or times < 0:
         raise UsageError(f"time travel needs 1 <= back <= every and times >= 0 (got {every=}, {back=}, {times=}).")
@@ -92,12 +92,12 @@ def travel(plan: Plan, every: int, back: int, times: int = 1) -> Plan:
 
 
 def _stride(schedule: Schedule, steps: int) -> Fraction:
-    """1/steps of all time, or less where so many steps would leave the schedule."""
+    """1/steps of the time range, or less if so many steps would leave the schedule."""
     return min(Fraction(1, steps), _widest(schedule, steps))
 
 
 def _widest(schedule: Schedule, steps: int) -> Fraction:
-    """The stride of levels that fill the schedule from end to end."""
+    """The stride of levels that span the whole schedule."""
     return (1 - schedule.first) / max(steps - 1, 1)
 
 

@@ -1,4 +1,4 @@
-"""Predictions: what the network outputs, F = a·x₀ + b·ε. A prediction is its row (a, b), nothing more."""
+"""Predictions: what the network outputs, F = a·x₀ + b·ε. A prediction is defined by its row (a, b)."""
 
 from typing import Protocol
 
@@ -9,9 +9,9 @@ from inkwash.core.level import Level, Scalar
 
 
 class Prediction(Protocol):
-    """Anything with a row. Rows depend on α and σ only through their ratio and each other, never on t.
+    """Any object with a `row`. Rows are functions of α and σ, and never of t.
 
-    A class may also have a `symbol`, by which reports call what it predicts.
+    A class may also have a `symbol`, which reports use for the predicted quantity.
     """
 
     def row(self, level: Level) -> tuple[Scalar, Scalar]:
@@ -19,7 +19,7 @@ class Prediction(Protocol):
 
 
 class Eps:
-    """The noise ε (Ho et al. 2020, eq. 14). Says nothing of x₀ at α = 0."""
+    """The noise ε (Ho et al. 2020, eq. 14). Does not determine x₀ at α = 0."""
 
     symbol = "ε"
 
@@ -39,7 +39,7 @@ class X0:
 class V:
     """The velocity v = α·ε − σ·x₀ (Salimans & Ho 2022, appendix D), for levels with α² + σ² = 1.
 
-    Divided by √(α² + σ²), which is 1 there, it keeps its meaning on every other schedule.
+    It is divided by √(α² + σ²), which is 1 for these levels, so that it is defined for all schedules.
     """
 
     symbol = "v"
@@ -59,7 +59,7 @@ class FlowVelocity:
 
 
 class EDM:
-    """EDM's preconditioned output (Karras et al. 2022, eq. 7 and table 1), for data of spread σd."""
+    """EDM's preconditioned output (Karras et al. 2022, eq. 7 and table 1), for data of standard deviation σd."""
 
     symbol = "F"
 
@@ -100,6 +100,6 @@ def eps_from(prediction: Prediction, output: Tensor, x: Tensor, level: Level) ->
 
 
 def marginal_std(level: Level, sigma_data: float = 1.0) -> Scalar:
-    """√(α²σd² + σ²), the standard deviation of x at this level for data of spread σd."""
+    """√(α²σd² + σ²), the standard deviation of x at this level for data of standard deviation σd."""
     variance = (level.alpha * sigma_data) ** 2 + level.sigma**2
     return torch.sqrt(variance) if isinstance(variance, Tensor) else variance**0.5

@@ -1,8 +1,8 @@
-"""Schedules: which (α, σ) a time t stands for. Discrete ones are tables from betas, the others formulas.
+"""Schedules map a time t to (α, σ). Discrete schedules are tables computed from betas, the others formulas.
 
-A schedule turns a position u in (0, 1], from nearly clean to all noise, into its own time t: the row
-round(u·T) − 1 of a table, or u itself. Plans and the drawing of training times speak only of positions,
-and so work for both kinds.
+A schedule converts a position u in (0, 1], from nearly clean to pure noise, to its own time t: the row
+round(u·T) − 1 of a table, or u itself. Plans and the distributions of training times use only positions, so they
+work for both kinds.
 """
 
 import math
@@ -17,11 +17,11 @@ from inkwash.errors import UsageError
 
 
 class Schedule(Protocol):
-    """What every schedule can do."""
+    """The interface of all schedules."""
 
     @property
     def first(self) -> Fraction:
-        """The position of the least noisy level that a network is asked about."""
+        """The position of the least noisy level at which a network is evaluated."""
 
     @property
     def num_timesteps(self) -> int | None:
@@ -31,13 +31,13 @@ class Schedule(Protocol):
         """The time t at a position in (0, 1]."""
 
     def draw(self, u: Tensor) -> Tensor:
-        """Times for training from uniform numbers u in [0, 1): shape of u, int64 or float32."""
+        """Training times from uniform numbers u in [0, 1): int64 or float32, of the shape of u."""
 
     def at(self, t: Scalar) -> Level:
-        """The level of time t: of floats for a number, of float32 tensors for a tensor of times."""
+        """The level at time t: floats for a number, float32 tensors for a tensor of times."""
 
     def from_logsnr(self, logsnr: Scalar) -> Level:
-        """The level of that log SNR, off the grid, with the t to tell the network."""
+        """The level with this log SNR, which may lie between rows, and the t that the network receives for it."""
 
 
 class Discrete:
@@ -60,7 +60,7 @@ class Discrete:
         log_abar = torch.log1p(-betas).cumsum(0)
         self._alpha = torch.exp(log_abar / 2)
         self._sigma = torch.sqrt(-torch.expm1(log_abar))
-        self._logsnr = log_abar - torch.log(-torch.expm1(log_abar))  # strictly falling
+        self._logsnr = log_abar - torch.log(-torch.expm1(log_abar))  # strictly decreasing
         self.betas = betas
 
     @property
@@ -89,7 +89,7 @@ class Discrete:
 
     def from_logsnr(self, logsnr: Scalar) -> Level:
         wanted = torch.as_tensor(logsnr, dtype=torch.float64).cpu()
-        # rows run from high to low log SNR; searchsorted wants them rising
+        # rows are in descending order of log SNR; searchsorted needs ascending order
         right = torch.searchsorted(-self._logsnr, -wanted.contiguous()).clamp(1, max(self.num_timesteps - 1, 1))
         left = right - 1
         high, low = self._logsnr[left], self._logsnr[right.clamp(max=self.num_timesteps - 1)]
@@ -98,7 +98,7 @@ class Discrete:
 
 
 class _Continuous:
-    """What continuous schedules share: t is the position itself, in [0, 1]."""
+    """The common part of continuous schedules: t is the position itself, in [0, 1]."""
 
     num_timesteps = None
     first = Fraction(1, 1000)
@@ -166,7 +166,7 @@ def scaled_linear(num_timesteps: int = 1000, low: float = 0.00085, high: float =
 
 
 def cosine(num_timesteps: int = 1000, offset: float = 0.008, most: float = 0.999) -> Discrete:
-    """ᾱ follows cos² and β is held below `most` (Nichol & Dhariwal 2021, eq. 17)."""
+    """ᾱ follows cos², with β clipped at `most` (Nichol & Dhariwal 2021, eq. 17)."""
     t = torch.linspace(0, 1, _count(num_timesteps) + 1, dtype=torch.float64)
     return _from_abar(torch.cos((t + offset) / (1 + offset) * math.pi / 2) ** 2, most)
 
@@ -195,7 +195,7 @@ def _preserving(logsnr: Scalar, t: Tensor) -> Level:
 
 
 def _like(given: Scalar, t: Tensor, alpha: Tensor, sigma: Tensor) -> Level:
-    """Floats where a float was given; float32 on the given device where a tensor was."""
+    """A level of floats if a float was given, of float32 tensors on the given device if a tensor was."""
     if isinstance(given, Tensor):
         return Level(*(value.to(given.device, torch.float32) for value in (t, alpha, sigma)))
     return Level(t.item(), alpha.item(), sigma.item())

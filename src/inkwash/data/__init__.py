@@ -1,4 +1,4 @@
-"""Sets of images, and the batches cut from them."""
+"""Data sets of images, and batches of them."""
 
 from inkwash.data.archive import archive, write_archive
 from inkwash.data.batches import Batch, Batches, ConditionLookup

@@ -1,4 +1,4 @@
-"""Images in one .npz file: as `inkwash sample` writes them, and as images from Python are kept beside their run."""
+"""Images in one .npz file: the format of `inkwash sample`, and of images that a run was given from Python."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ ENDING = ".npz"
 
 
 def archive(path: str | Path, split: str | None = None, held_out: str = "auto") -> Images:
-    """The images of a file, uint8 [N,H,W,C] named "images", with "labels" int64 [N] where there are such.
+    """Reads the images of a file: an array "images" uint8 [N,H,W,C], and optionally "labels" int64 [N].
 
-    Strings "classes" name the labels, which are their own names otherwise. `split` "train" or "test" takes a part, as
-    `divide` does for `held_out`; None takes all. Raises UsageError where the file holds no such arrays.
+    An optional array "classes" of strings names the labels; without it, each label's number is its name. `split`
+    "train" or "test" returns that part of `divide` for `held_out`; None returns all. Raises UsageError if the file
+    does not hold such arrays.
     """
     file = Path(path)
     try:
@@ -47,7 +48,7 @@ def archive(path: str | Path, split: str | None = None, held_out: str = "auto") 
 
 
 def write_archive(path: Path, images: Images) -> None:
-    """Writes images so that `archive` reads the same ones. Raises InkwashError where the disk refuses it."""
+    """Writes images in the format of `archive`. Raises InkwashError if the file cannot be written."""
     arrays: dict[str, Any] = {"images": images.pixels.cpu().permute(0, 2, 3, 1).numpy()}
     if images.labels is not None:
         arrays.update(labels=images.labels.cpu().numpy(), classes=np.array(images.classes))

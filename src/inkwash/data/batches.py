@@ -1,4 +1,4 @@
-"""(seed, step) -> batch, without state: a run that resumes, or is divided among processes, sees the same."""
+"""(seed, step) -> batch, without state, so that resumed and distributed runs see the same batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inkwash.errors import UsageError
 ConditionLookup = Callable[[Tensor, int], Tensor]
 
 _FLIP = 2  # see shuffle._ORDER
-_AHEAD = 2  # batches decoded before they are asked for
+_AHEAD = 2  # batches that are decoded in advance
 
 
 @final
@@ -31,18 +31,18 @@ class Batch:
     images: Tensor  # [b,C,H,W] float32 in [-1, 1], on the device
     labels: Tensor | None  # [b] int64, on the device
     indices: Tensor  # [b] int64, on the CPU: which images of the source these are
-    condition: Tensor | None = None  # [b,...], on the device: what the images show, as a network's embedder takes it
+    condition: Tensor | None = None  # [b,...], on the device: the images' conditions, for the network's embedder
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """The batches of a source. `batch_size` is that of all `world` processes together; this one is `rank`.
+    """The batches of a source, for process `rank` of `world`. `batch_size` is the total over all processes.
 
-    Each process takes its contiguous slice of the global batch, so their number changes nothing else. With
-    `flip`, each image is mirrored left to right with probability 1/2. `asks` tells what images show, from their
-    indices [b] and the step. Images in memory are held on `device`, as uint8. Raises UsageError
-    when batch_size is not a positive multiple of world, or rank not in 0..world-1.
+    Each process takes its contiguous slice of the global batch, so the global batch does not depend on the number of
+    processes. With `flip`, each image is mirrored left to right with probability 1/2. `asks` returns the conditions
+    of images from their indices [b] and the step. Images in memory are stored on `device`, as uint8. Raises
+    UsageError if batch_size is not a positive multiple of world, or rank is not in 0..world-1.
     """
 
     source: Source
@@ -98,8 +98,8 @@ class Batches:
     def walk(self, first_step: int = 0) -> Generator[Batch, None, None]:
         """at(first_step), at(first_step + 1), ... without end.
 
-        Images that must be decoded are decoded ahead, in one background thread that ends with the generator;
-        what goes wrong there is raised here, at the step where it belongs.
+        Images that need decoding are decoded in advance, in one background thread that ends with the generator.
+        Exceptions of that thread are raised here, at the step where they occurred.
         """
         if isinstance(self.source, Images):
             yield from map(self.at, count(first_step))

@@ -1,4 +1,4 @@
-"""Captions beside images: a table such as captions.jsonl or metadata.csv, or a .txt file for each image."""
+"""Captions of a folder's images, from a table such as captions.jsonl or metadata.csv or from a .txt file per image."""
 
 from __future__ import annotations
 
@@ -18,35 +18,36 @@ _IMAGE, _TEXT = ("file_name", "file", "image"), ("text", "caption", "captions")
 
 @dataclass(frozen=True)
 class Captions:
-    """What was found about a folder's images: their captions, or () for none, and a sentence where it is needed."""
+    """The captions found for a folder's images."""
 
-    images: tuple[Path, ...]  # of the files, those that are no caption files
-    texts: Mapping[Path, tuple[str, ...]]  # of each of the images, or of some of them; {} where there are none
+    images: tuple[Path, ...]  # the files that are not caption files
+    texts: Mapping[Path, tuple[str, ...]]  # image -> its captions; {} if the folder has none
     without: tuple[Path, ...] = ()  # images left out because they have no caption
-    note: str = ""
+    note: str = ""  # a sentence for the user
 
 
 def find_captions(root: Path, files: Sequence[Path], unreadable: str) -> Captions:
-    """The captions of a folder's images, where it has any.
+    """Finds the captions of a folder's images.
 
-    They are in one table in the folder, or in one table in each of some of its folders, which names the images
-    relative to itself (see `read_captions`); or else in a .txt file beside each image, a line a wording.
+    Captions are read from a table in the folder, or from one table in each of several subfolders; a table names images
+    relative to its own folder (see `read_captions`). Without a table, they are read from a .txt file next to each
+    image with the same name, one caption per line.
 
-    With `unreadable` "skip", images that have no caption are left out. Raises UsageError for tables that cannot be
-    read or leave it open which is meant, and for images without a caption where others have one.
+    If `unreadable` is "skip", images without a caption are left out. Raises UsageError for tables that are unreadable
+    or ambiguous, and for images without a caption if other images have one.
     """
     tables = [file for file in files if file.name.casefold() in _TABLES]
     tables += [path for name in _TABLES if (path := root / name).is_file() and path not in tables]
-    telling, known = [], {}
+    caption_tables, known = [], {}
     for table in tables:
         known[table] = columns(table)
-        # in a metadata table may be other things alone, such as classes; captions.jsonl is read in any case
+        # a metadata table may have no captions, only classes for example; captions.jsonl is always read
         if table.name.casefold() == _TABLES[0] or any(key in known[table] for key in _TEXT):
-            telling.append(table)
-    _check_one_each(root, telling)
+            caption_tables.append(table)
+    _check_one_each(root, caption_tables)
     others = [file for file in files if file not in tables]
-    if telling:
-        return _from_tables(root, others, telling, unreadable)
+    if caption_tables:
+        return _from_tables(root, others, caption_tables, unreadable)
     found = _beside(root, others, unreadable)
     if not found.texts and tables:
         has = "; ".join(f"{table.name} has {some(known[table], 6) or 'nothing'}" for table in tables[:3])
@@ -55,7 +56,7 @@ def find_captions(root: Path, files: Sequence[Path], unreadable: str) -> Caption
 
 
 def _check_one_each(root: Path, tables: Sequence[Path]) -> None:
-    """Raises UsageError when two tables could speak of one image."""
+    """Raises UsageError if two tables could describe the same image."""
     for table in tables:
         if any(other != table and table.is_relative_to(other.parent) for other in tables):
             names = sorted((file.relative_to(root) for file in tables), key=lambda name: (len(name.parts), name))
@@ -66,12 +67,12 @@ def _check_one_each(root: Path, tables: Sequence[Path]) -> None:
 
 
 def read_captions(file: Path) -> dict[Path, tuple[str, ...]]:
-    """Of each image that a table names, its wordings, each once, in the order of the file.
+    """Reads a table: image -> its captions, without duplicates, in the order of the file.
 
-    A line has a "file_name", relative to the folder of the file, and a "text", one or a list of several; "file"
-    and "image", "caption" and "captions" do as well. An image may have several lines.
+    A line has a "file_name" (or "file", "image"), relative to the table's folder, and a "text" (or "caption",
+    "captions"), a string or a list of strings. An image may have several lines.
 
-    Raises UsageError, naming file and line, for what cannot be read so, an empty caption, or no captions.
+    Raises UsageError, naming file and line, for an invalid line, an empty caption, or a table without captions.
     """
     found: dict[Path, list[str]] = {}
     for line, row in json_lines(file) if file.suffix.lower() == ".jsonl" else csv_lines(file):
@@ -89,7 +90,7 @@ def _from_tables(root: Path, files: Sequence[Path], tables: Sequence[Path], unre
     missing = [
         os.path.relpath(name, tables[0].parent)
         for name in read
-        if name not in image_of and not (name.is_relative_to(root) and name.is_file())  # in a split that is not used
+        if name not in image_of and not (name.is_relative_to(root) and name.is_file())  # of an unused split
     ]
     if missing:
         raise UsageError(
@@ -105,10 +106,10 @@ def _from_tables(root: Path, files: Sequence[Path], tables: Sequence[Path], unre
 
 
 def _matched(names: Mapping[Path, object], files: Mapping[Path, Path]) -> dict[Path, Path]:
-    """The file that each name means: of that very name, else the same letters in another form.
+    """The file that each name refers to: an exact match, else a match after normalisation.
 
-    Other forms are those of Unicode (macOS writes é as two characters), backslashes, and capitals where no two files
-    differ by them alone.
+    Normalisation covers Unicode forms (macOS writes é as two characters), backslashes, and letter case if no two
+    files differ in case alone.
     """
     found = {name: files[name] for name in names if name in files}
     taken = set(found.values())
@@ -134,7 +135,7 @@ _FORMS: tuple[Callable[[Path], str], ...] = (_composed, lambda name: _composed(n
 
 
 def _beside(root: Path, files: Sequence[Path], unreadable: str) -> Captions:
-    """Captions from .txt files that are called like the images beside them; none where these are no text."""
+    """Captions from .txt files with the names of the images; none if these files are not text."""
     stems = {file.with_suffix("") for file in files if file.suffix.lower() != ".txt"}
     texts = {file: file.with_suffix("") for file in files if file.suffix.lower() == ".txt"}
     beside = {stem: file for file, stem in texts.items() if stem in stems}

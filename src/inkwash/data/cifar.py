@@ -34,7 +34,7 @@ _ARCHIVE = "cifar-10-binary.tar.gz"
 _UNPACKED = "cifar-10-batches-bin"
 _ZIP = "cifar10-jpeg.zip"
 _MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
-# of the archive as it comes: its author publishes an md5, several public projects this for the same file
+# sha256 of the archive: its author publishes only an md5; several public projects list this for the same file
 _SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 _FILES = {  # of each split, with the sha256 of the contents
     "train": {
@@ -52,16 +52,16 @@ _OR_THE_ORIGINAL = "Replace it, or remove it and run again: the original will be
 def cifar10(split: str, data_dir: str | Path | None = None) -> Images:
     """CIFAR-10: uint8 [50000,3,32,32] for "train" and [10000,3,32,32] for "test", labels 0..9.
 
-    In the data folder (see `find_or_fetch`) or its folder cifar10/ it takes the first of these that is there:
-    the original cifar-10-binary.tar.gz, read without unpacking; its unpacked folder cifar-10-batches-bin/;
-    cifar10-jpeg.zip, the images as JPEGs in train|test/CLASS/NUMBER.jpg. Where there is none, the original
-    (162 MiB) is downloaded.
+    Reads the first of these that exists in the data folder (see `find_or_fetch`) or its subfolder cifar10/:
+    the original cifar-10-binary.tar.gz, without unpacking it; its unpacked folder cifar-10-batches-bin/;
+    cifar10-jpeg.zip, with JPEG images train|test/CLASS/NUMBER.jpg. If none exists, the original (162 MiB) is
+    downloaded.
 
-    Pixels that were JPEGs differ from the original's, so such a set is named "cifar10-jpeg". Its images come in the
-    order of their numbers, the classes in turn; they are decoded once and kept in `cache_folder()`/cifar10.
+    JPEG pixels differ from the original's, so that set is named "cifar10-jpeg". Its images are sorted by number and
+    the classes alternate; they are decoded once and cached in `cache_folder()`/cifar10.
 
-    Raises UsageError for another split or a `data_dir` that is no folder; InkwashError when the files cannot
-    be had, are damaged, or are not the original.
+    Raises UsageError for another split or a `data_dir` that is not a folder; InkwashError if the files cannot
+    be obtained, are damaged, or are not the original.
     """
     check_split(split)
     root = data_folder(data_dir)
@@ -84,7 +84,7 @@ def _original(where: Path, split: str) -> Images:
     """From the archive or its unpacked folder."""
     wanted = _FILES[split]
     contents = _read_folder(where, wanted) if where.is_dir() else _read_tar(where, wanted)
-    parts = [_records(contents[name], where / name) for name in wanted]  # first: it knows better what is wrong
+    parts = [_records(contents[name], where / name) for name in wanted]  # first: its errors are more precise
     for name, expected in wanted.items():
         found = hashlib.sha256(contents[name]).hexdigest()
         if found != expected:
@@ -107,7 +107,7 @@ def _read_tar(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
     missing = set(wanted)
     try:
         with tarfile.open(path, "r:gz" if path.suffix == ".gz" else "r:") as archive:
-            for member in archive:  # in their order, as gzip cannot jump, and no further than needed
+            for member in archive:  # in file order, since gzip cannot seek, and no further than needed
                 file = archive.extractfile(member) if PurePosixPath(member.name).name in missing else None
                 if file is not None:
                     contents[PurePosixPath(member.name).name] = file.read()
@@ -140,12 +140,12 @@ def _records(contents: bytes, path: Path) -> NDArray[np.uint8]:
 
 
 def _images(name: str, split: str, records: NDArray[np.uint8]) -> Images:
-    pixels = records[:, 1:].reshape(-1, *_SHAPE).copy()  # without gaps, and it can be written to
+    pixels = records[:, 1:].reshape(-1, *_SHAPE).copy()  # contiguous and writable
     return Images(name, split, torch.from_numpy(pixels), torch.from_numpy(records[:, 0].astype(np.int64)), CLASSES)
 
 
 def _from_jpegs(path: Path, split: str) -> Images:
-    """From the zip, or from what an earlier run decoded of the same zip."""
+    """Reads the zip, or the cached pixels of the same zip."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -155,7 +155,7 @@ def _from_jpegs(path: Path, split: str) -> Images:
     if cached.is_file():
         return _images("cifar10-jpeg", split, _records(cached.read_bytes(), cached))
     records = _decoded(path, split)
-    with suppress(InkwashError), replacing(cached) as temporary:  # where it cannot be kept, it is decoded each time
+    with suppress(InkwashError), replacing(cached) as temporary:  # without a writable cache, it is decoded each time
         temporary.write_bytes(records.data)
     return _images("cifar10-jpeg", split, records)
 
@@ -174,7 +174,7 @@ def _decoded(path: Path, split: str) -> NDArray[np.uint8]:
 
 
 def _members(names: Iterable[str], split: str, path: Path) -> list[tuple[str, int]]:
-    """The split's files with their labels, in the order of their numbers, the classes in turn."""
+    """The split's files with their labels, sorted by number; the classes alternate."""
     pattern = re.compile(rf"{split}/({'|'.join(CLASSES)})/(\d+)\.jpg")
     found = [(int(match[2]), CLASSES.index(match[1]), match[0]) for match in map(pattern.fullmatch, names) if match]
     missing = [name for label, name in enumerate(CLASSES) if all(label != other for _, other, _ in found)]
@@ -191,7 +191,7 @@ def _record(path: Path, archive: zipfile.ZipFile, name: str, label: int) -> NDAr
     try:
         with Image.open(io.BytesIO(archive.read(name)), formats=("JPEG",)) as image:
             pixels = np.asarray(image.convert("RGB"))  # [H,W,3]
-    except Exception as error:  # damaged files make Pillow's readers fail in every way there is
+    except Exception as error:  # damaged files make Pillow's readers raise any exception
         raise InkwashError(f"{path}: {name} cannot be decoded ({error}). {_OR_THE_ORIGINAL}") from error
     if pixels.shape != (32, 32, 3):
         raise InkwashError(

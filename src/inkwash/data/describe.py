@@ -1,4 +1,4 @@
-"""What a set of images is, in sentences for whoever trains on it: how many, of which classes, and what looks wrong."""
+"""Describes a data set in sentences: number of images, classes, and possible problems."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from inkwash.data.listing import plain, some
 from inkwash.data.source import Source
 
-_LOOKED_AT, _VALUES = 256, 2**26  # images whose pixels are looked at, or fewer with so many values together
-_FLAT, _ALIKE = 4.0, 1.0  # of 255: standard deviations below which images are said to be of one value, and alike
-_RANGE = 32  # of 256 values: where all pixels lie within fewer, too
+_LOOKED_AT, _VALUES = 256, 2**26  # at most so many images are examined, with at most so many values in total
+_FLAT, _ALIKE = 4.0, 1.0  # of 255: standard deviations below which images count as constant, and as identical
+_RANGE = 32  # of 256 values: images count as constant too if their pixels span a smaller range
 
 
 def describe(train: Source, test: Source, held_out: str = "auto") -> tuple[str, ...]:
-    """Sentences about images to train on and those held out: counts, what was left out and why, and warnings.
+    """Sentences about the training and held-out images: counts, files left out and why, and warnings.
 
-    `held_out` as in `folder`: with "none" both are the same images.
+    `held_out` is that of `folder`; if it is "none", both sets are the same images.
     """
     kept = "none held out: held-out losses are of these" if held_out == "none" else f"{len(test):,} held out"
     lines = [f"{len(train):,} image{'s' * (len(train) > 1)} to train on, {kept}{_classes(train)}."]
@@ -31,7 +31,7 @@ def describe(train: Source, test: Source, held_out: str = "auto") -> tuple[str, 
 
 
 def class_counts(source: Source) -> list[int]:
-    """How many images each class has; [] where there are no labels."""
+    """The number of images of each class; [] if there are no labels."""
     labels = source.labels
     return [] if labels is None else torch.bincount(labels.cpu(), minlength=len(source.classes)).tolist()
 
@@ -50,7 +50,7 @@ def _count(name: str, count: int) -> str:
 
 
 def _looks(source: Source) -> Sequence[str]:
-    """Warnings about images that are nearly one value, or all alike."""
+    """Warnings about images that are nearly constant, or nearly identical to each other."""
     n = len(source)
     count = min(n, _LOOKED_AT, max(16, _VALUES // math.prod(source.shape)))
     chosen = torch.linspace(0, n - 1, count, dtype=torch.float64).long()

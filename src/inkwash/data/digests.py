@@ -1,4 +1,4 @@
-"""sha256 of files, computed once: remembered in the cache folder as long as a file stays as it is."""
+"""sha256 of files, stored in the cache folder until a file changes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from inkwash.errors import InkwashError
 
 _VERSION = b"inkwash digests 1"
 _KEY, _DIGEST = 16, 32  # bytes
-_MOST = 1 << 21  # files; what is remembered of those that have gone is dropped here
-_SETTLED = 2.0  # seconds after which a change surely shows in a file's dates
+_MOST = 1 << 21  # cached files; beyond this, entries of files that no longer exist are dropped
+_SETTLED = 2.0  # seconds after which a change is certain to alter a file's dates
 
 
 def digests(files: Sequence[Path], root: Path, workers: int, tick: Callable[[], object] = lambda: None) -> list[bytes]:
     """The sha256 of each file's content, 32 bytes. `tick` is called after each.
 
-    What is read, at a gigabyte or so a second, is remembered for the folder `root` by device, inode, size and dates of
-    each file, 48 bytes a file; so a second call reads no more than the files' dates. Without a cache folder that can be
-    written, everything is read each time. Raises InkwashError, naming the file, where one cannot be read.
+    Reads about a gigabyte per second. Digests are cached for the folder `root` by device, inode, size and dates of
+    each file, 48 bytes per file, so a second call reads only the files' dates. Without a writable cache folder, all
+    files are read each time. Raises InkwashError, naming the file, if one cannot be read.
     """
     name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
     remembered = _place(f"{name}.bin")
@@ -70,7 +70,7 @@ def _key(stat: os.stat_result) -> bytes:
 
 
 def _read(path: Path) -> dict[bytes, bytes]:
-    """What was remembered; {} where it is damaged or there is nothing."""
+    """The cached digests; {} if the cache is damaged or does not exist."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -84,5 +84,5 @@ def _read(path: Path) -> dict[bytes, bytes]:
 
 def _write(path: Path, known: dict[bytes, bytes]) -> None:
     body = b"".join(key + digest for key, digest in known.items())
-    with contextlib.suppress(InkwashError), replacing(path) as temporary:  # a cache that cannot be had is no loss
+    with contextlib.suppress(InkwashError), replacing(path) as temporary:  # the cache need not be writable
         temporary.write_bytes(body + hashlib.sha256(_VERSION + body).digest())

@@ -1,7 +1,7 @@
 """UCI's handwritten digits: 1,797 real images of 8×8 pixels that come with the package and need no download.
 
 They are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, 1998, UCI Machine
-Learning Repository, https://doi.org/10.24432/C50P49), which UCI publishes under CC BY 4.0; digits.txt, beside the
+Learning Repository, https://doi.org/10.24432/C50P49), which UCI publishes under CC BY 4.0; digits.txt, next to the
 file, says more. digits.npz was made from the copy in scikit-learn:
 
     bunch = sklearn.datasets.load_digits()
@@ -18,14 +18,15 @@ import torch
 from inkwash.data.shuffle import permutation
 from inkwash.data.source import Images, check_split
 
-_SEED = 0  # part of what the split is: never change it
+_SEED = 0  # determines the split: never change it
 _TEST = 297
 
 
 def digits(split: str) -> Images:
     """Handwritten digits: uint8 [1500,1,8,8] for "train" and [297,1,8,8] for "test", labels 0..9.
 
-    The originals hold 0..16 and are scaled to 0..255. They come ordered by writer, hence the shuffled split.
+    The original values 0..16 are scaled to 0..255. The original images are ordered by writer, so they are shuffled
+    before they are split.
     Raises UsageError for another split.
     """
     check_split(split)

@@ -1,4 +1,4 @@
-"""Emoji with their names: thousands of small images with captions that need, at most, the download of a font."""
+"""Emoji and their names: thousands of small captioned images, which need no download except possibly a font."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from inkwash.errors import InkwashError, UsageError
 if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.ImageFont import FreeTypeFont
 
-_VERSION = 1  # of how they are drawn: raise it when the pixels change
-_FRAME = "😀🏠⬛🟥🔴💯🇫🇷"  # between them they fill what a font's emoji fill
-_UNKNOWN = ("\U0010fffe", "🇽🇽")  # no character and no flag: what a font shows when it does not know
+_VERSION = 1  # of the drawing: raise it when the pixels change
+_FRAME = "😀🏠⬛🟥🔴💯🇫🇷"  # together they span the bounding box of a font's emoji
+_UNKNOWN = ("\U0010fffe", "🇽🇽")  # no character and no flag: fonts draw their placeholder for unknown emoji
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, as Pillow has it
 
@@ -40,13 +40,13 @@ def emoji(
 ) -> Images:
     """Emoji on white, uint8 [N,3,size,size], N about 3,600 and 180; captions in English or, with "zh", Chinese.
 
-    Skin tones, women and men of one emoji lie all in "train" or all in "test", which has a twentieth of them;
-    so which is which never changes. What the font does not know is left out. What looks the same at this size is
-    one image with the wordings of all: the flags of Norway and of Bouvet Island. An emoji's skin tones are one kind,
-    for they make up half of the set. See `emoji_font` for `font` and `data_dir`, and `wordings` for the captions.
+    All variants of an emoji (skin tones, women, men) are in the same split; "test" has a twentieth of the emoji, and
+    the split is fixed. Emoji that the font lacks are left out. Emoji that look the same at this size, such as the
+    flags of Norway and of Bouvet Island, are one image with the captions of all. The skin tones of an emoji are one
+    kind, since they make up half of the set. See `emoji_font` for `font` and `data_dir`, and `wordings` for captions.
 
-    Raises UsageError for another split or language, a size below 8, or what `emoji_font` does not take;
-    InkwashError when there is no font and none can be downloaded.
+    Raises UsageError for another split or language, a size below 8, or a font that `emoji_font` rejects;
+    InkwashError if there is no font and none can be downloaded.
     """
     said, pixels, kinds = _chosen(split, size, font, language, data_dir)
     return Images("emoji", split, pixels, captions=tuple(wordings.known for wordings in said), kinds=kinds)
@@ -59,9 +59,9 @@ def held_out(
     language: str = "en",
     data_dir: str | Path | None = None,
 ) -> tuple[tuple[str, ...], ...]:
-    """For each image of `emoji(...)` of the same arguments, the wordings kept back: () for most.
+    """The held-out captions of each image of `emoji(...)` with the same arguments; () for most.
 
-    None is a caption of any image in either split. Raises what `emoji` raises.
+    None of them is a caption of any image in either split. Raises what `emoji` raises.
     """
     said, _, _ = _chosen(split, size, font, language, data_dir)
     return tuple(wordings.held_out for wordings in said)
@@ -70,7 +70,7 @@ def held_out(
 def _chosen(
     split: str, size: int, font: str | Path | None, language: str, data_dir: str | Path | None
 ) -> tuple[list[Wordings], torch.Tensor, torch.Tensor]:
-    """What the images of a split are called, the images uint8 [N,3,size,size], and their kinds [N]."""
+    """The captions of a split, the images uint8 [N,3,size,size], and their kinds [N]."""
     check_split(split)
     if size < 8:
         raise UsageError(f"size is the side of the emoji in pixels, 8 or more; got {size}.")
@@ -89,7 +89,7 @@ def _together(group: Sequence[Wordings]) -> Wordings:
 
 
 def _cached(path: Path, font: FreeTypeFont, size: int) -> tuple[list[list[str]], NDArray[np.uint8]]:
-    """`draw` of all emoji, from the cache if it was done before."""
+    """`draw` of all emoji, from the cache if possible."""
     import emoji as package
     import PIL
     from PIL import features
@@ -108,20 +108,20 @@ def _cached(path: Path, font: FreeTypeFont, size: int) -> tuple[list[list[str]],
     with contextlib.suppress(OSError, *damaged), file.open("rb") as opened, np.load(opened) as found:
         return [group.split() for group in found["groups"].tolist()], found["pixels"]
     groups, pixels = draw(font, sequences(), size)
-    with contextlib.suppress(InkwashError), replacing(file) as temporary:  # a cache that cannot be had is no loss
+    with contextlib.suppress(InkwashError), replacing(file) as temporary:  # the cache need not be writable
         np.savez(temporary, groups=np.array([" ".join(group) for group in groups]), pixels=pixels)
     return groups, pixels
 
 
 def draw(font: FreeTypeFont, texts: Sequence[str], size: int) -> tuple[list[list[str]], NDArray[np.uint8]]:
-    """Pixels, uint8 [N,3,size,size], no two the same, and for each the emoji among `texts` that look so.
+    """Draws distinct images, uint8 [N,3,size,size], and lists for each the emoji of `texts` that look like it.
 
-    What the font does not know is left out. Both keep the order of `texts`.
+    Emoji that the font lacks are left out. Both results preserve the order of `texts`.
     """
     from tqdm import tqdm
 
     frame = _frame(font)
-    widest = 1.5 * font.getlength("😀")  # a sequence that the font does not know comes as emoji side by side
+    widest = 1.5 * font.getlength("😀")  # a font draws an unknown sequence as several emoji in a row
     unknown = {bytes([255]) * (3 * size * size), *(_picture(font, text, frame, size).tobytes() for text in _UNKNOWN)}
     groups: dict[bytes, list[str]] = {}
     for text in tqdm(texts, desc="Drawing emoji", unit="image", delay=2):
@@ -132,7 +132,7 @@ def draw(font: FreeTypeFont, texts: Sequence[str], size: int) -> tuple[list[list
 
 
 def _frame(font: FreeTypeFont) -> Box:
-    """The square that holds the font's emoji."""
+    """The bounding square of the font's emoji."""
     boxes = [box for c in (*_FRAME[:-2], _FRAME[-2:]) if (box := glyphs(font, c).getbbox())]
     left, top = (min(box[i] for box in boxes) for i in (0, 1))
     right, bottom = (max(box[i] for box in boxes) for i in (2, 3))
@@ -140,13 +140,13 @@ def _frame(font: FreeTypeFont) -> Box:
 
 
 def _square(box: Box, side: int) -> Box:
-    """The square of this side round the middle of a box."""
+    """The square with this side and the centre of a box."""
     left, top = (box[0] + box[2] - side) // 2, (box[1] + box[3] - side) // 2
     return left, top, left + side, top + side
 
 
 def _picture(font: FreeTypeFont, text: str, frame: Box, size: int) -> NDArray[np.uint8]:
-    """uint8 [3,size,size] on white: what is in the frame, or in a larger square where the emoji leaves it."""
+    """uint8 [3,size,size] on white: the contents of the frame, or of a larger square if the emoji exceeds it."""
     from PIL import Image
 
     canvas = glyphs(font, text)

@@ -1,4 +1,4 @@
-"""Find a file of a data set, or download it once: resumed when cut off, checked before it is used."""
+"""Finds a file of a data set or downloads it once; downloads are resumed when interrupted, and verified."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inkwash.data.idx import unpack
 from inkwash.errors import InkwashError, UsageError
 
 _TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
-_PIECE = 1 << 14  # bytes; what has come of a piece when the connection breaks is lost
+_PIECE = 1 << 14  # bytes; an incomplete piece is lost when the connection breaks
 
 
 def find_or_fetch(
@@ -25,15 +25,15 @@ def find_or_fetch(
     *,
     packed: bool = False,
 ) -> Path:
-    """The path of `file_name`, or of the same without .gz, in `folder_name` under the data folder.
+    """The path of `file_name`, with or without .gz, in `folder_name` under the data folder.
 
-    The data folder is `data_dir`, else $INKWASH_DATA, else $XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash. A
-    file that is there is used as it is. One that is not is downloaded from the first of the mirrors (URLs
-    ending in "/") that delivers, into the data folder, or into the cache folder where that cannot be written.
-    `sha256` is that of the *unpacked* contents, since mirrors pack the same contents differently; or with
-    `packed` that of the file as it comes, where no other is published.
+    The data folder is `data_dir`, else $INKWASH_DATA, else $XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash. An
+    existing file is used without a check. A missing file is downloaded from the first of the mirrors (URLs ending in
+    "/") that works, into the data folder, or into the cache folder if the data folder is not writable. `sha256` is
+    that of the *unpacked* contents, since mirrors compress the same contents differently; with `packed`, it is that
+    of the downloaded file, if no other is published.
 
-    Raises UsageError when `data_dir` is no folder; InkwashError when no mirror delivers.
+    Raises UsageError if `data_dir` is not a folder; InkwashError if the download fails from all mirrors.
     """
     root = data_folder(data_dir)
     found = _present(root / folder_name, file_name)
@@ -47,12 +47,12 @@ def find_or_fetch(
                 f"{file_name} is not in {root / folder_name}, and neither this folder nor {folder} can be "
                 "written to download it there. Give a data folder that can be written."
             )
-    with _lock(folder):  # whoever waited here finds what the other process downloaded
+    with _lock(folder):  # a process that waited here finds the file of the other process
         return _present(folder, file_name) or _download(folder / file_name, sha256, mirrors, packed)
 
 
 def data_folder(data_dir: str | Path | None) -> Path:
-    """`data_dir`, else $INKWASH_DATA, else the cache folder. Raises UsageError when `data_dir` is no folder."""
+    """`data_dir`, else $INKWASH_DATA, else the cache folder. Raises UsageError if `data_dir` is not a folder."""
     if data_dir is not None:
         root = Path(data_dir).expanduser()
         if not root.is_dir():
@@ -63,7 +63,7 @@ def data_folder(data_dir: str | Path | None) -> Path:
 
 
 def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash: for downloads, and for what took long to compute."""
+    """$XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash: for downloads and expensive results."""
     configured = os.environ.get("XDG_CACHE_HOME")
     return (Path(configured).expanduser() if configured else Path.home() / ".cache") / "inkwash"
 
@@ -83,7 +83,7 @@ def _writable(folder: Path) -> bool:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """One process at a time downloads into a folder."""
+    """A lock that lets one process at a time download into a folder."""
     if sys.platform == "win32":  # no fcntl; the checksum still guards the result
         yield
         return
@@ -109,7 +109,7 @@ def _download(target: Path, sha256: str, mirrors: Sequence[str], packed: bool) -
         url = mirror + target.name
         try:
             resumed = _stream(url, part)
-            if not _is(part, sha256, packed) and resumed:  # the beginning came from a mirror that packs differently
+            if not _is(part, sha256, packed) and resumed:  # the beginning came from another compression
                 part.unlink()
                 _stream(url, part)
             if _is(part, sha256, packed):
@@ -128,16 +128,16 @@ def _download(target: Path, sha256: str, mirrors: Sequence[str], packed: bool) -
 
 
 def _stream(url: str, part: Path) -> bool:
-    """Download into `part`, from where it ends if the server can; whether it was resumed."""
+    """Downloads into `part`, from its end if the server supports ranges. Returns whether it was resumed."""
     import requests
     from tqdm import tqdm
 
     start = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"}  # else a server may unpack or pack on the way
+    headers = {"Accept-Encoding": "identity"}  # else a server may decompress or compress in transit
     if start:
         headers["Range"] = f"bytes={start}-"
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
-        if start and response.status_code == 416:  # nothing after `start`: it was all there
+        if start and response.status_code == 416:  # nothing after `start`: the file was complete
             return True
         response.raise_for_status()
         resumed = start > 0 and response.status_code == 206
@@ -167,7 +167,7 @@ def _is(path: Path, sha256: str, packed: bool) -> bool:
 
 
 def _in_words(error: Exception) -> str:
-    """A download's failure in a few words; requests' own run over several lines."""
+    """A short description of a download's failure; the messages of requests run over several lines."""
     import requests
 
     if isinstance(error, requests.HTTPError):

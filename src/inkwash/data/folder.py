@@ -1,4 +1,4 @@
-"""A folder of images of any format, size and colour, as a set of one shape."""
+"""Loads a folder of images of any format, size and colour as a data set of one shape."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from inkwash.errors import UsageError
 T = TypeVar("T")
 Unreadable = Literal["refuse", "skip"]
 
-_LOOKED_AT = 20  # files of a folder, to see whether it holds images
+_LOOKED_AT = 20  # files of a folder that are examined to decide whether it holds images
 
 
 def folder(
@@ -41,28 +41,28 @@ def folder(
     background: str = "white",
     in_memory_bytes: int = 1 << 30,
 ) -> Images | Streamed:
-    """The images below a folder, uint8 [N,C,H,W]: decoded into memory where they fit, else when asked for.
+    """Loads the images below a folder, uint8 [N,C,H,W]: decoded into memory if they fit, else decoded on demand.
 
-    With `size` the short side is scaled to it and the middle cut out; without, all must have one size
-    already. `channels` is 1 or 3; without, 1 if every image is grey, else 3. Folders directly below are
-    classes, in the order of their names, and hold their images at any depth. Hidden files are passed over, and links
-    followed. Transparency is laid on `background`: "white", "black" or "#rrggbb". Files of more than 8 bits are scaled
-    by what their largest value in the whole folder says: see `white_of`.
+    If `size` is given, each image's short side is scaled to it and the image is centre-cropped; otherwise all images
+    must have the same size. `channels` is 1 or 3; by default 1 if every image is grey, else 3. Direct subfolders are
+    classes, sorted by name, with images at any depth. Hidden files are ignored and links are followed. Transparent
+    images are composited on `background`: "white", "black" or "#rrggbb". Files of more than 8 bits are scaled by a
+    white value derived from the largest value in the whole folder: see `white_of`.
 
-    A captions.jsonl, metadata.jsonl or metadata.csv (see `find_captions`) in the folder, or in several of its folders,
-    or a .txt file beside each image, gives each image its captions. Then images outside the folders directly below
-    are allowed; where there are any, there are no classes.
+    Captions come from a captions.jsonl, metadata.jsonl or metadata.csv (see `find_captions`) in the folder or in
+    several subfolders, or from a .txt file next to each image. With captions, images may lie outside subfolders; if
+    any do, there are no classes.
 
-    `unreadable` says what to do about files that are damaged, no images, or without a caption where others have
-    one: "refuse" them, or "skip" them and list them in `.skipped`. Where images are not decoded at once, "refuse"
-    finds damage only when it meets it (`take` then raises InkwashError); "skip" decodes everything once to look
-    for it, before anything is held out.
+    `unreadable` controls files that are damaged, are not images, or have no caption although others have one:
+    "refuse" raises UsageError, "skip" leaves them out and lists them in `.skipped`. If images are decoded on demand,
+    "refuse" detects damage only when an image is decoded (`take` then raises InkwashError); "skip" decodes everything
+    once beforehand, before images are held out.
 
-    `split` "train" or "test" takes the folder train/ or test/ (or training/, val/ and so on: see `find_splits`, for
-    `splits` too) where there are these, else the part that `divide` gives for `held_out`; both have the same classes,
-    channels and size. Without `split`, the folder is one whole. `.notes` says what was found, taken and left out.
+    `split` "train" or "test" selects the folder train/ or test/ (or training/, val/ etc.: see `find_splits`, also for
+    `splits`) if these exist, else the part that `divide` returns for `held_out`; both splits have the same classes,
+    channels and size. Without `split`, all images are one set. `.notes` states what was found and left out.
 
-    Raises UsageError, saying what to change, for a folder or arguments that cannot be used.
+    Raises UsageError, stating what to change, for a folder or arguments that cannot be used.
     """
     root = Path(path).expanduser()
     _check(root, size, channels, unreadable, split, background)
@@ -118,7 +118,7 @@ def _holds_images(folder: Path) -> bool:
 
 
 def _about_splits(root: Path, found: Found) -> list[str]:
-    """What folders of splits are taken for, in sentences."""
+    """Sentences that state how the folders of splits are used."""
     if not found.train:
         return []
     test = f"{found.test.name}/ is held out" if found.test else "a part of it is held out"
@@ -134,7 +134,7 @@ def _about_splits(root: Path, found: Found) -> list[str]:
 def _survey(
     root: Path, bases: list[Path], size: int | None, channels: int | None, unreadable: str, background: str
 ) -> tuple[Streamed, list[Path]]:
-    """Read all headers, and settle shape, classes and captions; the images, and in which of the bases each lies."""
+    """Reads all headers; determines shape, classes and captions. Returns the images and the base folder of each."""
     base_of: dict[Path, Path] = {}
     others: list[Path] = []
     for base in bases:
@@ -191,7 +191,7 @@ def _is_colour(background: str) -> bool:
 
 
 def _white(deep: Sequence[Path], name: str) -> tuple[int, dict[Path, str]]:
-    """What is white in these files of more than 8 bits, and why some cannot be read."""
+    """The white value of these files of more than 8 bits, and the reason for each file that cannot be read."""
     largest, bad = 65535 if not deep else 0, {}
     for file, found in zip(deep, _attempt(peak, deep, f"Looking for white in {name}"), strict=True):
         if isinstance(found, str):
@@ -206,7 +206,7 @@ def _named(root: Path, files: Sequence[Path]) -> str:
 
 
 def _unreadable(root: Path, bad: dict[Path, str]) -> list[str]:
-    """Of each reason how many files cannot be read, in sentences."""
+    """A sentence for each reason why files cannot be read, with their number."""
     by_reason: dict[str, list[Path]] = {}
     for file, reason in bad.items():
         by_reason.setdefault(re.sub(r" \(\d+ bytes not processed\)", "", reason), []).append(file)
@@ -226,7 +226,7 @@ def _common_size(root: Path, files: Sequence[Path], headers: Sequence[Header]) -
 
 
 def _sound(source: Streamed, base_of: list[Path]) -> tuple[Streamed, list[Path]]:
-    """Without the files that cannot be decoded."""
+    """The source without the files that cannot be decoded, and the base folder of each file."""
     bad: dict[Path, str] = {}
     for file, found in zip(source.files, _pixels(source, "Looking for damage in"), strict=True):
         if isinstance(found, str):
@@ -241,7 +241,7 @@ def _sound(source: Streamed, base_of: list[Path]) -> tuple[Streamed, list[Path]]
 
 
 def _in_memory(source: Streamed) -> Images:
-    """All images decoded."""
+    """Decodes all images into memory."""
     pixels = torch.empty(len(source), *source.shape, dtype=torch.uint8)
     bad: dict[Path, str] = {}
     for i, found in enumerate(_pixels(source, "Decoding")):
@@ -261,7 +261,7 @@ def _pixels(source: Streamed, doing: str) -> Iterator[NDArray[np.uint8] | str]:
 
 
 def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None:
-    """Raise UsageError for files that cannot be read, unless they are to be skipped and others remain."""
+    """Raises UsageError for files that cannot be read, unless they are to be skipped and others remain."""
     reasons = some([f"{file.relative_to(root)} ({reason})" for file, reason in bad.items()])
     if not good:
         unread = f"; {len(bad)} file(s) there cannot be read: {reasons}" if bad else ""
@@ -274,7 +274,7 @@ def _judge(root: Path, bad: dict[Path, str], good: int, unreadable: str) -> None
 
 
 def _attempt(function: Callable[[Path], T], files: Sequence[Path], doing: str) -> Iterator[T | str]:
-    """function(file) for each file in turn, or in words why it is unreadable; in threads, with a bar."""
+    """function(file) for each file in order, or the reason if it is unreadable; in threads, with a progress bar."""
     from tqdm import tqdm
 
     def attempt(file: Path) -> T | str:
@@ -287,7 +287,7 @@ def _attempt(function: Callable[[Path], T], files: Sequence[Path], doing: str) -
         ThreadPoolExecutor(WORKERS) as pool,
         tqdm(total=len(files), desc=doing, unit="image", delay=2) as bar,
     ):
-        for start in range(0, len(files), 256):  # by the piece, or all results would lie in memory twice
+        for start in range(0, len(files), 256):  # in chunks: map() on all files would hold all results in memory
             for result in pool.map(attempt, files[start : start + 256]):
                 bar.update()
                 yield result

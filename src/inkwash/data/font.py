@@ -1,4 +1,4 @@
-"""A font with emoji in colour: one that is named, one that is installed, or Noto's, downloaded once."""
+"""Finds a font with colour emoji: a given one, an installed one, or Noto Color Emoji, downloaded once."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _NOTO_MIRRORS = (
     "https://raw.githubusercontent.com/googlefonts/noto-emoji/v2.051/fonts/",
     "https://github.com/googlefonts/noto-emoji/raw/v2.051/fonts/",
 )
-_SIZES = (109, 160, 136, 128, 96, 64)  # Noto's bitmaps, Apple's, others'; outlines come in any size
+_SIZES = (109, 160, 136, 128, 96, 64)  # bitmap sizes of Noto, Apple and others; outline fonts have any size
 _ELSEWHERE = "Leave it out to use one that is installed, or else to download Noto Color Emoji."
 
 
 def emoji_font(font: str | Path | None = None, data_dir: str | Path | None = None) -> tuple[Path, FreeTypeFont]:
-    """A font that draws emoji in colour, and its file: `font`, else an installed one, else Noto's.
+    """(file, font) of a font that draws colour emoji: `font`, else an installed one, else Noto Color Emoji.
 
-    Noto's is looked for in, or downloaded to, the folder "fonts" of the data folder: see `find_or_fetch`.
+    Noto Color Emoji is found in or downloaded to the subfolder "fonts" of the data folder: see `find_or_fetch`.
 
-    Raises UsageError when Pillow cannot compose emoji here, or when `font` is no file, no font, or has no
-    emoji in colour that Pillow draws; InkwashError when no font can be had.
+    Raises UsageError if this Pillow cannot compose emoji, or if `font` is not a file, not a font, or has no colour
+    emoji that Pillow can draw; InkwashError if no font can be obtained.
     """
     from PIL import features
 
@@ -56,7 +56,7 @@ def emoji_font(font: str | Path | None = None, data_dir: str | Path | None = Non
 
 
 def installed() -> Iterator[Path]:
-    """The files of emoji fonts where systems keep them, as far as there are any."""
+    """The emoji font files that exist in the usual places of operating systems."""
     home, shared = Path.home(), Path("/usr/share/fonts")
     noto = [
         home / ".local/share/fonts",
@@ -76,9 +76,9 @@ def installed() -> Iterator[Path]:
 
 
 def opened(path: Path) -> FreeTypeFont:
-    """The font at the largest of the sizes that it has of `_SIZES`.
+    """Opens a font at the first size of `_SIZES` that it supports.
 
-    Raises UsageError when it is no font, or has no emoji in colour that Pillow draws.
+    Raises UsageError if it is not a font, or has no colour emoji that Pillow can draw.
     """
     from PIL import ImageFont
 
@@ -86,7 +86,7 @@ def opened(path: Path) -> FreeTypeFont:
     for size in _SIZES:
         try:
             font = ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.RAQM)
-        except OSError as error:  # no font at all, or one of bitmaps that has not this size
+        except OSError as error:  # not a font, or a bitmap font without this size
             reason = str(error)
             continue
         if _in_colour(glyphs(font, "😀")):
@@ -96,7 +96,7 @@ def opened(path: Path) -> FreeTypeFont:
 
 
 def glyphs(font: FreeTypeFont, text: str) -> Image:
-    """A short text in colour on nothing: RGBA, three times the font's size wide and high, from a third of it on."""
+    """A short text in colour on a transparent RGBA image with sides of 3·size, drawn from (size, size) on."""
     from PIL import Image, ImageDraw
 
     em = int(font.size)

@@ -1,4 +1,4 @@
-"""Keeping some images of a set from training: at random, and never a class's last one."""
+"""Random division of a data set into training and held-out images; every class remains in training."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ D = TypeVar("D", bound=Divisible)
 
 
 def hold_out(source: D, fraction: float = 0.05, at_most: int = 1000, at_least: int = 1, seed: int = 0) -> tuple[D, D]:
-    """Divide a set without a test split into (train, held out): at random, yet a function of labels and seed.
+    """Divides a set without a test split randomly into (train, held out). Deterministic in labels and seed.
 
-    round(fraction·N) images are held out, within at_least..at_most, and both parts keep the set's order. No class is
-    held out whole: an image that would be the last of its class stays, and another is taken in its place. So fewer are
-    held out where fewer can be.
+    round(fraction·N) images are held out, clamped to at_least..at_most. Both parts preserve the set's order. At least
+    one image of each class stays in training, so fewer images may be held out.
 
-    Raises UsageError when nothing can be held out, or nothing would be left.
+    Raises UsageError if no image can be held out or none would remain.
     """
     n = len(source)
     held = max(at_least, min(at_most, round(fraction * n)))
@@ -49,7 +48,7 @@ _ADVICE = (
 
 
 def _spared(order: Tensor, labels: Tensor, held: int) -> Tensor:
-    """The first images of an order that leave their classes another one."""
+    """The first `held` images of an order, skipping those that would leave their class without an image."""
     left = torch.bincount(labels).tolist()
     out = []
     for i, label in zip(order.tolist(), labels[order].tolist(), strict=True):
@@ -62,9 +61,9 @@ def _spared(order: Tensor, labels: Tensor, held: int) -> Tensor:
 
 
 def divide(source: D, held_out: str) -> tuple[D, D]:
-    """`hold_out`, as many as words say: "auto" for a twentieth (1 to 1000), a number, a share such as 0.1, or "none".
+    """Calls `hold_out` as `held_out` states: "auto" (5 %, 1 to 1000 images), a number, a share like 0.1, or "none".
 
-    With "none" both parts are the whole set. Raises UsageError for other words, and what `hold_out` raises.
+    With "none" both parts are the whole set. Raises UsageError for other strings, and what `hold_out` raises.
     """
     amount = read_held_out(held_out)
     if amount is None:
@@ -78,7 +77,7 @@ def divide(source: D, held_out: str) -> tuple[D, D]:
 
 
 def read_held_out(words: str) -> int | float | None:
-    """A number of images, a share of them, or None for "none"; 0.05 for "auto". Raises UsageError for other words."""
+    """Parses `held_out`: a number of images, a share, None for "none", 0.05 for "auto". Raises UsageError otherwise."""
     if words in ("auto", "none"):
         return 0.05 if words == "auto" else None
     try:

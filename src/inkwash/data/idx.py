@@ -17,10 +17,10 @@ _GZIP = b"\x1f\x8b"
 
 
 def unpack(path: Path) -> bytes:
-    """The contents of a file, gunzipped where they begin like gzip, whatever its name.
+    """The contents of a file, decompressed if they begin with gzip's magic number, whatever its name.
 
-    Of a truncated gzip file, what can be had: its reader knows best what is missing. Raises InkwashError when
-    the gzip stream is corrupt or the file cannot be read.
+    Of a truncated gzip file, returns the part before the end; the caller can tell what is missing. Raises InkwashError
+    if the gzip stream is corrupt or the file cannot be read.
     """
     try:
         packed = path.read_bytes()
@@ -40,7 +40,7 @@ def unpack(path: Path) -> bytes:
 
 
 def parse_idx(contents: bytes, path: Path, dimensions: int | None = None) -> NDArray[np.uint8]:
-    """The array that the contents of an IDX file hold; `path` is for the error messages. See `read_idx`."""
+    """Parses the contents of an IDX file; `path` is used in error messages. See `read_idx`."""
     if len(contents) < 4:
         raise InkwashError(f"{path} is truncated: an IDX file has 4 bytes at least, this {len(contents)}. {AGAIN}")
     if contents[:3] != b"\0\0\x08" or contents[3] == 0:
@@ -64,11 +64,11 @@ def parse_idx(contents: bytes, path: Path, dimensions: int | None = None) -> NDA
         raise InkwashError(
             f"{path} is {what}: its header says {expected} bytes (unpacked), found {len(contents)}. {AGAIN}"
         )
-    return np.frombuffer(contents, np.uint8, offset=head).reshape(shape).copy()  # a copy can be written to
+    return np.frombuffer(contents, np.uint8, offset=head).reshape(shape).copy()  # a writable copy
 
 
 def read_idx(path: Path, dimensions: int | None = None) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes, gzipped or plain: uint8 in the shape that the file states.
+    """Reads an IDX file of unsigned bytes, gzipped or plain: uint8 of the shape that the file states.
 
     Raises InkwashError, naming the file and what to do, when the magic number is wrong, the number of
     dimensions is not `dimensions` (where given), bytes are missing or left over, or the gzip stream is

@@ -1,4 +1,4 @@
-"""Which files of a folder are meant as images, and what the names of its subfolders say about them."""
+"""Lists the files of a folder that may be images, and their classes from the names of subfolders."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from inkwash.errors import UsageError
 
-_JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # what desktops leave behind
+_JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # files that desktops create
 
 Identity = tuple[int, int]  # of a folder: device and inode
 
 
 def files_below(folder: Path) -> tuple[list[Path], list[Path]]:
-    """All files at any depth, ordered by name, and what is neither a file nor a folder (pipes, sockets, devices).
+    """(all files at any depth, sorted by name; everything else: pipes, sockets, devices).
 
-    Hidden files and desktop junk are left out. Links to files and folders are followed; a link to nothing counts as a
-    file, for it is a broken image. Links that lead back end: of the folders in `folder`, each reads every folder once,
-    and none reads a folder that `folder` lies in.
+    Hidden files and desktop junk are left out. Links to files and folders are followed; a broken link counts as a
+    file, and so as an unreadable image. Cyclic links terminate: each subfolder of `folder` visits every folder once,
+    and never one that contains `folder`.
 
-    Raises UsageError when a folder may not be read.
+    Raises UsageError if a folder cannot be read.
     """
     root = folder.resolve()
     above = {_identity(each) for each in (root, *root.parents)}
@@ -35,10 +35,10 @@ def files_below(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def _walk(folder: Path, seen: set[Identity], files: list[Path], others: list[Path]) -> None:
     folders, links = [folder], list[Path]()
-    while folders or links:  # no recursion: folders may be nested more deeply than Python's stack
+    while folders or links:  # no recursion: folders may be nested more deeply than Python's recursion limit
         for inner in _sorted_in(folders.pop() if folders else links.pop(), files, others):
             if inner.is_symlink():
-                links.append(inner)  # later, so that a folder in its place goes by its own name
+                links.append(inner)  # later, so that a folder is listed under its real path if possible
             elif (here := _identity(inner)) not in seen:
                 seen.add(here)
                 folders.append(inner)
@@ -50,7 +50,7 @@ def _walk(folder: Path, seen: set[Identity], files: list[Path], others: list[Pat
 
 
 def _sorted_in(folder: Path, files: list[Path], others: list[Path]) -> list[Path]:
-    """The folders directly in a folder, in reverse order; files and others go to the end of these lists."""
+    """The direct subfolders, in reverse order; files and others are appended to these lists."""
     folders = []
     for entry in _entries(folder):
         if _is_folder(entry):
@@ -63,7 +63,7 @@ def _sorted_in(folder: Path, files: list[Path], others: list[Path]) -> list[Path
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """The folders directly in a folder, links to folders among them, by name; junk left out."""
+    """The direct subfolders, including links to folders, sorted by name, without junk."""
     return sorted(Path(entry) for entry in _entries(folder) if _is_folder(entry))
 
 
@@ -84,7 +84,7 @@ def _leads_to_file(link: os.DirEntry[str]) -> bool:
 
 
 def _mode(link: os.DirEntry[str]) -> int:
-    """What a link leads to, as `stat` has it; 0 for nothing that can be reached."""
+    """The `st_mode` of a link's target; 0 if it cannot be reached."""
     try:
         return Path(link).stat().st_mode
     except OSError:
@@ -101,15 +101,15 @@ def _is_junk(name: str) -> bool:
 
 
 def class_of(file: Path, base: Path) -> str:
-    """The name of the folder, directly in `base`, that holds the file at any depth; "" for none."""
+    """The name of the direct subfolder of `base` that contains the file at any depth; "" if there is none."""
     inner = file.relative_to(base).parts
     return inner[0] if len(inner) > 1 else ""
 
 
 def classes(names: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
-    """The sorted class names of files with these `class_of`s; () where all lie outside folders.
+    """The sorted class names, from the `class_of` of each file; () if no file lies in a subfolder.
 
-    Raises UsageError when only some lie in a folder.
+    Raises UsageError if only some of the files lie in a subfolder.
     """
     known = sorted(set(names))
     if known == [""]:
@@ -124,11 +124,11 @@ def classes(names: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
 
 
 def some(items: Sequence[object], at_most: int = 3) -> str:
-    """The first few, for a sentence."""
+    """The first few items as a list in a sentence."""
     more = len(items) - at_most
     return ", ".join(plain(str(item)) for item in items[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
 def plain(text: str) -> str:
-    """A name for a sentence: what does not print, such as a line break or an undecodable byte, is escaped."""
+    """Escapes unprintable characters of a name, such as line breaks and undecodable bytes, for use in a sentence."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

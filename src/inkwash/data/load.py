@@ -1,4 +1,4 @@
-"""One name for every set: those that inkwash knows, a user's own, and folders."""
+"""Loads a data set by name or path: built-in sets, user-defined sets, folders and archives."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def load(
     font: str | Path | None = None,
     language: str = "en",
 ) -> Source:
-    """The images of a set of `choices.SOURCES`, of a function of your own, of a folder, or of an .npz file (`archive`).
+    """Loads a set of `choices.SOURCES`, a user-defined set, a folder of images, or an .npz file (see `archive`).
 
-    A folder of a set's name is given as ./mnist. `split` is "train" or "test". A set that is not made at a `size` is
-    padded with black to it, and a folder's images are scaled and cut to it: see `folder` for this, `channels`,
-    `unreadable`, `splits`, `held_out` and `background`. `font` and `language` are for `emoji`. `data_dir` is where
-    downloads lie: see `find_or_fetch`.
+    Write ./mnist for a folder that has the name of a set. `split` is "train" or "test". A set of fixed size is padded
+    with black to `size`; a folder's images are scaled and cropped to it. See `folder` for `channels`, `unreadable`,
+    `splits`, `held_out` and `background`. `font` and `language` apply to `emoji`. `data_dir` is the folder of
+    downloads: see `find_or_fetch`.
 
-    Raises UsageError for a name that is neither known nor a folder, a known set's `size` below its own,
-    `channels` other than its own, and what is for folders alone; and what those functions raise.
+    Raises UsageError for a name that is neither a known set nor a path, for a `size` below that of a known set, for
+    `channels` other than its own, and for options that apply to folders alone; and what the called functions raise.
     """
     check_split(split)
     name = str(name_or_path)
@@ -64,14 +64,14 @@ def load(
 
 
 def _only_folders(name: str, **given: str) -> None:
-    """Raises UsageError for what was given for a folder of images, as `name` is none."""
+    """Raises UsageError if options for folders of images were given, since `name` is not a folder."""
     asked = [f"`{key}`" for key, value in given.items() if value not in ("auto", "white")]
     if asked:
         raise UsageError(f"{' and '.join(asked)} is for folders of images, and {name} is none; leave it out.")
 
 
 def _fitted(images: Source, size: int | None, channels: int | None) -> Source:
-    """The images padded to the size, where one is given. Raises UsageError for what they cannot be."""
+    """The images padded to `size`, if given. Raises UsageError if size or channels do not fit the images."""
     if channels not in (None, images.shape[0]):
         several = "channel" if images.shape[0] == 1 else "channels"
         raise UsageError(f"{images.name} has {images.shape[0]} {several}; got channels={channels}. Leave it out.")
@@ -85,12 +85,12 @@ def _fitted(images: Source, size: int | None, channels: int | None) -> Source:
 
 
 def is_folder(name_or_path: str | Path) -> bool:
-    """Whether `load` takes this for a folder of images."""
+    """Whether `load` treats this as a folder of images."""
     return str(name_or_path) != "" and not _is_known(str(name_or_path)) and Path(name_or_path).expanduser().is_dir()
 
 
 def _check(images: Source, name: str) -> None:
-    """Raises UsageError unless what a function of a user's own made is a source of images."""
+    """Raises UsageError unless the return value of a user-defined function is a valid source of images."""
     what = f"the data set {name}"
     members = ("name", "split", "shape", "classes", "labels", "captions", "kinds", "fingerprint", "take")
     choices.expect(images, what, *members)
@@ -106,7 +106,7 @@ def _check(images: Source, name: str) -> None:
 
 
 def is_archive(name_or_path: str | Path) -> bool:
-    """Whether `load` takes this for a file of images."""
+    """Whether `load` treats this as an .npz file of images."""
     name = str(name_or_path)
     return name.lower().endswith(ENDING) and not _is_known(name) and Path(name).expanduser().is_file()
 

@@ -73,14 +73,14 @@ _FASHION = _Set(
 def mnist(split: str, data_dir: str | Path | None = None) -> Images:
     """Handwritten digits: uint8 [60000,1,28,28] for "train" and [10000,1,28,28] for "test", labels 0..9.
 
-    The files are found or downloaded as `find_or_fetch` says. Raises UsageError for another split or a
-    `data_dir` that is no folder; InkwashError when a file cannot be had, is damaged, or is not the original.
+    The files are found or downloaded by `find_or_fetch`. Raises UsageError for another split or a `data_dir` that is
+    not a folder; InkwashError if a file cannot be obtained, is damaged, or is not the original.
     """
     return _load(_MNIST, split, data_dir)
 
 
 def fashion_mnist(split: str, data_dir: str | Path | None = None) -> Images:
-    """Zalando's articles of clothing, in the same form as `mnist`, with ten named classes."""
+    """Fashion-MNIST, Zalando's articles of clothing: the format of `mnist`, with ten named classes."""
     return _load(_FASHION, split, data_dir)
 
 
@@ -102,7 +102,7 @@ def _array(which: _Set, file_name: str, dimensions: int, data_dir: str | Path | 
     expected = which.sha256[file_name]
     path = find_or_fetch(file_name, which.name, expected, which.mirrors, data_dir)
     contents = unpack(path)
-    array = parse_idx(contents, path, dimensions)  # first: it knows better what is wrong with a damaged file
+    array = parse_idx(contents, path, dimensions)  # before the hash: its errors for damaged files are more precise
     found = hashlib.sha256(contents).hexdigest()
     if found != expected:
         raise InkwashError(

@@ -1,4 +1,4 @@
-"""One image file -> 8-bit pixels, as its photographer meant it: upright, on white, grey or colour."""
+"""Decodes an image file to 8-bit grey or RGB pixels, upright and without transparency."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.Image import Image
 
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
-# What Pillow reads by itself. Not EPS, which it hands to Ghostscript, nor WMF, which goes to Windows; nor formats of
-# science, of which it reads the header alone. HEIF and JXL are read where a plugin for them was loaded.
+# Formats that Pillow decodes itself. Excluded are EPS, which Pillow passes to Ghostscript, WMF, which it passes to
+# Windows, and scientific formats, of which it reads only the header. HEIF and JXL need a plugin.
 _FORMATS = (
     "PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "CUR", "ICNS", "JPEG2000", "MPO",
     "PCX", "DCX", "QOI", "SGI", "SUN", "DDS", "PSD", "XBM", "XPM", "IM", "MSP", "SPIDER", "FLI", "BLP", "FTEX", "GBR",
     "PIXAR", "PCD", "XVTHUMB", "IMT", "MCIDAS", "FITS", "HEIF", "JXL",
 )  # fmt: skip
-# The largest values that integers of more than 8 bits may mean as white: of 8, 10, 12 and 16 bits.
+# The possible white values of integers of more than 8 bits: the maxima of 8, 10, 12 and 16 bits.
 _WHITES = (255, 1023, 4095, 65535)
 
 
 class UnreadableError(Exception):
-    """The file gives no image; the message is the reason in a few words."""
+    """The file cannot be read as an image; the message is a short reason."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an image before it is decoded."""
+    """Properties of an image that are known without decoding it."""
 
     grey: bool
-    height: int  # pixels, when upright
+    height: int  # in pixels, after orientation
     width: int
     deep: bool = False  # integers of more than 8 bits
     transparent: bool = False
-    several: bool = False  # an animation, or pages; the first is taken
+    several: bool = False  # an animation, or pages; only the first is used
 
 
 def read_header(path: Path) -> Header:
-    """Raises UnreadableError where Pillow knows no such image. Cheap: pixels are not decoded."""
+    """Reads the header without decoding pixels. Raises UnreadableError if Pillow does not recognise the image."""
     with _opened(path) as (image, file):
         turned = _orientation(image, file) >= 5
         width, height = image.size[::-1] if turned else image.size
@@ -61,16 +61,16 @@ def read_header(path: Path) -> Header:
 def peak(path: Path) -> int:
     """The largest value in an image of more than 8 bits.
 
-    Raises UnreadableError where the file is damaged, or a value lies outside of 0..65535.
+    Raises UnreadableError if the file is damaged or a value lies outside 0..65535.
     """
     with _opened(path) as (image, _):
         return int(_integers(image).max())
 
 
 def white_of(largest: int) -> int:
-    """The value that is white in images of more than 8 bits whose largest value is this: that of 8, 10, 12 or 16 bits.
+    """The white value of images of more than 8 bits, from their largest value: the maximum of 8, 10, 12 or 16 bits.
 
-    Programs keep 8 and 12 bits in files of 16 or 32, and few say so.
+    Programs store 8- and 12-bit values in files of 16 or 32 bits, usually without recording it.
     """
     return next((white for white in _WHITES if largest <= white), _WHITES[-1])
 
@@ -78,18 +78,18 @@ def white_of(largest: int) -> int:
 def decode(
     path: Path, size: int | None, channels: int, background: str = "white", white: int = _WHITES[-1]
 ) -> NDArray[np.uint8]:
-    """uint8 [channels,H,W], channels 1 or 3; with `size`, the short side scaled to it and the middle cut out.
+    """Decodes a file to uint8 [channels,H,W], channels 1 or 3; with `size`, scales the short side and centre-crops.
 
-    EXIF orientation is obeyed, transparency laid on `background` (as Pillow names colours), integers of more than
-    8 bits scaled so that `white` becomes 255, of an animation the first frame taken. Raises UnreadableError where the
-    file is damaged or no image.
+    Applies the EXIF orientation, composites transparent pixels on `background` (a colour in Pillow's notation), scales
+    integers of more than 8 bits so that `white` becomes 255, and takes the first frame of an animation. Raises
+    UnreadableError if the file is damaged or not an image.
     """
     from PIL.Image import Resampling
 
     with _opened(path) as (image, file):
         orientation = _orientation(image, file)
         if size is not None:
-            image.draft(None, (3 * size, 3 * size))  # a large JPEG is decoded smaller, several times faster
+            image.draft(None, (3 * size, 3 * size))  # decodes large JPEGs at reduced size, several times faster
         flat = _turned(_flattened(image, "L" if channels == 1 else "RGB", background, white), orientation)
         if size is not None:
             short = min(flat.size)
@@ -102,11 +102,10 @@ def decode(
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Within: images over Pillow's limit raise. From then on: Pillow is silent about odd metadata.
+    """Inside, images over Pillow's size limit raise. From then on, Pillow does not warn about invalid metadata.
 
-    To be entered by the thread that starts the decoding. The second filter stays on purpose: images are
-    decoded in background threads for as long as the process runs, and restoring filters while others change
-    them is a race.
+    Must be entered by the thread that starts the decoding. The second filter stays on purpose: background threads
+    decode images for as long as the process runs, and restoring filters while other threads change them is a race.
     """
     from PIL import Image
 
@@ -122,7 +121,7 @@ def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        # opened here: given a path, Pillow 13 maps uncompressed TIFFs, and garbles those lying sideways
+        # opened here: given a path, Pillow 13 memory-maps uncompressed TIFFs and garbles rotated ones
         with open_regular(path) as file, Image.open(file, formats=_readable()) as image:
             if image.mode == "F":
                 raise UnreadableError("floating-point pixels, of which nobody knows what is white")
@@ -135,7 +134,7 @@ def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
         raise UnreadableError(f"larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from error
     except OSError as error:
         raise UnreadableError(error.strerror or str(error) or type(error).__name__) from error
-    except Exception as error:  # damaged files make Pillow's readers fail in every way there is
+    except Exception as error:  # damaged files make Pillow's readers raise any exception
         raise UnreadableError(str(error) or type(error).__name__) from error
 
 
@@ -147,14 +146,14 @@ def _readable() -> tuple[str, ...]:
     return tuple(name for name in Image.ID if name in _FORMATS)
 
 
-_ORIENTED = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where a PNG may say it
+_ORIENTED = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where a PNG may store the orientation
 
 
 def _orientation(image: Image, file: BinaryIO) -> int:
     """The orientation in the metadata, 1 to 8, where 1 is upright; as PIL.ImageOps.exif_transpose finds it."""
     if image.format == "TIFF":  # Pillow turns these itself
         return 1
-    # asked for the EXIF data of a PNG, Pillow decodes the whole image
+    # to get the EXIF data of a PNG, Pillow decodes the whole image
     if image.format == "PNG" and not any(key in image.info for key in _ORIENTED) and not _more_follows(file):
         return 1
     try:
@@ -165,7 +164,7 @@ def _orientation(image: Image, file: BinaryIO) -> int:
 
 
 def _more_follows(file: BinaryIO) -> bool:
-    """Whether a PNG says something about itself after its pixels."""
+    """Whether a PNG has metadata after its pixels."""
     place = file.tell()
     try:
         file.seek(8)
@@ -187,7 +186,7 @@ def _more_follows(file: BinaryIO) -> bool:
 
 
 def _turned(image: Image, orientation: int) -> Image:
-    # not ImageOps.exif_transpose: it rewrites all metadata, and fails where any of it is odd
+    # not ImageOps.exif_transpose: it rewrites all metadata, and fails if any of it is invalid
     from PIL.Image import Transpose
 
     turns = (
@@ -221,6 +220,6 @@ def _flattened(image: Image, mode: str, background: str, white: int) -> Image:
             raise UnreadableError(f"pixels up to {values.max()}, where {white} is white in the other images")
         image = Pillow.fromarray(np.rint(values / (white / 255)).astype(np.uint8))
     if image.has_transparency_data:
-        colours = image.convert("RGBA")  # by way of RGBA, as only so palettes keep their transparency
+        colours = image.convert("RGBA")  # via RGBA, the only way to keep the transparency of palettes
         image = Pillow.alpha_composite(Pillow.new("RGBA", colours.size, background), colours)
     return image.convert(mode)

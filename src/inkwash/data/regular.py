@@ -1,4 +1,4 @@
-"""Opening files of strangers: regular files only, of a bounded size, so that no read waits or goes on for ever."""
+"""Opens untrusted files: only regular files of bounded size, so that no read blocks or runs forever."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ LARGEST = 2**31  # bytes of one file
 
 
 def open_regular(path: Path, at_most: int = LARGEST) -> BufferedReader:
-    """The file at `path`, links followed, open for reading.
+    """Opens the file at `path` for reading; links are followed.
 
-    Raises OSError as `open` does, and where it is not a regular file or has more than `at_most` bytes. Pipes, sockets
-    and devices are not opened: reading them could block for ever, or never end.
+    Raises OSError as `open` does, and if the file is not regular or has more than `at_most` bytes. Pipes, sockets
+    and devices are not opened, since reading them could block or never end.
     """
-    _check(path, path.stat(), at_most)  # first: opening a device can already do something
-    # without O_NONBLOCK a pipe that takes the file's place just now would block here
+    _check(path, path.stat(), at_most)  # before opening, which can have side effects on a device
+    # without O_NONBLOCK, opening would block if a pipe replaced the file in the meantime
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         _check(path, os.fstat(handle), at_most)

@@ -1,4 +1,4 @@
-"""Randomness without state: every order is a function of integers alone, so any step has a name."""
+"""Stateless shuffling: every order is a function of integers, so any step can be computed directly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from inkwash.core.noise import mix
 from inkwash.errors import UsageError
 
-_ORDER = 1  # what a number is drawn for is mixed in too, so that two uses of one seed are unrelated
+_ORDER = 1  # mixed into the seed, so that different uses of one seed are independent
 
 
 def generator(*numbers: int) -> torch.Generator:
@@ -24,16 +24,16 @@ def _permutation(seed: int, epoch: int, n: int) -> Tensor:
 
 
 def permutation(seed: int, epoch: int, n: int) -> Tensor:
-    """The order of epoch `epoch` over n images: int64 [n], each of 0..n-1 once; the caller's own copy."""
+    """The order of epoch `epoch` over n images: int64 [n], a permutation of 0..n-1. Returns a copy."""
     return _permutation(seed, epoch, n).clone()
 
 
 def indices(seed: int, step: int, batch_size: int, n: int) -> Tensor:
-    """Which of n images make up batch `step` (0, 1, ...): int64 [batch_size].
+    """The indices, among n images, of batch `step` (0, 1, ...): int64 [batch_size].
 
-    Batches cut one endless tape of permutations: every epoch shows each image exactly once, also when
-    batch_size does not divide n or exceeds it. Raises UsageError when n or batch_size is below 1, or step
-    below 0.
+    Batches are consecutive slices of an endless sequence of permutations: every epoch contains each image exactly
+    once, even if batch_size does not divide n or exceeds it. Raises UsageError if n or batch_size is below 1, or step
+    is below 0.
     """
     if n < 1 or batch_size < 1 or step < 0:
         raise UsageError(
@@ -49,16 +49,16 @@ def indices(seed: int, step: int, batch_size: int, n: int) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _grouped(kinds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The images [n] kind by kind, and of each kind where it starts there, and its size."""
+    """(image indices [n] sorted by kind, the start of each kind in them, the size of each kind)."""
     counts = torch.unique(kinds, return_counts=True)[1]
     return kinds.argsort(stable=True), counts.cumsum(0) - counts, counts
 
 
 def members(kinds: Tensor, seed: int, step: int, batch_size: int) -> Tensor:
-    """As `indices`, where every epoch shows each kind once: of a kind's images one, the next in the epoch after.
+    """As `indices`, but every epoch contains each kind once: one image of each kind, the next one in the next epoch.
 
-    `kinds` int64 [n] says of which kind each image is, in any numbers. So many variants of one thing do not crowd out
-    the rest. Raises what `indices` raises.
+    `kinds` int64 [n] holds the kind of each image, as arbitrary numbers. Kinds with many variants therefore do not
+    dominate. Raises what `indices` raises.
     """
     order, starts, counts = _grouped(kinds)
     chosen = indices(seed, step, batch_size, len(counts))  # of kinds

@@ -1,4 +1,4 @@
-"""What a set of images is: the Protocol, and the set that lies in memory."""
+"""The protocol of data sets of images, and a data set in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inkwash.errors import UsageError
 
 
 class Source(Protocol):
-    """A set of images, of one shape, that can be read in any order."""
+    """A data set of images of one shape, with random access."""
 
     @property
     def name(self) -> str: ...  # "mnist", "digits", or the folder's name
@@ -29,17 +29,17 @@ class Source(Protocol):
     @property
     def labels(self) -> Tensor | None: ...  # [N] int64, each 0..len(classes)-1
     @property
-    def captions(self) -> tuple[tuple[str, ...], ...]: ...  # of each image one or more; () where there are none
+    def captions(self) -> tuple[tuple[str, ...], ...]: ...  # one or more per image; () if there are none
     @property
     def kinds(self) -> Tensor | None: ...  # [N] int64: images of one kind share one place in an epoch; None: all differ
     @property
-    def fingerprint(self) -> str: ...  # sha256 hex of what the images are
+    def fingerprint(self) -> str: ...  # sha256 hex of the contents
     def __len__(self) -> int: ...
     def take(self, indices: Tensor) -> Tensor: ...  # [B] int64 -> uint8 [B,C,H,W]
 
 
 class Divisible(Source, Protocol):
-    """A source that can give a part of itself; what `hold_out` needs."""
+    """A source with a method `part`, which `hold_out` needs."""
 
     def part(self, indices: Tensor, split: str | None = None) -> Self: ...
 
@@ -106,13 +106,13 @@ class Images:
         for tensor in (self.pixels, self.labels, self.kinds):
             if tensor is not None:
                 hashed.update(tensor.cpu().contiguous().numpy().data)
-        if self.captions:  # else as it was before there were any: runs remember it
+        if self.captions:  # without captions, the fingerprint stays that of earlier versions, which runs store
             hashed.update(repr(self.captions).encode())
         return hashed.hexdigest()
 
     @property
     def earlier_fingerprints(self) -> tuple[str, ...]:
-        """What the fingerprint of the same images was before .txt files beside them were read as captions."""
+        """The fingerprint of the same images before .txt files next to them were read as captions."""
         return (replace(self, captions=()).fingerprint,) if self.captions else ()
 
     def take(self, indices: Tensor) -> Tensor:
@@ -127,9 +127,9 @@ class Images:
         return replace(self, pixels=pixels, labels=labels, split=split or self.split, captions=captions, kinds=kinds)
 
     def pad(self, size: int) -> Images:
-        """Zeros (black) all round, to size × size pixels; an odd one goes to the bottom and the right.
+        """Pads with zeros (black) on all sides to size × size pixels; an odd pixel goes to the bottom and the right.
 
-        Raises UsageError when the images are larger than `size`.
+        Raises UsageError if the images are larger than `size`.
         """
         _, height, width = self.shape
         if size < max(height, width):
@@ -148,7 +148,7 @@ class Images:
 
 
 def is_same(source: Source, fingerprint: str) -> bool:
-    """Whether a fingerprint is that of a source, as it is made now or was made by an earlier inkwash."""
+    """Whether a fingerprint is that of a source, as computed by this or an earlier version of inkwash."""
     return fingerprint == source.fingerprint or fingerprint in getattr(source, "earlier_fingerprints", ())
 
 

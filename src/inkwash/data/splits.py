@@ -1,4 +1,4 @@
-"""Which folders hold a set's splits: train/ and test/, training/ and validation/, Train/ and val/, and the like."""
+"""Finds the folders of a data set's splits: train/ and test/, training/ and validation/, Train/ and val/, etc."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inkwash.errors import UsageError
 
 Splits = Literal["auto", "folders", "none"]
 
-# Names are compared in lower case, without spaces, hyphens, underscores and dots, and without such an ending or a year.
+# Names are compared in lower case, without spaces, hyphens, underscores, dots, and without these endings or a year.
 _ENDING = re.compile(r"[ ._-]|(?:set|split|data|images|imgs)$|(?:19|20)\d\d$")
 _ROLES = {
     "train": ("train", "training", "trn"),
@@ -22,20 +22,20 @@ _ROLES = {
     "held out": ("heldout", "holdout"),
 }
 _ROLE_OF = {name: role for role, names in _ROLES.items() for name in names}
-_ORDER = ("test", "validation", "held out")  # which one is held out, where there are several
+_ORDER = ("test", "validation", "held out")  # the first of these that exists is held out
 
 
 @dataclass(frozen=True)
 class Found:
-    """The folders of the splits; without `train`, the folder is one whole, and its folders are classes."""
+    """The folders of the splits. If `train` is None, there are no splits, and the subfolders are classes."""
 
     train: Path | None = None
     test: Path | None = None
-    unused: tuple[Path, ...] = ()  # other folders that hold images, which are left out
+    unused: tuple[Path, ...] = ()  # other folders with images, which are left out
 
 
 def role_of(name: str) -> str | None:
-    """What a folder's name says that it is: "train", "test", "validation", "held out"; None for another name."""
+    """The split that a folder's name denotes: "train", "test", "validation" or "held out"; None for other names."""
     plain = name.casefold()
     while (shorter := _ENDING.sub("", plain)) not in ("", plain):
         plain = shorter
@@ -45,10 +45,10 @@ def role_of(name: str) -> str | None:
 def find_splits(root: Path, asked: Splits, holds_images: Callable[[Path], bool]) -> Found:
     """The splits of a folder of images.
 
-    With `asked` "none" there are none, and with "folders" they are those named so. With "auto" they are, where nothing
-    else can be meant: where no other folder beside them holds images. `holds_images` says whether a folder does.
+    If `asked` is "none", there are no splits; if "folders", folders with the name of a split are splits. "auto" is as
+    "folders", but requires that no other folder holds images. `holds_images` tests whether a folder holds images.
 
-    Raises UsageError, with both readings and the flag that decides, where two are possible.
+    Raises UsageError if the folder is ambiguous; the message states both readings and the option that decides.
     """
     if asked == "none":
         return Found()
@@ -58,7 +58,7 @@ def find_splits(root: Path, asked: Splits, holds_images: Callable[[Path], bool])
     held = [_only(root, [f for f, role in roles.items() if role == each], holds_images) for each in _ORDER]
     tests = [folder for folder in held if folder is not None]
     if len(tests) > 1:
-        tests = sorted(tests, key=lambda folder: not holds_images(folder))  # an empty one gives way
+        tests = sorted(tests, key=lambda folder: not holds_images(folder))  # prefer one with images
     if train is None:
         if asked == "folders":
             raise UsageError(f"{root} has no folder train/ (or training/, …) to take as a split; leave out `splits`.")
@@ -76,7 +76,7 @@ def find_splits(root: Path, asked: Splits, holds_images: Callable[[Path], bool])
 
 
 def _only(root: Path, folders: list[Path], holds_images: Callable[[Path], bool]) -> Path | None:
-    """The one folder of a role. Raises UsageError where several with images have it."""
+    """The folder of a role, or None. Raises UsageError if several folders with images have the role."""
     if len(folders) > 1:
         folders = [folder for folder in folders if holds_images(folder)] or folders[:1]
     if len(folders) > 1:
@@ -88,7 +88,7 @@ def _only(root: Path, folders: list[Path], holds_images: Callable[[Path], bool])
 
 
 def _check_deeper(root: Path, folders: list[Path], tests: list[Path], holds_images: Callable[[Path], bool]) -> None:
-    """Raises UsageError for splits that images would be trained on as classes, or inside of classes."""
+    """Raises UsageError if folders of splits would be trained on as classes, or lie inside of classes."""
     filled = [folder for folder in folders if holds_images(folder)]
     if len(tests) > 1 and all(role_of(folder.name) for folder in filled):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A set of image files that is too large for memory: decoded when asked for."""
+"""A data set of image files that does not fit into memory; images are decoded on demand."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Streamed:
     captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
     kinds: None = None  # every image is its own
     notes: tuple[str, ...] = ()  # sentences about what was found, taken and left out
-    background: str = "white"  # what transparency lies on
-    white: int = 65535  # what is white in files of more than 8 bits
+    background: str = "white"  # the colour behind transparent pixels
+    white: int = 65535  # the white value of files of more than 8 bits
 
     def __post_init__(self) -> None:
         check_captions(self.name, self.captions, len(self))
@@ -54,10 +54,10 @@ class Streamed:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 hex of the files' contents, in order, of how they are decoded, and of labels and captions.
+        """sha256 hex of the files' contents in order, the decoding options, the labels and the captions.
 
-        Where the files lie, what they are called and when they were written does not matter. Each file is read once,
-        and then remembered: see `digests`.
+        Independent of the files' location, names and dates. Each file is read once and its digest cached: see
+        `digests`.
         """
         from tqdm import tqdm
 
@@ -73,7 +73,7 @@ class Streamed:
 
     @property
     def earlier_fingerprints(self) -> tuple[str, ...]:
-        """What earlier versions made of the same files: of their names, sizes, dates and labels; and captions."""
+        """The fingerprints of earlier versions, computed from the files' names, sizes, dates, labels and captions."""
         labels = [-1] * len(self) if self.labels is None else self.labels.tolist()
         hashed = hashlib.sha256(repr((self.shape, self.size, self.classes)).encode())
         for file, label in zip(self.files, labels, strict=True):
@@ -85,9 +85,9 @@ class Streamed:
         return (without, hashed.hexdigest())
 
     def take(self, indices: Tensor) -> Tensor:
-        """Images at these indices, decoded by several threads: [B] int64 -> uint8 [B,C,H,W] on the CPU.
+        """The images at these indices, decoded by several threads: [B] int64 -> uint8 [B,C,H,W] on the CPU.
 
-        Raises InkwashError, naming the file, when one cannot be read.
+        Raises InkwashError, naming the file, if one cannot be read.
         """
         files = [self.files[i] for i in indices.tolist()]
         with ThreadPoolExecutor(WORKERS) as pool:

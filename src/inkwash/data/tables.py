@@ -24,9 +24,9 @@ _DELIMITERS = ",;\t|"
 
 
 def read_text(file: Path) -> str:
-    """What a file says: UTF-8, or what its byte order mark or its zeros say that it is.
+    """The text of a file in UTF-8, or in the encoding that its byte order mark or its zero bytes indicate.
 
-    Raises UsageError, with the place, for other encodings, which nobody can tell apart, and files that cannot be read.
+    Raises UsageError, with the position, for other encodings, which cannot be detected, and for unreadable files.
     """
     try:
         with open_regular(file, _LARGEST) as opened:
@@ -49,7 +49,7 @@ def _encoding(content: bytes) -> str:
         if content.startswith(mark):
             return name
     start = content[:64]
-    if b"\0" in start and len(start) > 3:  # no text of UTF-8 has zeros; ASCII in UTF-16 has them at every other place
+    if b"\0" in start and len(start) > 3:  # UTF-8 text has no zeros; ASCII in UTF-16 has one in every pair of bytes
         return "utf-16-le" if start[1::2].count(0) >= start[::2].count(0) else "utf-16-be"
     return "utf-8"
 
@@ -76,7 +76,7 @@ def csv_lines(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     """
     text = read_text(file)
     delimiter = _delimiter(text)
-    # a space after the delimiter is no part of a field: else it would also hide the quote that begins it
+    # a space after the delimiter is not part of a field: otherwise it would hide the field's opening quote
     rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True)
     try:
         header = [name.strip().casefold() for name in next(rows, [])]
@@ -94,11 +94,11 @@ def csv_lines(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def columns(file: Path) -> list[str]:
-    """The names in the first line of a CSV file, or of the first object of a JSONL file; [] where it has none."""
+    """The names in the first line of a CSV file, or of the first object of a JSONL file; [] if there are none."""
     if file.suffix.lower() == ".jsonl":
         try:
             return list(next(json_lines(file), (0, {}))[1])
-        except UsageError:  # said by whoever reads it all
+        except UsageError:  # raised again when the whole file is read
             return []
     text = read_text(file)
     first = csv.reader(io.StringIO(text.partition("\n")[0]), delimiter=_delimiter(text), skipinitialspace=True)
@@ -106,6 +106,6 @@ def columns(file: Path) -> list[str]:
 
 
 def _delimiter(text: str) -> str:
-    """What divides the names in the first line."""
+    """The delimiter of the names in the first line."""
     first = text.partition("\n")[0]
-    return max(_DELIMITERS, key=first.count)  # the first of them where there is none
+    return max(_DELIMITERS, key=first.count)  # the first delimiter if none occurs

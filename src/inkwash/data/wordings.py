@@ -1,4 +1,4 @@
-"""What emoji are called, in which words a model may learn it, and which wordings are kept back to ask it later."""
+"""Captions of emoji: which a model is trained on, and which are held out to test it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from inkwash.errors import UsageError
 
 LANGUAGES = ("en", "zh")
-_JOINER, _PICTURE = "\u200d", "\ufe0f"  # zero-width joiner; "draw in colour", which says nothing of its own
+_JOINER, _PICTURE = "\u200d", "\ufe0f"  # zero-width joiner; emoji presentation selector, without meaning
 _TONES = {chr(code) for code in range(0x1F3FB, 0x1F400)}
 _SIDES = {"♀", "♂", "➡"}  # after a joiner: a woman, a man, facing right
 _LETTERS = {chr(code) for code in range(0x1F1E6, 0x1F200)}  # a flag is two of them
@@ -32,14 +32,14 @@ _TOGETHER = {  # one code point, and the sequence that tells who takes part
 
 
 class Wordings(NamedTuple):
-    """What one emoji is called."""
+    """The captions of one emoji."""
 
-    known: tuple[str, ...]  # the captions; the name first, never none
-    held_out: tuple[str, ...]  # never a caption of any emoji; () for most
+    known: tuple[str, ...]  # captions to train on; the name first, never empty
+    held_out: tuple[str, ...]  # not a training caption of any emoji; () for most
 
 
 def sequences() -> tuple[str, ...]:
-    """All emoji of the package `emoji`, fully qualified: the oldest and, of one year, the shortest first."""
+    """All fully qualified emoji of the package `emoji`, sorted by year of introduction, then by length."""
     from emoji import EMOJI_DATA, STATUS
 
     found = [sequence for sequence, facts in EMOJI_DATA.items() if facts["status"] == STATUS["fully_qualified"]]
@@ -47,7 +47,7 @@ def sequences() -> tuple[str, ...]:
 
 
 def base_of(sequence: str) -> str:
-    """What skin tones, women, men, children and families of one kind have in common: one code point or a few."""
+    """The code points that variants of an emoji (skin tones, women, men, children, families) have in common."""
     bare = "".join(c for c in sequence if c not in _TONES and c not in (_JOINER, _PICTURE, *_SIDES))
     if bare == "":  # ♀, ♂ and ➡ themselves
         return sequence.replace(_PICTURE, "")
@@ -63,23 +63,23 @@ def toneless(sequence: str) -> str:
 
 
 def in_test(base: str) -> bool:
-    """Whether emoji of this base are for testing: one base in twenty, by a hash that nothing else enters."""
+    """Whether emoji of this base are in the test split: one base in twenty, by a hash of the base alone."""
     return _hash("split", base) % 20 == 0
 
 
 def is_flag(sequence: str) -> bool:
-    """Whether it is the flag of a country, a region or England, Scotland, Wales."""
+    """Whether a sequence is the flag of a country or region, or of England, Scotland or Wales."""
     return sequence[0] in _LETTERS or sequence.endswith(_TAG_END)
 
 
 @cache
 def wordings(language: str) -> dict[str, Wordings]:
-    """The wordings of every sequence that has a name in `language`, "en" or "zh"; all in lower case.
+    """The captions, in lower case, of every sequence that has a name in `language`, "en" or "zh".
 
-    English: the name ("red heart", "waving hand medium skin tone") and aliases. Of the aliases, those of which a
-    model that learned the names knows all words ("panda face", "traffic light") are kept back for about half of
-    the emoji that have any. A flag is "flag france" and "france flag", and "flag of france" is kept back. 中文 has
-    names alone; a flag is "旗 法国" and "法国旗", and "法国的旗" is kept back.
+    English captions are the name ("red heart", "waving hand medium skin tone") and aliases. An alias can be held out
+    if all its words occur in names of the training split ("panda face", "traffic light"); such aliases are held out
+    for about half of the emoji that have any. A flag has the captions "flag france" and "france flag"; "flag of
+    france" is held out. Chinese captions are names alone; a flag has "旗 法国" and "法国旗"; "法国的旗" is held out.
 
     Raises UsageError for another language.
     """
@@ -100,13 +100,13 @@ def wordings(language: str) -> dict[str, Wordings]:
             found[s] = Wordings((f"flag {name}", f"{name} flag"), (f"flag of {name}",))
             continue
         usable = [alias for alias in aliases[s] if _can_be_asked(alias, name, taught)]
-        asked = usable if _hash("held out", s) % 2 else []
-        found[s] = Wordings((name, *(alias for alias in aliases[s] if alias not in asked)), tuple(asked))
+        withheld = usable if _hash("held out", s) % 2 else []
+        found[s] = Wordings((name, *(alias for alias in aliases[s] if alias not in withheld)), tuple(withheld))
     return found
 
 
 def _can_be_asked(alias: str, name: str, taught: set[str]) -> bool:
-    """Whether the words are known, and say more than one word of other emoji would ("wave" of a hand)."""
+    """Whether all words are taught, and the alias is not one word from names of other emoji ("wave" for a hand)."""
     words = set(alias.split())
     return words <= taught and (len(words) > 1 or words <= set(name.split()))
 
@@ -116,7 +116,7 @@ def _flag_zh(name: str) -> Wordings:
 
 
 def _aliases(raw: dict[str, list[str]], names: dict[str, str]) -> dict[str, list[str]]:
-    """The aliases that are words, and that are neither a name nor an alias of two emoji."""
+    """The aliases that consist of words and are neither a name of an emoji nor an alias of several emoji."""
     plain = {s: list(dict.fromkeys(map(_plain, some))) for s, some in raw.items()}
     owners: dict[str, set[str]] = {}
     for s, some in plain.items():
@@ -132,13 +132,13 @@ def _aliases(raw: dict[str, list[str]], names: dict[str, str]) -> dict[str, list
 
 
 def _plain(name: str) -> str:
-    """ ":man’s_shoe:" -> "man's shoe": words in lower case, with hyphens and apostrophes and no other signs."""
+    """ ":man’s_shoe:" -> "man's shoe": words in lower case, without punctuation except hyphens and apostrophes."""
     text = unicodedata.normalize("NFC", name).lower().replace("’", "'").replace("&", " and ").replace(".", "")
     return " ".join(re.sub("[:_()!,“”]", " ", text).split())
 
 
 def _letters(wording: str) -> str:
-    """What two spellings of one wording share."""
+    """The letters without spaces, hyphens and apostrophes, by which different spellings are compared."""
     return re.sub("[ '-]", "", wording)
 
 

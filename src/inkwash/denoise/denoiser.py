@@ -1,4 +1,4 @@
-"""A denoiser from a network: x̂₀ = E[x₀ | x], whatever the network predicts."""
+"""A denoiser wraps a network and returns x̂₀ = E[x₀ | x], whichever quantity the network predicts."""
 
 from dataclasses import dataclass
 from typing import Any, final
@@ -11,12 +11,12 @@ from inkwash.errors import UsageError
 
 
 class Denoiser(nn.Module):
-    """A network and the meaning of its output.
+    """A network together with the prediction type of its output.
 
-    The network is any module called as net(x, t, cond): x float32 [B,C,H,W], scaled to the spread it
-    would have for data of spread `sigma_data`; t [B], int64 on a discrete schedule's rows, else float32;
-    cond whatever `given` bound, or None. `precision` is the type of autocast inside the network, and
-    x̂₀ is float32 whatever it is.
+    The network is any module called as net(x, t, cond). x is float32 [B,C,H,W], divided by the standard deviation
+    it has for data of standard deviation `sigma_data`. t is [B]: int64 rows of a discrete schedule, else float32.
+    cond is the value passed to `given`, or None. `precision` is the autocast dtype inside the network; x̂₀ is
+    always float32.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class Denoiser(nn.Module):
         self.precision = precision
 
     def output(self, x: Tensor, level: Level, cond: Any = None) -> Tensor:
-        """The network's raw F [B,C,H,W], float32. `level` of floats, or of tensors [B,1,1,1]."""
+        """The network's raw output F [B,C,H,W], float32. `level` holds floats or tensors [B,1,1,1]."""
         t = level.t.flatten() if isinstance(level.t, Tensor) else torch.full((len(x),), level.t, device=x.device)
         scaled = x / marginal_std(level, self.sigma_data)
         with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):
             return self.net(scaled, t, cond).to(x.dtype)  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, level: Level, cond: Any = None, raw: bool = False) -> Tensor:
-        """x̂₀ [B,C,H,W], float32, from x at `level`; with `raw` the network's F, which training compares."""
+        """x̂₀ [B,C,H,W], float32, from x at `level`; with `raw`, the network's output F, which the loss uses."""
         if raw:
             return self.output(x, level, cond)
         if isinstance(level.sigma, float) and level.sigma == 0:
@@ -53,14 +53,14 @@ class Denoiser(nn.Module):
         return x0_from(self.prediction, self.output(x, level, cond), x, level)
 
     def given(self, cond: Any) -> "Given":
-        """The denoiser under a condition: a plain function of (x, level)."""
+        """The denoiser with its condition fixed: a function of (x, level)."""
         return Given(self, cond)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Given:
-    """A denoiser and what it is asked for: a value [B,…] as its network's embedder takes it, a Condition, or None."""
+    """A denoiser with a fixed condition: a value [B,…] for the network's embedder, a Condition, or None."""
 
     model: Denoiser
     cond: Any

@@ -1,6 +1,6 @@
-"""Guidance: wrappers that move x̂₀ towards what is asked for, further than the model would by itself.
+"""Guidance: wrappers of a denoiser that push x̂₀ towards the condition more strongly than the model does alone.
 
-All of it happens on x̂₀. The two weights of a blend add up to 1, so blending ε, v or the score gives the same image.
+Guidance is applied to x̂₀. The two weights of a blend sum to 1, so blending ε, v or the score gives the same image.
 """
 
 import math
@@ -26,14 +26,14 @@ def guide(
 ) -> Denoise:
     """x̂₀ = base + scale·(guided − base).
 
-    With one model under a condition and under none this is classifier-free guidance (Ho & Salimans 2022, eq. 6,
-    whose w is scale − 1, as CS231n's is); both halves run as one batch. With a weaker model under the same condition
-    as `base` it is autoguidance (Karras et al. 2024a, eq. 5).
+    If `guided` and `base` are one model with and without its condition, this is classifier-free guidance (Ho &
+    Salimans 2022, eq. 6, with w = scale − 1, as in CS231n); the two evaluations run as one batch. If `base` is a
+    weaker model with the same condition, this is autoguidance (Karras et al. 2024a, eq. 5).
 
-    `scale` 1 is `guided` and 0 is `base`, to the last bit, at the cost of one. Guidance acts where σ/α lies in
-    `interval`, (low, high]; elsewhere `guided` stands alone (Kynkäänniemi et al. 2024, eq. 5). `rescale` in [0, 1]
-    brings the standard deviation of each image's x̂₀ so far back to that of `guided` (Lin et al. 2024, eqs. 14–16).
-    Raises UsageError for numbers out of range.
+    `scale` 1 returns `guided` and 0 returns `base`, bit for bit, with one evaluation. Guidance is applied where σ/α
+    lies in `interval`, (low, high]; elsewhere `guided` is returned (Kynkäänniemi et al. 2024, eq. 5). `rescale` in
+    [0, 1] interpolates the standard deviation of each image's x̂₀ back to that of `guided` (Lin et al. 2024,
+    eqs. 14–16). Raises UsageError for numbers out of range.
     """
     low, high = interval
     if not (math.isfinite(scale) and 0 <= low < high and 0 <= rescale <= 1):
@@ -59,13 +59,13 @@ def guide(
 
 
 def is_active(level: Level, interval: tuple[float, float]) -> bool:
-    """Whether σ/α of a level lies in (low, high]; an interval without an end holds pure noise too."""
+    """Whether σ/α of a level lies in (low, high]; if high is infinite, the interval includes pure noise."""
     (low, high), (alpha, sigma, _) = interval, as_floats(level)
     return low * alpha < sigma <= high * alpha or (alpha == 0 and high == math.inf)
 
 
 def evaluate_both(a: Denoise, b: Denoise, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
-    """(a, b) of x at a level of floats: one batch where they are one conditioned model asked for two things."""
+    """(a(x), b(x)) at a level of floats; computed as one batch if both are one model under two conditions."""
     if not (isinstance(a, Given) and isinstance(b, Given) and a.model is b.model):
         return a(x, level), b(x, level)
     net = a.model.net
@@ -78,11 +78,12 @@ def evaluate_both(a: Denoise, b: Denoise, x: Tensor, level: Level) -> tuple[Tens
 
 
 def classifier_guidance(denoise: Denoise, log_p: Callable[[Tensor], Tensor], scale: float) -> Denoise:
-    """x̂₀ + scale·(σ²/α)·∇ₓ log p(y | x̂₀(x)): the gradient of a classifier steers a model that knows no classes.
+    """x̂₀ + scale·(σ²/α)·∇ₓ log p(y | x̂₀(x)): the gradient of a classifier guides an unconditional model.
 
-    `log_p` maps images [B,C,H,W] in about [−1, 1] to log-probabilities [B] of what is asked for. The guided score of
-    Dhariwal & Nichol 2021, eq. 13, in x̂₀ by Tweedie's formula; the classifier is asked about x̂₀ and so need not know
-    noise (Bansal et al. 2023, eq. 6). Differentiates through the network. Pure noise (α = 0) is left as it is.
+    `log_p` maps images [B,C,H,W], about in [−1, 1], to log-probabilities [B] of the desired class. This is the guided
+    score of Dhariwal & Nichol 2021, eq. 13, expressed in x̂₀ by Tweedie's formula. The classifier is evaluated on x̂₀,
+    so it need not be trained on noisy images (Bansal et al. 2023, eq. 6). Gradients pass through the network. There
+    is no guidance at pure noise (α = 0).
     """
 
     def guided(x: Tensor, level: Level) -> Tensor:

@@ -8,17 +8,17 @@ from inkwash.errors import UsageError
 
 
 def clip(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:
-    """x̂₀ held in [low, high] (Ho et al. 2020's code; the course clips to [0, 1], where its data lives)."""
+    """x̂₀ clamped to [low, high] (as in Ho et al. 2020's code; the course clips to [0, 1], its data range)."""
     return lambda x, level: denoise(x, level).clamp(low, high)
 
 
 def unlimited(denoise: Denoise) -> Denoise:
-    """x̂₀ as it is."""
+    """x̂₀ without a limit."""
     return denoise
 
 
 def dynamic_threshold(denoise: Denoise, quantile: float = 0.995) -> Denoise:
-    """Each image's x̂₀ is clipped at its own `quantile` of |x̂₀|, if above 1, and divided by it.
+    """Clips each image's x̂₀ at ±s and divides it by s, where s is that image's `quantile` of |x̂₀|, at least 1.
 
     Saharia et al. 2022, section 2.3.
     """

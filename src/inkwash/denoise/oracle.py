@@ -1,6 +1,6 @@
-"""Exact denoisers, where E[x₀ | x] is known: a Gaussian, a mixture of Gaussians, a finite data set.
+"""Exact denoisers, for distributions whose E[x₀ | x] is known: a Gaussian, a Gaussian mixture, a finite data set.
 
-All three satisfy D(c·x; c·α, c·σ) = D(x; α, σ), and none reads t.
+All three satisfy D(c·x; c·α, c·σ) = D(x; α, σ) and ignore t.
 """
 
 import torch
@@ -10,7 +10,7 @@ from inkwash.core import Level
 
 
 class Gaussian:
-    """x₀ ~ N(mean, std²), each pixel by itself; mean and std broadcast with x."""
+    """x₀ ~ N(mean, std²), with independent pixels; mean and std broadcast with x."""
 
     def __init__(self, mean: Tensor | float, std: Tensor | float) -> None:
         self.mean, self.std = mean, std
@@ -23,7 +23,7 @@ class Gaussian:
 class Mixture:
     """x₀ ~ Σ w_k N(mean_k, std_k²·I), over whole images.
 
-    `means` [K,C,H,W], `stds` [K], `weights` [K] (made to sum to 1).
+    `means` [K,C,H,W], `stds` [K], `weights` [K] (normalised to sum to 1).
     """
 
     def __init__(self, means: Tensor, stds: Tensor, weights: Tensor) -> None:
@@ -55,7 +55,7 @@ class Dataset:
         total, mean = torch.zeros_like(best), torch.zeros_like(flat)
         for images in torch.split(self.images.flatten(1), self.block):
             logits = _closeness(flat, images, level)
-            # the running softmax of Milakov & Gimelshein 2018: rescale what was summed when a closer one comes
+            # online softmax (Milakov & Gimelshein 2018): rescale the running sums when the maximum grows
             new = torch.maximum(best, logits.amax(1, keepdim=True))
             share, rescaled = torch.exp(logits - new), torch.exp(best - new)
             total = rescaled * total + share.sum(1, keepdim=True)
@@ -65,6 +65,6 @@ class Dataset:
 
 
 def _closeness(x: Tensor, images: Tensor, level: Level) -> Tensor:
-    """−|x − α·image|²/(2σ²) up to a term in x alone: [B,D], [N,D] -> [B,N]."""
+    """−|x − α·image|²/(2σ²) up to a term that depends only on x: [B,D], [N,D] -> [B,N]."""
     half = level.alpha * images.square().sum(1) / 2
     return (x @ images.T - half) * (level.alpha / level.sigma**2)

@@ -1,1 +1,1 @@
-"""Checkpoints that other programs wrote, read and kept as runs: one file for each kind."""
+"""Importers that convert checkpoints of other programs to runs, one file per format."""

@@ -1,4 +1,4 @@
-"""Models trained in CS231n's assignment 3, read from its checkpoints and kept as runs."""
+"""Converts checkpoints of CS231n's assignment 3 to runs."""
 
 import pickle
 import warnings
@@ -30,7 +30,7 @@ _HELP = "give one that the assignment's trainer saved, model-….pt"
 
 @dataclass(frozen=True)
 class CourseModel:
-    """What a checkpoint of the course says. What it may be silent about is None."""
+    """The contents of a course checkpoint. Fields that the checkpoint does not determine are None."""
 
     dim: int
     condition_dim: int
@@ -38,10 +38,10 @@ class CourseModel:
     channels: int
     timesteps: int | None
     schedule: ScheduleName | None
-    ends: tuple[float, float] | None  # the first and the last β of a linear schedule
+    ends: tuple[float, float] | None  # first and last β of a linear schedule
     objective: ObjectiveName | None
-    step: int  # of the training; 0 where it is not told
-    averaged: bool  # whether the weights are an average over the training
+    step: int  # training step; 0 if the checkpoint does not record it
+    averaged: bool  # whether the weights are an exponential moving average
     weights: dict[str, Tensor]  # of a Cs231nUNet, float32
 
     def process(
@@ -50,9 +50,9 @@ class CourseModel:
         schedule: ScheduleName | None = None,
         objective: ObjectiveName | None = None,
     ) -> Process:
-        """The forward process. What is given fills what the checkpoint does not say.
+        """The forward process. The arguments fill in values that the checkpoint does not record.
 
-        Raises UsageError for what neither says, and for what is given otherwise than the checkpoint says.
+        Raises UsageError for a value that is neither recorded nor given, or that contradicts the checkpoint.
         """
         T = Process(timesteps=_agreed("timesteps", self.timesteps, timesteps)).timesteps  # 1 or more
         name = _agreed("schedule", self.schedule, schedule)
@@ -64,9 +64,9 @@ class CourseModel:
 def read_course_checkpoint(path: Path) -> CourseModel:
     """Reads a checkpoint of the assignment's trainer: {"step", "model", "opt"}, "model" of a GaussianDiffusion.
 
-    The course keeps no average; where a student's file has one under "ema", its weights are taken. The state_dict of
-    a GaussianDiffusion or a Unet alone will do. Nothing but tensors and numbers is loaded, and so no code is run.
-    Raises UsageError for a file that is no such checkpoint, InkwashError for a damaged one.
+    The course saves no averaged weights; if a file has some under "ema", they are used. The file may also be the
+    bare state_dict of a GaussianDiffusion or of a Unet. Only tensors and numbers are loaded, so no code is run.
+    Raises UsageError for a file that is not such a checkpoint, InkwashError for a damaged one.
     """
     saved = _loaded(path)
     model = _tensors(saved["model"] if isinstance(saved.get("model"), dict) else saved)
@@ -100,10 +100,11 @@ def import_cs231n(
     schedule: ScheduleName | None = None,
     objective: ObjectiveName | None = None,
 ) -> RunSettings:
-    """Makes a run of the course's checkpoint in `out`, and says what it is.
+    """Converts a course checkpoint to a run in `out`; returns the run's settings.
 
-    `encoder` is what the course read texts with, or another of the same width; the rest as in `CourseModel.process`.
-    Raises what these raise, and UsageError where the encoder's vectors are not of the checkpoint's width.
+    `encoder` names the text encoder that the model was trained with, or another of the same width. `timesteps`,
+    `schedule` and `objective` are those of `CourseModel.process`. Raises what `read_course_checkpoint` and
+    `CourseModel.process` raise, and UsageError if the encoder's width differs from the checkpoint's.
     """
     model = read_course_checkpoint(file)
     process = model.process(timesteps, schedule, objective)
@@ -115,22 +116,22 @@ def import_cs231n(
         process=process,
     )
     run = resolved(run)
-    told = condition(run, ())
-    width = 0 if told is None else told.embedder().vector
+    cond = condition(run, ())
+    width = 0 if cond is None else cond.embedder().vector
     if width != model.condition_dim:
         raise UsageError(
             f"{file} was trained on text vectors of {model.condition_dim} numbers, and `encoder={encoder!r}` gives "
             f"{width}; name the encoder that it was trained with (the course's is clip)."
         )
-    denoiser = build.denoiser(run, (model.channels, size, size), torch.float32, told)
+    denoiser = build.denoiser(run, (model.channels, size, size), torch.float32, cond)
     save_course_run(model, run, denoiser, size, out)
     return run
 
 
 def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, side: int, out: Path) -> None:
-    """Writes the checkpoint of a run with the model's weights in `denoiser`, which is built from `run`.
+    """Loads the model's weights into `denoiser`, which is built from `run`, and writes the run's checkpoint.
 
-    Raises UsageError where `out` holds a run, or where the denoiser's network is another.
+    Raises UsageError if `out` already holds a run, or if the denoiser's network does not match the weights.
     """
     if (out / LAST).exists():
         raise UsageError(f"{out} already holds a run; choose another `out`.")
@@ -138,7 +139,7 @@ def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, si
     try:
         (network,) = networks
         network.load_state_dict(model.weights)
-    except (ValueError, RuntimeError) as error:  # torch's words run over many lines
+    except (ValueError, RuntimeError) as error:  # torch's own message runs over many lines
         raise UsageError(
             f"the run's network is not that of the checkpoint, with dim {model.dim}, dim_mults {model.dim_mults}, "
             f"condition_dim {model.condition_dim} and {model.channels} channels; give it these."
@@ -148,14 +149,14 @@ def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, si
         "fingerprint": "of CS231n", "precision": "float32", "data_dir": None, "images_seen": 0,
         "step": model.step, "steps": model.step, "seconds": 0.0, "history": [], "held_out": [], "best": None,
     }  # fmt: skip
-    save(out / LAST, Checkpoint({"ema": denoiser.state_dict()}, facts))  # what is drawn from; it is not trained on
+    save(out / LAST, Checkpoint({"ema": denoiser.state_dict()}, facts))  # sampling reads "ema"
 
 
 def _loaded(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}; {_HELP}.")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of pickles that torch did not write
+        with warnings.catch_warnings(action="ignore"):  # warnings about pickles that torch did not write
             saved = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UsageError(
@@ -174,7 +175,7 @@ def _tensors(state: dict[Any, Any]) -> dict[str, Tensor]:
 
 
 def _prefix(state: dict[str, Tensor]) -> str | None:
-    """What stands before the network's own names, as "model." does in a GaussianDiffusion; None for no network."""
+    """The prefix of the network's parameter names, such as "model." in a GaussianDiffusion; None if absent."""
     last = "init_conv.weight"
     return next((key.removesuffix(last) for key in sorted(state) if key.endswith(last)), None)
 
@@ -184,7 +185,7 @@ def _network(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _sizes(path: Path, weights: dict[str, Tensor]) -> tuple[int, int, tuple[int, ...], int]:
-    """(dim, condition_dim, dim_mults, channels) from the weights' shapes, which are held to the course's layout."""
+    """(dim, condition_dim, dim_mults, channels) from the weights' shapes, checked against the course's layout."""
     try:
         dim, channels = weights["init_conv.weight"].shape[:2]
         condition_dim = weights["condition_mlp.0.weight"].shape[1]
@@ -209,9 +210,9 @@ def _sizes(path: Path, weights: dict[str, Tensor]) -> tuple[int, int, tuple[int,
 
 
 def _schedule(path: Path, betas: Tensor) -> tuple[ScheduleName, tuple[float, float] | None]:
-    """The schedule whose β are these, and its ends if it is linear."""
+    """The schedule with these β, and its first and last β if it is linear."""
     T, given = len(betas), betas.double()
-    low, high = (float(f"{end:.7g}") for end in (given[0], given[-1]))  # as they were before they became float32
+    low, high = (float(f"{end:.7g}") for end in (given[0], given[-1]))  # undo the rounding to float32
     known: dict[ScheduleName, Callable[[], core.Discrete]] = {
         "linear": lambda: core.linear(T, low, high),
         "cosine": lambda: core.cosine(T),
@@ -221,7 +222,7 @@ def _schedule(path: Path, betas: Tensor) -> tuple[ScheduleName, tuple[float, flo
         try:
             if torch.allclose(make().betas, given, rtol=1e-3, atol=0):
                 return name, (low, high) if name == "linear" else None
-        except UsageError:  # no β between 0 and 1
+        except UsageError:  # some β lies outside (0, 1]
             continue
     raise UsageError(
         f"{path} was trained with betas that are neither linear, cosine nor sigmoid ({T} of them, from {low:g} to "
@@ -229,9 +230,9 @@ def _schedule(path: Path, betas: Tensor) -> tuple[ScheduleName, tuple[float, flo
     )
 
 
-def _agreed(name: str, told: Any, given: Any) -> Any:
-    if told is None and given is None:
+def _agreed(name: str, recorded: Any, given: Any) -> Any:
+    if recorded is None and given is None:
         raise UsageError(f"the checkpoint does not say its {name}; give --{name}.")
-    if None not in (told, given) and told != given:
-        raise UsageError(f"the checkpoint says that its {name} is {told} (got {given}); leave out --{name}.")
-    return given if told is None else told
+    if None not in (recorded, given) and recorded != given:
+        raise UsageError(f"the checkpoint says that its {name} is {recorded} (got {given}); leave out --{name}.")
+    return given if recorded is None else recorded

@@ -1,1 +1,1 @@
-"""How good images and models are: distances, fidelity and diversity, copies, losses, likelihoods."""
+"""Metrics of images and models: distances, fidelity and diversity, copies, losses, likelihoods."""

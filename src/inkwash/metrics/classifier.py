@@ -1,7 +1,7 @@
-"""Features that need no download: a small network that reads the classes of the data set at hand.
+"""Features that need no download: those of a small classifier trained on the data set itself.
 
-It is trained in float64 with smooth activations and fixed chance. Training magnifies rounding errors, and from
-1e-16 they stay far below what any score shows: every machine arrives at the same features.
+It is trained in float64 with smooth activations and fixed seeds. Training amplifies rounding errors, but those of
+float64 stay far below the precision of any score, so the features are the same on every machine.
 """
 
 import hashlib
@@ -22,15 +22,16 @@ from inkwash.data import Source, cache_folder, indices, to_float
 from inkwash.errors import UsageError
 
 WIDTH = 64  # features
-SIDE = 32  # px; larger images are averaged down to it first
+SIDE = 32  # px; larger images are first downsampled to it by averaging
 STEPS, BATCH, RATE = 1500, 128, 2e-3
 RECIPE = f"inkwash classifier 2: {WIDTH=} {SIDE=} {STEPS=} {BATCH=} {RATE=}"
 
 
 class Reader(nn.Module):
-    """uint8 [N,C,H,W] -> features [N,64]; `head` makes logits [N,K] of them. All in float64.
+    """uint8 [N,C,H,W] -> features [N,64]; `head` maps these to logits [N,K]. All in float64.
 
-    `scale` makes the features' mean square 1 on the training set, so that distances of one set resemble another's.
+    `scale` normalises the features to mean square 1 on the training set, so that distances on different data sets
+    have similar magnitudes.
     """
 
     scale: Tensor
@@ -52,7 +53,7 @@ class Reader(nn.Module):
         return self.features(to_float(pixels))
 
     def features(self, images: Tensor) -> Tensor:
-        """[N,C,H,W] in [−1, 1] -> features [N,64], through which gradients pass."""
+        """[N,C,H,W] in [−1, 1] -> features [N,64], differentiable."""
         x = images.double()
         if x.shape[2:] != self.size:
             x = F.adaptive_avg_pool2d(x, self.size)
@@ -64,7 +65,7 @@ class Reader(nn.Module):
 @final
 @dataclass(frozen=True)
 class Classifier:
-    """The features, and the classes read from them. `accuracy` is on held-out images, in [0, 1]."""
+    """The features and the classifier on top of them. `accuracy` is that on held-out images, in [0, 1]."""
 
     reader: Reader
     classes: tuple[str, ...]
@@ -77,26 +78,26 @@ class Classifier:
             return torch.cat([self.reader(part) for part in torch.split(pixels, 256)])
 
     def read(self, features: Tensor) -> Tensor:
-        """The class that each image shows most of, int64 [N], from features [N,64]."""
+        """The most likely class of each image, int64 [N], from features [N,64]."""
         with torch.no_grad():
             read: Tensor = self.reader.head(features).argmax(1)
         return read
 
     def log_p(self, images: Tensor, labels: Tensor) -> Tensor:
-        """log p(label | image), [N], of images [N,C,H,W] in [−1, 1]; gradients pass through."""
+        """log p(label | image), [N], of images [N,C,H,W] in [−1, 1]; differentiable."""
         logits = self.reader.head(self.reader.features(images.cpu()))
         return -F.cross_entropy(logits, labels.cpu(), reduction="none")
 
 
 def key(train: Source) -> str:
-    """What the classifier of a training set is a function of, sha256 hex: the set and the recipe above."""
+    """sha256 hex of all that determines the classifier of a training set: the set and the recipe above."""
     return hashlib.sha256(f"{RECIPE} {train.fingerprint}".encode()).hexdigest()
 
 
 def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = lambda step, steps: None) -> Classifier:
-    """The classifier of a labelled training set: from the cache folder, else trained here, about a minute.
+    """The classifier of a labelled training set, loaded from the cache folder or trained, in about a minute.
 
-    `tick(step, steps)` is called while it trains. Raises UsageError for images without labels, or of one class.
+    `tick(step, steps)` is called during training. Raises UsageError for images without labels, or of one class.
     """
     if not has_classes(train):
         raise UsageError(
@@ -104,7 +105,7 @@ def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = l
             "trained on it; take `features='pixels'`, without `class_scores`."
         )
     path = cache_folder() / "features" / f"classifier-{key(train)[:24]}.safetensors"
-    with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's random state unchanged
         reader = Reader(train.shape, len(train.classes))
     accuracy = _restored(reader, path)
     if accuracy is None:
@@ -117,7 +118,7 @@ def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = l
 
 
 def has_classes(source: Source) -> bool:
-    """Whether the images have labels, of two classes or more."""
+    """Whether the images have labels of at least two classes."""
     return source.labels is not None and len(source.classes) > 1
 
 
@@ -128,7 +129,7 @@ def _train(reader: Reader, train: Source, tick: Callable[[int, int], None]) -> N
         bound = layer.weight[0].numel() ** -0.5
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # they all have one
-    nn.init.ones_(reader.scale)  # a damaged file may have left another
+    nn.init.ones_(reader.scale)  # a damaged file may have changed it
     optimizer = torch.optim.Adam(reader.parameters(), RATE)
     for step in range(STEPS):
         for group in optimizer.param_groups:
@@ -139,7 +140,7 @@ def _train(reader: Reader, train: Source, tick: Callable[[int, int], None]) -> N
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         tick(step + 1, STEPS)
-    with torch.no_grad():  # the head is made to read the scaled features as it read the others
+    with torch.no_grad():  # rescales the head, so that the logits do not change
         root = reader(train.take(indices(0, 0, min(len(train), 1024), len(train)))).square().mean().sqrt()
         reader.scale /= root
         reader.head.weight *= root
@@ -155,7 +156,7 @@ def _accuracy(reader: Reader, test: Source) -> float:
 
 
 def _restored(reader: Reader, path: Path) -> float | None:
-    """Loads the cached weights; their accuracy, or None where there are none that can be used."""
+    """Loads the cached weights and returns their accuracy, or None if there are no usable ones."""
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()["inkwash"])

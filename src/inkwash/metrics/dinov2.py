@@ -1,8 +1,8 @@
 """The features of DINOv2 (Oquab et al. 2023).
 
-Of the networks that Stein et al. 2023 compared ("Exposing flaws of generative model evaluation metrics and their
-unfair treatment of diffusion models"), this is the one they recommend. They take "facebook/dinov2-large"; the base
-model here has under a third of its parameters, and scores of the two cannot be compared.
+Stein et al. 2023 ("Exposing flaws of generative model evaluation metrics and their unfair treatment of diffusion
+models") recommend this network among those they compare. They use "facebook/dinov2-large"; the base model used here
+has less than a third of its parameters, and scores of the two are not comparable.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ _OTHERWISE = "Or take `features='classifier'` or `features='pixels'`, which need
 class DinoV2:
     """The CLS token after the last normalisation: uint8 [N,C,H,W] -> float64 [N,D], C 1 or 3; D = 768 for the base.
 
-    Grey is made RGB. Images are resized to 224×224, not cropped, by the bicubic filter that Pillow uses too. The
-    network runs in float32.
+    Grey images are converted to RGB. Images are resized to 224×224 without cropping, by the same bicubic filter as
+    Pillow's. The network runs in float32.
     """
 
     network: nn.Module
@@ -43,7 +43,7 @@ class DinoV2:
 
     @classmethod
     def of(cls, network: nn.Module, device: str | torch.device = "cpu") -> Self:
-        """With a Dinov2Model of transformers, which is taken over: float32, without gradients, on `device`."""
+        """From a Dinov2Model of transformers, which is modified: float32, without gradients, on `device`."""
         network = network.float().requires_grad_(False).eval()
         return cls(network.to(device), _digest(network))
 
@@ -59,13 +59,13 @@ class DinoV2:
 
 
 def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") -> DinoV2:
-    """With published weights: `model` is a local folder or a name on huggingface.co.
+    """Loads published weights: `model` is a local folder or a name on huggingface.co.
 
-    Without one it is the folder $INKWASH_DINOV2, else "facebook/dinov2-base". A folder holds config.json and
-    model.safetensors. What has a name is looked for in the cache of Hugging Face, and downloaded once.
+    The default is the folder $INKWASH_DINOV2 if set, else "facebook/dinov2-base". A folder holds config.json and
+    model.safetensors. A model of huggingface.co is read from the Hugging Face cache or downloaded once.
 
-    Raises UsageError when the package transformers is not installed, or when $INKWASH_DINOV2, or `model` where it is
-    a Path, is no folder; InkwashError when the weights cannot be had or are others.
+    Raises UsageError if transformers is not installed, or if $INKWASH_DINOV2 or a `model` of type Path is not a folder;
+    InkwashError if the weights cannot be obtained or are not those of the model.
     """
     variable = os.environ.get(FOLDER) if model is None else None
     folder = Path(variable or model or "").expanduser() if variable or isinstance(model, Path) else None
@@ -88,7 +88,7 @@ def dinov2(model: str | Path | None = None, device: str | torch.device = "cpu") 
 
 
 def prepared(pixels: Tensor) -> Tensor:
-    """uint8 [N,3,H,W] -> what the network takes, float32 [N,3,224,224], of mean 0 and variance 1 over ImageNet."""
+    """uint8 [N,3,H,W] -> inputs of the network, float32 [N,3,224,224], with mean 0 and variance 1 over ImageNet."""
     size = (SIDE, SIDE)
     x = F.interpolate(pixels.float() / 255, size, mode="bicubic", align_corners=False, antialias=True)
     x = x.clamp(0, 1)  # the filter overshoots at edges; Pillow clamps too
@@ -102,7 +102,7 @@ def _digest(network: nn.Module) -> str:
 
 
 def _load(where: str) -> nn.Module:
-    """From the folder or the cache; from the network where it is in neither."""
+    """Loads the model from the folder or the cache, or downloads it."""
     try:
         return hub.load(where, lambda local: _from_pretrained(where, local))
     except hub.LoadError as error:
@@ -119,7 +119,7 @@ def _load(where: str) -> nn.Module:
 def _from_pretrained(where: str, local: bool) -> nn.Module:
     from transformers import Dinov2Config, Dinov2Model
 
-    # not AutoConfig, which guesses from the folder's name where there is no config.json
+    # not AutoConfig, which guesses from the folder's name if there is no config.json
     about, _ = Dinov2Config.get_config_dict(where, local_files_only=local)
     kind = about.get("model_type")
     if not about:
@@ -130,7 +130,7 @@ def _from_pretrained(where: str, local: bool) -> nn.Module:
     network, report = Dinov2Model.from_pretrained(
         where,
         local_files_only=local,
-        use_safetensors=True,  # which hold no code
+        use_safetensors=True,  # safetensors files hold no code
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # the report names them
     )

@@ -6,12 +6,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-BLOCK = 2048  # rows of a matrix of all pairs at a time
+BLOCK = 2048  # rows per block of a matrix of all pairs
 
 
 @final
 class Cloud:
-    """Features [N,D] of a set, N at least 2, and what distances need of them, computed once."""
+    """Features [N,D] of a set, N at least 2, with cached statistics for the distances."""
 
     def __init__(self, points: Tensor) -> None:
         self.points = points
@@ -41,8 +41,8 @@ class Cloud:
 def frechet(a: Cloud | Tensor, b: Cloud | Tensor) -> float:
     """The Fréchet distance of the Gaussians fitted to a and b (Heusel et al. 2017, eq. 6).
 
-    |μ_a − μ_b|² + tr(Σ_a + Σ_b − 2·(Σ_aΣ_b)^½), with unbiased covariances. It is biased upwards, the more so the
-    fewer images: compare only at equal n. Shapes [N,D], [M,D].
+    |μ_a − μ_b|² + tr(Σ_a + Σ_b − 2·(Σ_aΣ_b)^½), with unbiased covariances. The estimate is biased upwards, and more
+    so for fewer images: compare only at equal n. Shapes [N,D], [M,D].
     """
     a, b = _cloud(a), _cloud(b)
     # tr (Σ_aΣ_b)^½ is the nuclear norm of R_aR_bᵀ: no square root of a matrix that may be singular
@@ -54,7 +54,7 @@ def frechet(a: Cloud | Tensor, b: Cloud | Tensor) -> float:
 def kernel(a: Cloud | Tensor, b: Cloud | Tensor) -> float:
     """The squared maximum mean discrepancy under (x·y/D + 1)³, unbiased (Bińkowski et al. 2018, section 4, eq. 4).
 
-    Of all pairs at once, not of subsets; so it may be a little below 0 for sets that are alike. Shapes [N,D], [M,D].
+    Computed over all pairs, not over subsets. It may be slightly negative for similar sets. Shapes [N,D], [M,D].
     """
     a, b = _cloud(a), _cloud(b)
     return float(a.likeness + b.likeness - 2 * _mean_kernel(a.points, b.points))

@@ -1,4 +1,4 @@
-"""What images are compared in: features, float64 [N,D] from uint8 pixels [N,C,H,W]."""
+"""Features for the comparison of images: float64 [N,D] from uint8 pixels [N,C,H,W]."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from inkwash.data import to_float
 
 
 class Features(Protocol):
-    """Anything that turns images into vectors, and can be named beside every score made with it."""
+    """A map from images to vectors, with a name and digest that are reported with every score."""
 
     @property
     def name(self) -> str: ...  # "pixels", "classifier", "inception", "dinov2"
     @property
-    def digest(self) -> str: ...  # sha256 hex of all that the vectors depend on besides the images
+    def digest(self) -> str: ...  # sha256 hex of everything except the images that determines the vectors
     def __call__(self, pixels: Tensor) -> Tensor: ...  # uint8 [N,C,H,W] -> float64 [N,D]
 
 
 @final
 @dataclass(frozen=True)
 class Pixels:
-    """The pixels themselves, in [−1, 1]: D = C·H·W. Knows nothing of what images mean."""
+    """The pixels themselves, in [−1, 1]: D = C·H·W. They carry no semantic information."""
 
     name: str = "pixels"
 

@@ -1,4 +1,4 @@
-"""How far a network's loss lies above the least possible, level by level: underfitting and memorisation."""
+"""Compares a network's loss with the least possible loss at each level: underfitting and memorisation."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,24 +13,24 @@ from inkwash.data import indices, to_float
 from inkwash.denoise import Dataset, Gaussian
 from inkwash.errors import UsageError
 
-BATCH = 64  # images that the network sees at once
-STANDARD_ERRORS = 3.0  # from which on a difference counts
-UNDERFIT = 1.25  # a loss is underfit where it is so many times the least that is known
+BATCH = 64  # images per evaluation of the network
+STANDARD_ERRORS = 3.0  # a difference of at least so many standard errors is significant
+UNDERFIT = 1.25  # a network underfits if its loss exceeds the least known loss by this factor
 
 
 class Estimate(NamedTuple):
-    """A mean over images, and its standard error."""
+    """A mean over images and its standard error."""
 
     mean: float
     error: float
 
 
 class Losses(NamedTuple):
-    """The training loss at one level on one set of images, of three denoisers on the same images and noise."""
+    """The training loss of three denoisers at one level, on the same images and noise."""
 
     network: Estimate
-    ideal: Estimate  # E[x₀ | x] over the training set: on training images, the least that any denoiser can have
-    pixelwise: Estimate  # E[x₀ | x] for pixels that are independent and Gaussian, as spread in the training set
+    ideal: Estimate  # E[x₀ | x] over the training set: on training images, the minimum over all denoisers
+    pixelwise: Estimate  # E[x₀ | x] for independent Gaussian pixels with the moments of the training set
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class LevelLosses:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The noise levels at which a network underfits and at which it has memorised the training set, by their t."""
+    """The times t of the levels at which a network underfits, and at which it has memorised the training set."""
 
     underfit: tuple[float, ...]
     memorised: tuple[float, ...]
-    memory: tuple[float, ...]  # in [0, 1], one for each row
+    memory: tuple[float, ...]  # in [0, 1], one per row
 
 
 def loss_floor(
@@ -63,18 +63,18 @@ def loss_floor(
     seed: int = 0,
     tick: Callable[[int], object] = lambda images: None,
 ) -> tuple[LevelLosses, ...]:
-    """The loss of a network beside that of the ideal denoiser (Karras et al. 2022, eq. 57), from low noise to high.
+    """The losses of a network and of the ideal denoiser (Karras et al. 2022, eq. 57), from low noise to high.
 
-    The loss is the plain one that training minimises, the mean square on F = a·x₀ + b·ε of `prediction`, which is
-    (det/σ)²·|x₀ − x̂₀|² per pixel; so any denoiser has one. `training` uint8 [N,C,H,W] must be all that the network
-    was trained on, mirrored copies too, or the ideal is not its floor. `held_out` uint8 [M,C,H,W] is more of the
-    same kind that it never saw. Both lie on the denoiser's device. At most `images` of each are used, chosen by
-    `seed`, which also draws the noise. The levels lie in the middles of equal parts of time, so that the mean over
-    rows estimates the loss that uniformly drawn times have. One where F says nothing of x₀ (ε at α = 0) is left
-    out. `tick` is called with a number of images whenever the network has seen some; they add up to the images used
-    of both sets, once for each row.
+    The loss is the unweighted training loss, the mean square error of F = a·x₀ + b·ε of `prediction`. It equals
+    (det/σ)²·|x₀ − x̂₀|² per pixel, so it is defined for any denoiser. `training` uint8 [N,C,H,W] must be all images
+    that the network was trained on, including mirrored copies; otherwise the ideal denoiser's loss is not a lower
+    bound. `held_out` uint8 [M,C,H,W] holds images of the same distribution that were not trained on. Both must be on
+    the denoiser's device. At most `images` of each are used, selected by `seed`, which also seeds the noise. The
+    levels are the midpoints of equal intervals of time, so the mean over rows estimates the loss for uniform times.
+    Levels at which F does not determine x₀ (ε at α = 0) are left out. `tick` is called with the number of images of
+    each evaluation; their sum is the number of images used of both sets, times the number of rows.
 
-    Raises UsageError where the sets differ in shape, for fewer than two images, for fewer than one level, and for
+    Raises UsageError if the sets differ in shape, for fewer than two images, for fewer than one level, and for
     more levels than the schedule has.
     """
     _check(schedule, training, held_out, levels, images)
@@ -106,20 +106,21 @@ def loss_floor(
 
 
 def diagnose(rows: Sequence[LevelLosses]) -> Diagnosis:
-    """Which levels underfit and which are memorised. All differences count from 3 standard errors on.
+    """Determines the levels that underfit and the levels that are memorised. Differences must exceed 3 standard errors.
 
-    Between the floor of the training set, which only memory reaches, and the floor of all images of the kind lies a
-    gap that no experiment shows. But the latter is bounded from above by the loss on held-out images of every
-    denoiser that has not seen them. The least such loss that is known stands for it here:
+    The minimum loss on the training set is reached only by memorisation. The minimum loss on the data distribution is
+    larger, by an amount that cannot be measured, but the held-out loss of every denoiser is an upper bound of it if
+    the denoiser was not trained on the held-out images. The least known such loss is used as its estimate:
 
-    - underfit: the network's loss on training images is more than 25 % above the least of the two that the ideal
-      and the pixelwise denoiser have on held-out images. Learning should beat both looking up, which is good at
-      much noise, and the statistics of pixels, which are good at little. No network near the optimum is accused,
-      at any level; where images are far from both, between the two ends, it is a mild test.
-    - memory = (known − seen)/(known − floor), in [0, 1]: how far below the least of those two and the network's own
-      loss on held-out images its loss on training images has come, on the way to the ideal's there. The network's
-      own loss alone would call a network memorising that is only bad on new images. Memory is 0 where the network's
-      losses on the two sets do not differ significantly, and a level is memorised where it is above one half.
+    - underfit: the network's loss on training images is more than 25 % above the smaller of the held-out losses of
+      the ideal and the pixelwise denoiser. A trained network should be better than both lookup in the training set,
+      which is good at high noise, and pixel statistics, which are good at low noise. A network near the optimum is
+      never reported, at any level. The test is weak at intermediate levels, where both denoisers are far from optimal.
+    - memory = (known − seen)/(known − floor), in [0, 1]. `known` is the least of these two losses and the network's
+      own held-out loss, `seen` is the network's loss on training images, and `floor` is the ideal denoiser's loss on
+      training images. With the network's own held-out loss alone, a network that is merely bad on new images would
+      count as memorising. Memory is 0 if the network's losses on the two sets do not differ significantly; a level
+      is memorised if it is above one half.
     """
     memory = tuple(_memory(row) for row in rows)
     return Diagnosis(
@@ -139,11 +140,11 @@ def _memory(row: LevelLosses) -> float:
     below = min(row.held_out).mean - seen.mean
     if below <= 0 or not _exceeds(row.held_out.network, seen):
         return 0.0
-    return below / max(below, min(row.held_out).mean - floor.mean)  # by chance a loss may come to lie below the floor
+    return below / max(below, min(row.held_out).mean - floor.mean)  # by chance, a loss may be below the floor
 
 
 def _exceeds(a: Estimate, b: Estimate) -> bool:
-    """Over different images, whose errors are independent."""
+    """Whether a is significantly above b, for estimates over different images, whose errors are independent."""
     return a.mean - b.mean > STANDARD_ERRORS * math.hypot(a.error, b.error)
 
 

@@ -1,7 +1,7 @@
 """The features of the Fréchet Inception distance (Heusel et al. 2017): Inception-v3, the weights of 2015-12-05.
 
-The network of Szegedy et al. 2015 ("Rethinking the Inception Architecture") as TensorFlow published it with 1008
-outputs, under the names that its port to PyTorch gave the weights (github.com/mseitzer/pytorch-fid).
+The network of Szegedy et al. 2015 ("Rethinking the Inception Architecture"), as published by TensorFlow with 1008
+outputs. Parameters have the names of its PyTorch port (github.com/mseitzer/pytorch-fid).
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _average = partial(F.avg_pool2d, kernel_size=3, stride=1, padding=1, count_inclu
 
 
 class Convolution(nn.Module):
-    """Convolution, normalisation and ReLU: [N,inputs,H,W] -> [N,outputs,H,W], smaller where not padded."""
+    """Convolution, batch norm and ReLU: [N,inputs,H,W] -> [N,outputs,H,W], smaller without padding."""
 
     def __init__(self, inputs: int, outputs: int, kernel: str, stride: int = 1, padded: bool = True) -> None:
         super().__init__()
@@ -54,10 +54,11 @@ class Convolution(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Branches of convolutions side by side, [N,inputs,H,W] -> [N,sum of their outputs,H,W].
+    """Parallel branches of convolutions, concatenated: [N,inputs,H,W] -> [N,sum of their outputs,H,W].
 
-    `branch_pool` begins with the pool. Where that halves the image, so does the last step of every other branch.
-    Names are those of the weights: of a branch of one step, its own; of others, "_1", "_2a" and so on behind it.
+    `branch_pool` begins with the pooling. If the pooling halves the image, so does the last step of every other
+    branch. Names are those of the weights: the branch's own for a branch of one step, else with "_1", "_2a" etc.
+    appended.
     """
 
     def __init__(self, inputs: int, pool: Callable[[Tensor], Tensor], **branches: list[Step]) -> None:
@@ -119,7 +120,7 @@ def mixed_7(inputs: int, pool: Callable[[Tensor], Tensor]) -> Mixed:
 
 
 class Network(nn.Module):
-    """float [N,3,299,299] in [−1, 1] -> features [N,2048]; `fc` makes TensorFlow's 1008 logits of them."""
+    """float [N,3,299,299] in [−1, 1] -> features [N,2048]; `fc` maps these to TensorFlow's 1008 logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,7 +151,7 @@ class Network(nn.Module):
             branch_pool=[],
         )
         self.Mixed_7b = mixed_7(1280, _average)
-        self.Mixed_7c = mixed_7(2048, _largest)  # not the average: so it is in the graph of 2015
+        self.Mixed_7c = mixed_7(2048, _largest)  # max pooling, not average pooling, as in the graph of 2015
         self.fc = nn.Linear(2048, 1008)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -165,11 +166,11 @@ class Network(nn.Module):
 @final
 @dataclass(frozen=True, eq=False)
 class Inception:
-    """2048 features an image, as pytorch-fid computes them: uint8 [N,C,H,W] -> float64 [N,2048], C 1 or 3.
+    """2048 features per image, as pytorch-fid computes them: uint8 [N,C,H,W] -> float64 [N,2048], C 1 or 3.
 
-    Grey is made RGB. Images are resized to 299×299 bilinearly with their outer edges in place (align_corners=False),
-    not smoothed when they shrink, and scaled to [−1, 1]. The graph of 2015 keeps the centre of the upper left pixel
-    in place and scales to (x − 128)/128: its scores differ slightly, so compare scores of one extractor only.
+    Grey images are converted to RGB. Images are resized to 299×299 bilinearly with align_corners=False, without
+    antialiasing, and scaled to [−1, 1]. The graph of 2015 aligns the centre of the upper left pixel and scales to
+    (x − 128)/128, so its scores differ slightly: compare only scores of one extractor.
     """
 
     network: Network
@@ -178,9 +179,9 @@ class Inception:
 
     @classmethod
     def of(cls, path: str | Path, device: str | torch.device = "cpu", sha256: str | None = None) -> Self:
-        """With the weights of a file in which torch.save wrote a state dict of `Network`; runs in float32.
+        """Loads the weights from a file in which torch.save wrote a state dict of `Network`; runs in float32.
 
-        Raises InkwashError when the file cannot be read, holds something else, or has not the `sha256` that is given.
+        Raises InkwashError if the file cannot be read, holds something else, or does not have the given `sha256`.
         """
         path = Path(path)
         try:
@@ -201,9 +202,9 @@ class Inception:
 
 
 def inception(data_dir: str | Path | None = None, device: str | torch.device = "cpu") -> Inception:
-    """With the published weights, 96 MB: found or downloaded as `find_or_fetch` says, in the folder "inception".
+    """Loads the published weights, 96 MB, found or downloaded by `find_or_fetch` in the folder "inception".
 
-    Raises UsageError when `data_dir` is no folder; InkwashError when the file cannot be had or is another one.
+    Raises UsageError if `data_dir` is not a folder; InkwashError if the file cannot be obtained or is another one.
     """
     try:
         return Inception.of(find_or_fetch(FILE, "inception", SHA256, [URL], data_dir), device, SHA256)
@@ -226,7 +227,7 @@ def rgb(pixels: Tensor) -> Tensor:
 
 
 def prepared(pixels: Tensor) -> Tensor:
-    """uint8 [N,3,H,W] -> what the network takes, float32 [N,3,299,299] in [−1, 1]."""
+    """uint8 [N,3,H,W] -> inputs of the network, float32 [N,3,299,299] in [−1, 1]."""
     return F.interpolate(to_float(pixels), (SIDE, SIDE), mode="bilinear", align_corners=False)
 
 
@@ -235,14 +236,14 @@ def _network(contents: bytes, path: Path) -> Network:
         state = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
     except _DAMAGED as error:
         raise InkwashError(f"{path} is no file of PyTorch weights. {_PUT}") from error
-    with torch.device("meta"):  # not to draw 24 million random numbers first
+    with torch.device("meta"):  # avoids drawing 24 million random numbers
         network = Network()
     weights: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
         held = state.get(name) if isinstance(state, dict) else None
         if isinstance(held, Tensor) and held.shape == tensor.shape:
             weights[name] = held.to(tensor.dtype)
-        elif not name.endswith("num_batches_tracked"):  # which counts steps of training, and some files lack
+        elif not name.endswith("num_batches_tracked"):  # a counter of training steps, absent in some files
             has = f"a tensor {list(held.shape)}" if isinstance(held, Tensor) else "nothing"
             raise InkwashError(
                 f"{path} holds other weights than those of the FID network: as {name} it has {has}, "

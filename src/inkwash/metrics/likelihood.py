@@ -1,4 +1,4 @@
-"""How well a model predicts images, in bits per dimension: its variational bound, and its flow's density."""
+"""Likelihoods of images in bits per dimension: the variational bound, and the probability-flow ODE's density."""
 
 import math
 from fractions import Fraction
@@ -17,23 +17,23 @@ class Bound(NamedTuple):
     """Bits per dimension of each image, float64 [B]; the total is the sum of the other three."""
 
     total: Tensor
-    prior: Tensor  # what is left of the image in the noise that the plan begins with
+    prior: Tensor  # the image's information that remains at the plan's first level
     diffusion: Tensor  # all edges between levels with noise
-    reconstruction: Tensor  # the 8-bit image from the last of them
-    evaluations: int  # of the denoiser, for each image
+    reconstruction: Tensor  # the 8-bit image given the last level with noise
+    evaluations: int  # of the denoiser, per image
 
 
 class Density(NamedTuple):
     """Bits per dimension of each image, float64 [B]."""
 
     bits: Tensor
-    evaluations: int  # of the denoiser, for each image; each with a backward pass per probe
+    evaluations: int  # of the denoiser, per image; each with one backward pass per probe
 
 
 def bound(denoise: Denoise, x0: Tensor, plan: Plan, noise: Noise, edges: int | None = None, seed: int = 0) -> Bound:
-    """−log₂ p(x₀)/(C·H·W) from above, in one draw of the noise, for the model that samples `plan` with η = 1.
+    """An upper bound of −log₂ p(x₀)/(C·H·W), from one draw of the noise, for sampling along `plan` with η = 1.
 
-    x0 [B,C,H,W] holds 8-bit images in [−1, 1]; its type is what the denoiser is given, and all else is float64.
+    x0 [B,C,H,W] holds 8-bit images in [−1, 1]; the denoiser receives its dtype, and all else is float64.
     The three parts are the KL divergences of Ho et al. 2020, eq. 5, with the posterior's own (small) variance:
 
     - prior: KL(N(α·x₀, σ²) ‖ N(0, α² + σ²)) at the first level, in closed form;
@@ -41,13 +41,13 @@ def bound(denoise: Denoise, x0: Tensor, plan: Plan, noise: Noise, edges: int | N
     - reconstruction: N(x̂₀, (σ/α)²) at the last level with noise, over the bin of each of the 256 grey levels, of
       which the outer two are open (Ho et al. 2020, eq. 13; their std there is σ, which is nearly the same).
 
-    With `edges`, the diffusion is estimated without bias from that many edges, drawn by `seed` and the same for all
-    images (a denoiser takes one level at a time): one in each of `edges` strata, in proportion to their cost for
-    white data of spread 1, which is about the most that they can cost. The error of that choice is common to the
-    images of a call. Image i depends on its own noise alone, and on no other image.
+    With `edges`, the diffusion part is an unbiased estimate from that many edges, sampled with `seed` and shared by all
+    images, since a denoiser takes one level at a time. One edge is drawn from each of `edges` strata, in proportion to
+    its cost for white data of unit variance, which is about the largest possible cost. The error of this choice is
+    common to the images of a call. The result of image i depends only on its own noise, not on other images.
 
-    Raises UsageError where x0 is not of 8 bits, where the plan goes back up in noise or does not end clean, where
-    it has only pure noise, and for edges < 1.
+    Raises UsageError if x0 is not 8-bit, if the plan goes back up in noise, does not end clean, or has only pure
+    noise, and for edges < 1.
     """
     with torch.no_grad():
         grey, dimension = _grey(x0), x0[0].numel()
@@ -84,25 +84,26 @@ def flow(
     dequantise: bool = True,
     most: float = 80.0,
 ) -> Density:
-    """−log₂ of the density that the probability-flow ODE gives x₀, per dimension (Song et al. 2021b, section 4.3).
+    """−log₂ of the density of x₀ under the probability-flow ODE, per dimension (Song et al. 2021b, section 4.3).
 
-    With y = x/α and λ = log(σ/α), dy/dλ = y − x̂₀ and d log p/dλ = −(C·H·W − div x̂₀) along it, between the
-    schedule's own ends, but never above σ/α = `most`; there p is N(0, 1 + (σ/α)²), as sampling begins. The
-    divergence is vᵀ(∂x̂₀/∂y)v with signs v = ±1 that stay the same along the path, the mean over `probes` of them
-    (their eq. 40; Hutchinson 1990): without bias, and exact where each pixel of x̂₀ reads that pixel alone. RK4 in
-    `steps` equal steps of λ: 4·steps evaluations, and an error in steps⁻⁴ for a smooth denoiser.
+    With y = x/α and λ = log(σ/α), the ODE is dy/dλ = y − x̂₀, and d log p/dλ = −(C·H·W − div x̂₀) along it. It is
+    integrated between the schedule's own ends, but never above σ/α = `most`, where p is N(0, 1 + (σ/α)²), the prior of
+    sampling. The divergence is estimated by vᵀ(∂x̂₀/∂y)v with random signs v = ±1 that are fixed along the path,
+    averaged over `probes` of them (their eq. 40; Hutchinson 1990). The estimate is unbiased, and exact if each pixel
+    of x̂₀ depends on that pixel alone. RK4 with `steps` equal steps of λ takes 4·steps evaluations; its error is
+    O(steps⁻⁴) for a smooth denoiser.
 
-    x0 [B,C,H,W] in [−1, 1]; its type is what the denoiser is given, and all else is float64. Taken from `noise`
-    are a uniform place in the bin of each 8-bit pixel (`dequantise`: what is returned then bounds −log₂ P of the
-    8-bit image from above, on average over places; the outer bins are as wide as the others, unlike `bound`'s),
-    and the signs. Without `dequantise` it is the density at x0 itself, per unit of [−1, 1].
+    x0 [B,C,H,W] is in [−1, 1]; the denoiser receives its dtype, and all else is float64. `noise` supplies the signs
+    and, with `dequantise`, a uniform position in the bin of each 8-bit pixel. With `dequantise`, the result is in
+    expectation an upper bound of −log₂ P of the 8-bit image; the outer bins are as wide as the others, unlike those of
+    `bound`. Without it, the result is for the density at x0 itself, per unit of [−1, 1].
 
-    Either way it is the density of the noisy images of the schedule's first level, divided by α, taken at a point
-    without that noise. Where that level's σ/α is wider than a bin, an image known by heart still costs about
+    In both cases the density is that of the noisy images of the schedule's first level, divided by α, evaluated at a
+    point without that noise. If σ/α of that level is wider than a bin, a perfectly memorised image still costs about
     log₂(127.5·√(2π)·σ/α) bits: 1.7 for σ/α = 0.01.
 
-    Raises UsageError for fewer than one step or probe, for x0 that is not of 8 bits with `dequantise`, and for a
-    schedule with no way between its ends, as where α = 0 is all it has.
+    Raises UsageError for fewer than one step or probe, for x0 that is not 8-bit with `dequantise`, and for a schedule
+    without distinct ends, for example one that has only α = 0.
     """
     if steps < 1 or probes < 1:
         raise UsageError(f"the flow's density needs at least 1 step and 1 probe (got {steps=}, {probes=}).")
@@ -150,10 +151,10 @@ def _grey(x0: Tensor) -> Tensor:
 
 
 def _log_bin(grey: Tensor, mean: Tensor, std: float) -> Tensor:
-    """log of what N(mean, std²) gives the bin of each grey level, float64, also far out in the tails."""
+    """log of the probability of each grey level's bin under N(mean, std²), float64, accurate far into the tails."""
     low = torch.where(grey == 0, -torch.inf, (grey - 0.5) / 127.5 - 1 - mean) / std
     high = torch.where(grey == 255, torch.inf, (grey + 0.5) / 127.5 - 1 - mean) / std
-    # mirrored into the lower tail, where the logarithms of Φ keep their digits
+    # mirrored into the lower tail, where log Φ is accurate
     above = low + high > 0
     low, high = torch.where(above, -high, low), torch.where(above, -low, high)
     most: Tensor = torch.special.log_ndtr(high)
@@ -161,7 +162,7 @@ def _log_bin(grey: Tensor, mean: Tensor, std: float) -> Tensor:
 
 
 def _edges(rise: list[float], snr: list[float], edges: int | None, seed: int) -> list[tuple[int, float]]:
-    """(the edge, its weight) of those that stand for all."""
+    """(edge, weight) of each sampled edge."""
     if edges is not None and edges < 1:
         raise UsageError(f"the diffusion is estimated from at least 1 edge of the plan (got {edges}).")
     if edges is None or edges >= len(rise):
@@ -189,7 +190,7 @@ def _check_plan(plan: Plan) -> None:
 
 
 def _ends(schedule: Schedule, most: float) -> tuple[float, float]:
-    """log(σ/α) of the least and of the most noisy level."""
+    """log(σ/α) of the least and the most noisy level."""
     first, last = (as_floats(schedule.at(schedule.time(u)))[2] for u in (schedule.first, Fraction(1)))
     low, high = -first / 2, min(-last / 2, math.log(most))
     if not low < high:

@@ -1,4 +1,4 @@
-"""Fidelity and diversity apart: which images lie near the other set, by the balls of k-nearest neighbours."""
+"""Separate measures of fidelity and diversity, from k-nearest-neighbour balls: precision, recall, density, coverage."""
 
 from typing import NamedTuple
 
@@ -6,23 +6,23 @@ import torch
 from torch import Tensor
 
 BLOCK = 1024  # rows of a distance matrix at a time
-TIE = 1e-6  # of the largest norm: above the rounding of a distance, so that equal ones are equal on every machine
+TIE = 1e-6  # relative to the largest norm; above rounding errors, so that ties are ties on every machine
 
 
 class Manifold(NamedTuple):
-    """Shares of images in [0, 1], except density, which may exceed 1. For sets that are alike all are high."""
+    """Shares of images in [0, 1], except density, which may exceed 1. All are high for similar sets."""
 
-    precision: float  # of the generated, those near a real one: fidelity
-    recall: float  # of the real, those near a generated one: diversity
-    density: float  # as precision, but by how many real ones, so that one outlier counts for little
-    coverage: float  # of the real, those whose own neighbourhood holds a generated one
+    precision: float  # share of generated images near a real one: fidelity
+    recall: float  # share of real images near a generated one: diversity
+    density: float  # as precision, but counts the real images nearby, which makes it robust to outliers
+    coverage: float  # share of real images whose own neighbourhood contains a generated one
 
 
 def manifold(real: Tensor, fake: Tensor, k: int = 3) -> Manifold:
     """Precision and recall (Kynkäänniemi et al. 2019, eq. 2), density and coverage (Naeem et al. 2020, eq. 3 and 5).
 
-    A point is near another where it lies no farther than that one's k-th neighbour in its own set. The papers
-    take k = 3 for the first two and 5 for the others; here it is one k for all. Shapes [N,D], [M,D], each of
+    A point is near another if its distance is at most that of the other's k-th neighbour in its own set. The papers
+    use k = 3 for the first two and k = 5 for the others; here one k is used for all. Shapes [N,D], [M,D], each with
     more than k images.
     """
     around_real, around_fake = radii(real, k), radii(fake, k)
@@ -44,7 +44,7 @@ def manifold(real: Tensor, fake: Tensor, k: int = 3) -> Manifold:
 
 
 def radii(points: Tensor, k: int) -> Tensor:
-    """The distance of each of points [N,D] to its k-th neighbour, [N], and a hair more. It is itself the 0-th."""
+    """The distance of each point [N,D] to its k-th neighbour plus a tolerance, [N]; the point itself is the 0-th."""
     near = [torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in torch.split(points, BLOCK)]
     hair = TIE * float(points.square().sum(1).max().sqrt())
     return torch.cat(near) + hair

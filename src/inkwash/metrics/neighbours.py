@@ -1,4 +1,4 @@
-"""Which training image is each image nearest to, and is it too near to be new?"""
+"""Finds the nearest training image of each image, and the share of images that are copies."""
 
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ SAME = 1e-6  # below any difference of one grey level in one pixel, above roundi
 class Neighbours(NamedTuple):
     """The two nearest training images of each image."""
 
-    which: Tensor  # int64 [N], the nearest
-    distance: Tensor  # float64 [N], root mean square over pixels in [−1, 1]; of the nearest
-    second: Tensor  # float64 [N], of the second nearest
+    which: Tensor  # int64 [N], index of the nearest
+    distance: Tensor  # float64 [N], root mean square over pixels in [−1, 1], to the nearest
+    second: Tensor  # float64 [N], the same to the second nearest
 
 
 def neighbours(images: Tensor, training: Tensor) -> Neighbours:
@@ -40,7 +40,7 @@ def copied(found: Neighbours, ratio: float = 1 / 3) -> float:
     """The share of images in [0, 1] whose nearest training image is nearer than `ratio` of the second nearest.
 
     Yoon et al. 2023 ("Diffusion Probabilistic Models Generalize when They Fail to Memorize"), section 3, with
-    their 1/3. New images lie about as far from their second neighbour as from their first. An exact copy counts
-    even where the training set holds the image twice.
+    their 1/3. New images are about as far from their second neighbour as from their first. An exact copy counts
+    even if the training set contains the image twice.
     """
     return ((found.distance < ratio * found.second) | (found.distance < SAME)).double().mean().item()

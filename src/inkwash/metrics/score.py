@@ -1,4 +1,4 @@
-"""Scores of images against real ones, and the floor: what real images of the same number score themselves."""
+"""Scores of images against real ones, and the floor: the scores of an equal number of real images."""
 
 import hashlib
 import math
@@ -17,21 +17,21 @@ from inkwash.metrics.distance import Cloud, frechet, kernel
 from inkwash.metrics.features import Features
 from inkwash.metrics.manifold import Manifold, manifold
 
-DRAWS = 3  # every score is a mean over three draws, and says how far they lie apart
+DRAWS = 3  # every score is a mean over three draws, reported with their standard deviation
 NEIGHBOURS = 3  # k of the nearest-neighbour scores
 AT_MOST = 10_000  # real images to compare with
-OnStep = Callable[[int, int], None]  # (steps done, of how many) of a training
+OnStep = Callable[[int, int], None]  # (steps done, total steps) of a training
 VERSION = 2  # raise it when the value of a score changes: files with scores of another version are ignored
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Images to be scored and the real ones to score them against. What several scores need is computed once."""
+    """Images to score and the real images to compare them with. Quantities that several scores need are cached."""
 
     reference: "Reference"
     pixels: Tensor  # uint8 [n,C,H,W]
-    labels: Tensor | None  # int64 [n]: the classes that they should show, where any were asked for
+    labels: Tensor | None  # int64 [n]: the classes that the images were conditioned on, if any
 
     @property
     def real(self) -> Cloud:
@@ -45,24 +45,24 @@ class Comparison:
 
     @cached_property
     def manifold(self) -> Manifold:
-        """What the nearest neighbours say, of as many real images as there are others, as in the papers."""
+        """The nearest-neighbour scores, with as many real images as generated ones, as in the papers."""
         return manifold(self.real.points[: self.reference.n], self.generated.points, NEIGHBOURS)
 
     @cached_property
     def spread(self) -> float:
-        """The standard deviation over images as a multiple of the real ones'; nan where those are all alike."""
+        """The images' standard deviation relative to that of the real images; nan if the latter is 0."""
         real = self.reference.real_std
         return total_std(self.pixels) / real if real > 0 else math.nan
 
     @cached_property
     def classes(self) -> Tensor | None:
-        """The class that each image shows, int64 [n]; None where none can be read."""
+        """The predicted class of each image, int64 [n]; None without a classifier."""
         reader = self.reference.reader
         return None if reader is None else reader.read(reader(self.pixels))
 
     @cached_property
     def histogram(self) -> Tensor | None:
-        """The share of each class, float64 [K]; None where none can be read."""
+        """The share of each predicted class, float64 [K]; None without a classifier."""
         reader, classes = self.reference.reader, self.classes
         if reader is None or classes is None:
             return None
@@ -81,16 +81,16 @@ def _accuracy(compared: Comparison) -> float | None:
 
 @dataclass(frozen=True)
 class Score:
-    """One score: all that tables, figures and races need to know of it."""
+    """One score, with all properties that tables, figures and races need."""
 
     title: str
-    better: Literal["lower", "higher"] | None  # None where the best value is that of real images
-    compute: Callable[[Comparison], float | None]  # None where it cannot be had
+    better: Literal["lower", "higher"] | None  # None if the best value is that of real images
+    compute: Callable[[Comparison], float | None]  # None if it cannot be computed
     share: bool = False  # whether it lies in [0, 1]
     reads_classes: bool = False  # whether it needs a classifier, which must be trained on labelled images
 
 
-SCORES: dict[str, Score] = {  # another score is another row
+SCORES: dict[str, Score] = {  # add a row to add a score
     "frechet": Score("Fréchet distance", "lower", lambda compared: frechet(compared.generated, compared.real)),
     "kernel": Score("kernel distance", "lower", lambda compared: kernel(compared.generated, compared.real)),
     "precision": Score("precision", "higher", lambda compared: compared.manifold.precision, share=True),
@@ -105,9 +105,9 @@ SCORES: dict[str, Score] = {  # another score is another row
 
 @dataclass(frozen=True)
 class Scores:
-    """What n images score, each score by its name. `histogram` is the share of each class, if they can be read."""
+    """The scores of n images by name. `histogram` is the share of each class, if there is a classifier."""
 
-    values: Mapping[str, float | None]  # of all SCORES; None for those that cannot be had
+    values: Mapping[str, float | None]  # of all SCORES; None for those that cannot be computed
     histogram: tuple[float, ...] | None = None
 
     def __getitem__(self, name: str) -> float | None:
@@ -117,10 +117,10 @@ class Scores:
 @final
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Real images to score n others against.
+    """Real images to score n images against.
 
-    The images of one split are dealt out once and for all: 3·n of them stand in for generated ones, as the
-    floor, and the rest, 10,000 at most, is what everything is compared with.
+    The images of one split are divided in a fixed way: 3·n of them are scored like generated images, which gives the
+    floor; the rest, at most 10,000, are the real images that all scores compare with.
     """
 
     source: Source
@@ -133,18 +133,18 @@ class Reference:
 
     @property
     def digest(self) -> str:
-        """sha256 hex of all that a score depends on besides the images scored."""
+        """sha256 hex of everything except the scored images that determines a score."""
         reader = self.reader.digest if self.reader else ""
         facts = (VERSION, self.source.fingerprint, self.source.split, self.n, self.features.digest, reader)
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     @property
     def compared(self) -> int:
-        """How many real images everything is compared with."""
+        """The number of real images that all scores compare with."""
         return min(AT_MOST, len(self.source) - DRAWS * self.n)
 
     def score(self, pixels: Tensor, labels: Tensor | None = None) -> Scores:
-        """Scores of images uint8 [n,C,H,W]. `labels` int64 [n] are the classes that were asked for, if any were."""
+        """Scores of images uint8 [n,C,H,W]. `labels` int64 [n] are the classes they were conditioned on, if any."""
         if len(pixels) != self.n:
             raise ValueError(f"this reference scores {self.n} images at a time; got {len(pixels)}")
         compared = Comparison(self, pixels, labels)
@@ -153,7 +153,7 @@ class Reference:
 
     @cached_property
     def floor(self) -> tuple[Scores, ...]:
-        """What three draws of n real images score against the others."""
+        """The scores of three draws of n real images against the other real images."""
         parts = [slice(i * self.n, (i + 1) * self.n) for i in range(DRAWS)]
         labels = self.source.labels
         return tuple(
@@ -162,7 +162,7 @@ class Reference:
 
     @cached_property
     def real(self) -> Cloud:
-        """Features of the real images that everything is compared with."""
+        """Features of the real images that all scores compare with."""
         return Cloud(self.features(self._compared))
 
     @cached_property
@@ -171,7 +171,7 @@ class Reference:
         return total_std(self._compared)
 
     def some(self, most: int) -> Tensor:
-        """At most so many of the real images, at random: uint8 [N,C,H,W]."""
+        """A random sample of at most `most` real images: uint8 [N,C,H,W]."""
         return self._take(slice(most))
 
     @cached_property
@@ -202,7 +202,7 @@ def check_n(n: int, available: int, of: str) -> None:
 
 
 def summary(draws: Sequence[Scores]) -> dict[str, tuple[float, float]]:
-    """Name -> (mean, standard deviation over the draws), of the scores that every draw has."""
+    """Name -> (mean, standard deviation over the draws), for the scores that every draw has."""
     table: dict[str, tuple[float, float]] = {}
     for name in SCORES:
         values = [scores[name] for scores in draws]
@@ -213,11 +213,11 @@ def summary(draws: Sequence[Scores]) -> dict[str, tuple[float, float]]:
 
 
 def as_json(scores: Scores) -> dict[str, Any]:
-    """Scores as JSON holds them; `from_json` undoes it."""
+    """Scores as a JSON-serialisable dict; the inverse of `from_json`."""
     return {**scores.values, "histogram": scores.histogram}
 
 
 def from_json(facts: dict[str, Any]) -> Scores:
-    """The scores that `as_json` wrote. Raises KeyError where one is missing, as those of an older inkwash may."""
+    """The scores that `as_json` wrote. Raises KeyError if one is missing, as in files of an older inkwash."""
     histogram = facts["histogram"]
     return Scores({name: facts[name] for name in SCORES}, None if histogram is None else tuple(histogram))

@@ -27,14 +27,15 @@ class AbarankabUNet(nn.Module):
 
     Level i works at 1/2^i of the resolution with base_channels·channel_mults[i] channels, num_res_blocks blocks on
     the way down and one more on the way up; the levels in attention_resolutions, counted from 0, and the middle
-    have self-attention of one head. Time, times time_emb_scale, and class are added as biases inside each block.
-    `norm` is "gn" (in num_groups groups), "in", "bn" or "none"; `activation` "relu", "mish" or "silu". Images are
-    padded all round with initial_pad zeros and cropped again; the padded sides must be multiples of 2^(levels − 1).
+    have self-attention with one head. Time (scaled by time_emb_scale) and class are added as biases in each block.
+    `norm` is "gn" (with num_groups groups), "in", "bn" or "none"; `activation` is "relu", "mish" or "silu". Images
+    are padded with initial_pad zeros on all sides and cropped afterwards; the padded sides must be multiples of
+    2^(levels − 1).
 
-    The defaults are those of the original's CIFAR-10 script with its --use_labels. What each block there looks up
-    for a class (an embedding), it multiplies here with a one-hot vector: the same numbers, and the zero vector, or
-    none, adds nothing. Modules are named as there; see `from_original`. Raises UsageError for numbers that do not
-    fit together, sides that do not divide, and a vector where num_classes is 0.
+    The defaults are those of the original's CIFAR-10 script with --use_labels. Each block of the original looks up a
+    class embedding; here it multiplies a matrix with the one-hot vector, which gives the same numbers. The zero
+    vector, or None, adds nothing. Module names are those of the original; see `from_original`. Raises UsageError for
+    inconsistent arguments, sides that are not such multiples, and a vector if num_classes is 0.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class AbarankabUNet(nn.Module):
 class _Sinusoids(nn.Module):
     """t [B] -> [B,dim]: sin and cos of scale·t at the dim/2 rates 10,000^(−2k/dim), k = 0, 1, ...
 
-    The rates end just above 1/10,000, where those of `embed.sinusoids` reach it.
+    The lowest rate is just above 1/10,000, whereas that of `embed.sinusoids` is exactly 1/10,000.
     """
 
     def __init__(self, dim: int, scale: float) -> None:
@@ -147,7 +148,7 @@ class _Sinusoids(nn.Module):
 
 
 class Block(nn.Module):
-    """norm, activation, conv, twice, round a skip; x [B,i,H,W], time [B,T], vector [B,K] or None -> [B,o,H,W]."""
+    """Twice norm, activation, conv, with a skip; x [B,i,H,W], time [B,T], vector [B,K] or None -> [B,o,H,W]."""
 
     recomputable = True  # see nets.recompute
 
@@ -169,7 +170,7 @@ class Block(nn.Module):
         self.time_bias = nn.Linear(time, o)
         self.class_bias = nn.Linear(classes, o, bias=False) if classes else None
         if self.class_bias is not None:
-            nn.init.normal_(self.class_bias.weight)  # as an embedding begins
+            nn.init.normal_(self.class_bias.weight)  # the initialisation of nn.Embedding
         self.residual_connection = nn.Conv2d(i, o, 1) if i != o else nn.Identity()
         self.attention = attention
 
@@ -183,7 +184,7 @@ class Block(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Self-attention over all places of an image, with one head, round a skip; [B,C,H,W] -> [B,C,H,W]."""
+    """Self-attention over all positions of an image, with one head and a skip; [B,C,H,W] -> [B,C,H,W]."""
 
     def __init__(self, channels: int, norm: nn.Module) -> None:
         super().__init__()
@@ -197,7 +198,7 @@ class _Attention(nn.Module):
 
 
 class _Down(nn.Module):
-    """[B,C,H,W] -> [B,C,H/2,W/2] by a strided convolution; called as the blocks are."""
+    """[B,C,H,W] -> [B,C,H/2,W/2] by a strided convolution, with the arguments of the blocks."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -208,7 +209,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """[B,C,H,W] -> [B,C,2H,2W]: each pixel repeated, then a convolution; called as the blocks are."""
+    """[B,C,H,W] -> [B,C,2H,2W]: nearest-neighbour upsampling and a convolution, with the arguments of the blocks."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -219,10 +220,11 @@ class _Up(nn.Module):
 
 
 def from_original(state: Mapping[str, Tensor], average: bool = True) -> dict[str, Tensor]:
-    """The original's state_dict as one of AbarankabUNet: the tables of classes [K,o] become matrices [o,K].
+    """Converts the original's state_dict to one of AbarankabUNet; class embeddings [K,o] become matrices [o,K].
 
-    `state` is that of its network, or what its training saves, the whole diffusion: of this the averaged network is
-    taken, or without `average` the trained one. Raises UsageError where there is no such network in it.
+    `state` is the state_dict of the original's network, or of its whole diffusion, as its training script saves it;
+    of the latter, the averaged network is used, or without `average` the trained one. Raises UsageError if `state`
+    contains no such network.
     """
     if "init_conv.weight" not in state:
         prefix = "ema_model." if average else "model."

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
-_SMALL = 2**16  # pairs of places, up to which attention by hand holds them all
+_SMALL = 2**16  # query-key pairs, up to which attention computes the full matrix explicitly
 
 
 def norm(channels: int) -> nn.GroupNorm:
-    """Group norm in groups of 16 channels (Wu & He 2018, table 3); where 16 does not divide, in 8 groups or fewer.
+    """Group norm in groups of 16 channels (Wu & He 2018, table 3); in 8 groups or fewer if 16 does not divide.
 
     In bfloat16 on a CPU, groups of 8 or 24 channels take several times as long (docs/performance.md).
     """
@@ -21,7 +21,7 @@ def norm(channels: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(nn.Module):
-    """norm, SiLU, conv, twice, round a skip (Ho et al. 2020, appendix B); [B,i,H,W] -> [B,o,H,W].
+    """Twice norm, SiLU, conv, with a skip connection (Ho et al. 2020, appendix B); [B,i,H,W] -> [B,o,H,W].
 
     The embedding [B,E] enters between the convolutions: added, or with `film` as scale and shift of the
     second norm (Dhariwal & Nichol 2021, section 4.3).
@@ -50,11 +50,11 @@ class ResidualBlock(nn.Module):
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """softmax(q·kᵀ/√D)·v (Vaswani et al. 2017, eq. 1): q [B,heads,N,D], k and v [B,heads,M,D] -> [B,heads,N,D].
 
-    `mask`, bool, of a shape that expands to [B,heads,N,M], is False where a place is not to be seen.
+    `mask`, bool, broadcastable to [B,heads,N,M], is False for keys that must not be attended to.
     """
     if q.device.type != "cpu" or q.dtype != torch.bfloat16 or q.shape[-2] * k.shape[-2] > _SMALL:
         return F.scaled_dot_product_attention(q, k, v, mask)
-    # PyTorch's own takes five times as long for this and its gradient (docs/performance.md)
+    # PyTorch's scaled_dot_product_attention takes five times as long here, with gradient (docs/performance.md)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
@@ -63,7 +63,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 
 
 class Attention(nn.Module):
-    """Self-attention over all places of an image, round a skip; [B,C,H,W] -> [B,C,H,W]."""
+    """Self-attention over all positions of an image, with a skip connection; [B,C,H,W] -> [B,C,H,W]."""
 
     def __init__(self, channels: int, heads: int = 1) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Attention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Every place of an image attends to tokens [B,L,W], round a skip; [B,C,H,W] -> [B,C,H,W].
+    """Cross-attention from image positions to tokens [B,L,W], with a skip connection; [B,C,H,W] -> [B,C,H,W].
 
     `mask` [B,L] says which tokens count (Rombach et al. 2022, section 3.3).
     """
@@ -124,7 +124,7 @@ class Upsample(nn.Conv2d):
 
 
 def zeroed(layer: M) -> M:
-    """The layer with all its parameters 0, so that the block round it begins as the identity."""
+    """Sets all parameters of a layer to 0, so that its residual block is initialised as the identity."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer

@@ -15,11 +15,11 @@ from inkwash.nets.embed import sinusoids
 class Cs231nUNet(nn.Module):
     """x [B,channels,H,W], t [B], cond with a vector [B,condition_dim] -> [B,channels,H,W].
 
-    The modules are named, made and initialised in the course's order, so that its checkpoints and its seeds give
-    the same network. Each level halves the sides, so H and W are multiples of `multiple` = 2^len(dim_mults). No
-    cond, or one without a vector, is the zero vector, the course's "no text". The course drops texts inside its
-    network in training; here that is the objective's, and only the blocks' dropout of 0.1 is the network's.
-    Raises UsageError for sides that do not divide.
+    Modules have the names of the course's and are created and initialised in the same order, so that its checkpoints
+    and its seeds give the same network. Each level halves the sides, so H and W must be multiples of `multiple` =
+    2^len(dim_mults). cond None, or a cond without a vector, is the zero vector, the course's "no text". The course
+    drops texts inside its network in training; here the objective does, and the network has only the blocks' dropout
+    of 0.1. Raises UsageError for sides that are not such multiples.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class _Sinusoids(nn.Module):
 
 
 class _RMSNorm(nn.Module):
-    """Each place's channels divided by their root mean square, times a learned g (Zhang & Sennrich 2019)."""
+    """Divides each position's channels by their root mean square, times a learned g (Zhang & Sennrich 2019)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class _RMSNorm(nn.Module):
 
 
 class _Block(nn.Module):
-    """conv, norm, what the context says, GELU; [B,i,H,W] -> [B,o,H,W]."""
+    """conv, norm, scale and shift by the context if given, GELU; [B,i,H,W] -> [B,o,H,W]."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class _Block(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two blocks round a skip; the context [B,C] scales and shifts the first (Dhariwal & Nichol 2021, section 4.3)."""
+    """Two blocks with a skip; the context [B,C] scales and shifts the first (Dhariwal & Nichol 2021, section 4.3)."""
 
     recomputable = True  # see nets.recompute
 

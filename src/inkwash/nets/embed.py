@@ -1,4 +1,4 @@
-"""The embedding of time."""
+"""The time embedding."""
 
 import math
 

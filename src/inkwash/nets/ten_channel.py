@@ -5,12 +5,12 @@ from torch import Tensor, nn
 
 
 class TenChannelUNet(nn.Module):
-    """x [B,C,28,28], t [B] in 0..999 -> [B,C,28,28]; t off the rows counts as the nearest; cond is not used.
+    """x [B,C,28,28], t [B] in 0..999 -> [B,C,28,28]; fractional t are rounded; cond is ignored.
 
-    Three levels of 10, 20 and 40 channels with three blocks each; time is a fixed table of sinusoids,
-    passed through a small network of its own at every level and added. The report leaves the network's
-    code out, but is written on B. Pulfer's public DDPM walk-through, whose network this is. That code
-    counts 606,852 parameters: these, the 100·T numbers of the table, and a norm it never uses.
+    Three levels of 10, 20 and 40 channels with three blocks each. Time is a fixed table of sinusoids, which a small
+    MLP per level projects and which is added to x. The report does not show the network's code, but is based on
+    B. Pulfer's public DDPM walk-through, whose network this is. That code counts 606,852 parameters: those of this
+    network, the 100·T numbers of the table, and a norm that it never uses.
     """
 
     def __init__(self, image_channels: int = 1, steps: int = 1000) -> None:
@@ -44,7 +44,7 @@ class TenChannelUNet(nn.Module):
 
 
 class _Level(nn.Module):
-    """Time added to every place, then blocks of layer norm over a whole image and two convolutions."""
+    """Adds the time embedding to every position, then applies blocks of layer norm and two convolutions."""
 
     def __init__(self, channels: int, outs: tuple[int, ...], side: int, normed: int = 3) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A text as a condition, read by a small network that is trained together with the model."""
+"""Text conditioning by a small transformer that is trained jointly with the model."""
 
 import torch
 import torch.nn.functional as F
@@ -7,21 +7,23 @@ from torch import Tensor, nn
 from inkwash.nets.blocks import attend
 from inkwash.nets.condition import CondEmbedding
 
-WORDS = 24  # of a text
-IDS = 12  # of a word
-BUCKETS = 8192  # of ids, 0 among them
+WORDS = 24  # per text, at most
+IDS = 12  # per word, at most
+BUCKETS = 8192  # hash buckets, including id 0
 
 
 class TextEmbedder(nn.Module):
-    """The words of texts, each a few ids, int64 [B,L,G] in 0..buckets-1 with L <= `words` -> CondEmbedding.
+    """Word ids int64 [B,L,G] in 0..buckets-1, with L <= `words` and G ids per word -> CondEmbedding.
 
-    A word is the sum of the embeddings of its ids (Bojanowski et al. 2017, section 3.2) over the root of their number,
-    and id 0 is none; a word without ids is not there. Words with their learned positions go through a transformer
-    whose norms come first (Xiong et al. 2020), and before them a token that begins as the sum of the words over the
-    root of their number, and what is learned: so texts of other words lie apart from the first step on, as random
-    features do. `vector` [B,width] is the state at the token, `tokens` [B,1+L,width] are all states, and `mask` is
-    True for the token and for the words that are there; what `tokens` holds elsewhere is of no meaning. Nothing asked
-    is the text without words, of which only the token is seen.
+    The embedding of a word is the sum of the embeddings of its n ids (Bojanowski et al. 2017, section 3.2) divided by
+    √n. Id 0 is padding, and a word of padding alone is masked. A pre-norm transformer (Xiong et al. 2020) reads a
+    summary token followed by the words with learned positional embeddings. The input of the summary token is a
+    learned vector plus the sum of the word embeddings over the root of the number of words, so that different texts
+    have different embeddings from the first training step, as random features do.
+
+    `vector` [B,width] is the output at the summary token, `tokens` [B,1+L,width] are all outputs, and `mask` is True
+    for the summary token and for words that are not padding; masked `tokens` are undefined. The null condition is
+    the text without words, which leaves the summary token alone unmasked.
     """
 
     concat = 0
@@ -57,7 +59,7 @@ class TextEmbedder(nn.Module):
 
 
 class _Layer(nn.Module):
-    """x [B,L,width] -> the same: attention to the places that `mask` [B,L] keeps, then each place by itself."""
+    """A pre-norm transformer layer, [B,L,width] -> [B,L,width]; `mask` [B,L] is True where attention is allowed."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

@@ -18,12 +18,12 @@ class UNet(nn.Module):
 
     Level i of the U works at 1/(patch·2^i) of the image's resolution with channels·mults[i] channels,
     `blocks` residual blocks on the way down and one more on the way up. `attention` lists the levels with
-    self-attention; the middle always has it. `patch` first folds squares of pixels into channels. Sides
-    that do not divide are padded with the edge's pixels and cropped again. `film` says how the embedding of
-    time enters (see ResidualBlock). `time_scale`: see TimeEmbedding.
+    self-attention; the middle always has it. `patch` first folds squares of pixels into channels. Sides that are
+    not multiples of the total stride are padded by replicating the edge and cropped afterwards. `film` selects how
+    the time embedding enters (see ResidualBlock). `time_scale`: see TimeEmbedding.
 
-    `vector`, `tokens` and `concat` are the widths of its condition, 0 for none (see CondEmbedding): a vector is
-    embedded and added to the embedding of time; tokens are attended to wherever there is self-attention; an image
+    `vector`, `tokens` and `concat` are the widths of the condition, 0 for none (see CondEmbedding): a vector is
+    embedded and added to the time embedding; tokens are cross-attended wherever there is self-attention; an image
     is concatenated to x.
     """
 
@@ -108,7 +108,7 @@ def _cond_embed(vector: int, embedding: int) -> nn.Sequential:
 
 
 class Stage(nn.Module):
-    """A residual block, and after it attention to the image and to tokens, where there are these."""
+    """A residual block, followed by self-attention and cross-attention if the level has them."""
 
     recomputable = True  # see nets.recompute
 

@@ -1,4 +1,4 @@
-"""DPM-Solver++(2M): second order with one evaluation a step, by remembering the last x̂₀."""
+"""DPM-Solver++(2M): second order with one evaluation per step; it reuses the previous x̂₀."""
 
 import math
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ _FLOW = DDIM()
 
 @dataclass(frozen=True)
 class DPMpp2M(Solver):
-    """Lu et al. 2022b, algorithm 2, in λ = log(α/σ): a step of `ddim` towards x̂₀ extrapolated to the step's middle.
+    """Lu et al. 2022b, algorithm 2, in λ = log(α/σ): a `ddim` step with x̂₀ extrapolated to the step's midpoint.
 
-    `DDIM(η)` tells how much noise a step adds: η = 0 makes it deterministic, η = 1 the same paper's
-    SDE-DPM-Solver++(2M). The first step, and one after pure noise, is that of `ddim`.
+    The η of `ddim` determines how much noise a step adds: η = 0 is deterministic, η = 1 is the same paper's
+    SDE-DPM-Solver++(2M). The first step, and a step after pure noise, is a plain `ddim` step.
     """
 
     order: ClassVar[int] = 2
@@ -34,7 +34,7 @@ class DPMpp2M(Solver):
 
     @classmethod
     def with_eta(cls, eta: float = 0.0, large: float = 0.0) -> "DPMpp2M":
-        """With a `DDIM` of this η, and this variance of the added noise."""
+        """The solver with a `DDIM` of this η and this variance of the added noise."""
         return cls(DDIM(eta, large))
 
     @property

@@ -1,4 +1,4 @@
-"""Deterministic encoding: the probability-flow ODE walked the other way, from an image to its noise."""
+"""Deterministic encoding: integrates the probability-flow ODE in reverse, from an image to its noise."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ from inkwash.sample.loop import Snapshot
 
 
 def encode(denoise: Denoise, x0: Tensor, plan: Plan) -> Iterator[Snapshot]:
-    """Walks images up a sampling plan and yields every moment; the last x is at plan[0].
+    """Moves images up a sampling plan, from clean to plan[0], and yields every Snapshot.
 
-    Heun's method on x/α as a function of σ/α (Song et al. 2021b, section 4.3 encodes so), second order.
-    At σ = 0 the slope is 0 for data that has a density, so nothing is evaluated there. Sampling the same
-    plan with Heun undoes it up to the solvers' errors.
+    Uses Heun's method, second order, on x/α as a function of σ/α (Song et al. 2021b, section 4.3). At σ = 0 the slope
+    is 0 for data that has a density, so the network is not evaluated there. Sampling the same plan with Heun inverts
+    the encoding up to discretisation errors.
     """
     if as_floats(plan[0])[0] == 0:
         raise UsageError("an image cannot be encoded into pure noise (α = 0); use karras spacing.")

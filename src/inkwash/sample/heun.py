@@ -12,9 +12,9 @@ from inkwash.sample.solver import Solver
 
 @dataclass(frozen=True)
 class Heun(Solver):
-    """Karras et al. 2022, algorithm 1, on x/α as a function of σ/α. Two evaluations a step.
+    """Karras et al. 2022, algorithm 1, on x/α as a function of σ/α. Two evaluations per step.
 
-    With a churned plan it is their algorithm 2.
+    With a plan from `churn`, it is their algorithm 2.
     """
 
     order: ClassVar[int] = 2

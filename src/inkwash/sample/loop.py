@@ -1,4 +1,4 @@
-"""The only sampling loop. It owns the two rules that every solver shares."""
+"""The sampling loop, with the two rules that all solvers share."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,7 +12,7 @@ from inkwash.sample.solver import Solver
 
 
 class Snapshot(NamedTuple):
-    """Where a walk stands: x [B,C,H,W] at `level`, after `step` edges of the plan."""
+    """The state of sampling: x [B,C,H,W] at `level`, after `step` edges of the plan."""
 
     step: int
     level: Level
@@ -20,10 +20,10 @@ class Snapshot(NamedTuple):
 
 
 def sample(denoise: Denoise, x: Tensor, plan: Plan, solver: Solver, noise: Noise) -> Iterator[Snapshot]:
-    """Walks x along the plan and yields every moment, the first one included.
+    """Moves x along the plan and yields a Snapshot at every level, including the first.
 
-    Arriving at a clean level is x = denoise(x, t). When the next level is noisier, the forward kernel
-    takes x there and the solver forgets, so that churn and time travel are edits of the plan.
+    The step to a clean level is x = denoise(x, t). If the next level is noisier, the forward kernel adds the noise
+    and the solver's memory is reset, so that churn and time travel are only changes of the plan.
     """
     memory = None
     yield Snapshot(0, plan[0], x)
@@ -39,7 +39,7 @@ def sample(denoise: Denoise, x: Tensor, plan: Plan, solver: Solver, noise: Noise
 
 
 def last(moments: Iterator[Snapshot]) -> Tensor:
-    """The x that a walk ends with."""
+    """The final x of a sequence of snapshots."""
     for snapshot in moments:
         x = snapshot.x
     return x

@@ -1,4 +1,4 @@
-"""What a solver is: one step, and the facts about it that others read instead of its name."""
+"""The protocol of solvers: a step, and properties that other code reads instead of checking the solver's name."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -8,10 +8,10 @@ from inkwash.core import Denoise, Level, Noise
 
 
 class Solver(Protocol):
-    """Takes x along one edge of a plan, from level t to a cleaner level s that is not yet clean.
+    """Moves x along one edge of a plan, from level t to a cleaner level s with σ > 0.
 
-    The loop uses `step` alone, so any object with a `step` is a solver. A class that inherits from this one also
-    gets the facts below, each true of a deterministic first-order solver, and states its own where it differs.
+    The loop uses only `step`, so any object with a `step` is a solver. A class that inherits from this one also gets
+    the properties below, whose defaults describe a deterministic first-order solver, and overrides those that differ.
     """
 
     order: ClassVar[int] = 1  # without added noise, halving the steps' length divides the error by 2^order
@@ -26,22 +26,22 @@ class Solver(Protocol):
         return 0.0
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: Any, noise: Noise) -> tuple[Tensor, Any]:
-        """(x at s, what to remember for the next edge). `memory` is None on the first edge."""
+        """Returns (x at s, the memory for the next edge). `memory` is None on the first edge."""
 
     def evaluated_at(self, t: Level, s: Level) -> tuple[Level, ...]:
-        """The levels at which a step from t to s asks the network."""
+        """The levels at which a step from t to s evaluates the network."""
         return (t,)
 
 
 class _Plain(Solver):
-    """A solver of which nothing is known, which is never run."""
+    """A solver with the default properties; it is never run."""
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: Any, noise: Noise) -> tuple[Tensor, Any]:
         raise NotImplementedError
 
 
 def fact(solver: object, name: str) -> Any:
-    """One of the facts above about a solver. An object that has only a `step` has those of `Solver`."""
+    """A property of a solver. Objects that have only a `step` get the default of `Solver`."""
     return getattr(solver, name) if hasattr(solver, name) else getattr(_PLAIN, name)
 
 

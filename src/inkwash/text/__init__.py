@@ -1,4 +1,4 @@
-"""Prompts as the conditions of a model."""
+"""Text encoders, which turn prompts into conditions of a model."""
 
 from inkwash.text.cache import encode_cached
 from inkwash.text.encoder import TextEncoder, check_texts

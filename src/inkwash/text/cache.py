@@ -1,4 +1,4 @@
-"""What encoders with weights of their own make of texts, computed once and kept."""
+"""A disk cache for the outputs of pretrained text encoders."""
 
 import contextlib
 import json
@@ -18,22 +18,22 @@ from inkwash.errors import InkwashError
 from inkwash.text.encoder import TextEncoder, check_texts
 from inkwash.text.joint import Joint
 
-_AT_ONCE = 256  # texts between two looks at the bar
+_AT_ONCE = 256  # texts between two updates of the progress bar
 
 
 def encode_cached(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
-    """encoder(texts), one row for each text, where only texts that are new to this machine are computed.
+    """encoder(texts), one row per text; only texts that are not in the cache are computed.
 
-    They are kept in text/DIGEST.npz of the cache folder, one file for each encoder: 1.5 KB for a text and 384 numbers.
-    A file that is damaged is computed again, and one that cannot be written is done without. `Joint` is not kept: it
-    is fast. Raises what the encoder raises.
+    The cache is text/DIGEST.npz in the cache folder, one file per encoder: 1.5 KB for a text of 384 numbers. A damaged
+    file is computed again, and a failure to write it is ignored. `Joint` is not cached, since it is fast. Raises what
+    the encoder raises.
     """
     texts = check_texts(texts)
     if isinstance(encoder, Joint) or not texts:
         return encoder(texts)
     file = cache_folder() / "text" / f"{encoder.digest}.npz"
     known = _read(file)
-    new = sorted({*texts} - known.keys(), key=lambda text: (len(text), text))  # those of one length are padded least
+    new = sorted({*texts} - known.keys(), key=lambda text: (len(text), text))  # by length, to minimise padding
     if new:
         with tqdm(total=len(new), desc=f"texts through {encoder.name}", unit="text", delay=2) as bar:
             for i in range(0, len(new), _AT_ONCE):
@@ -46,7 +46,7 @@ def encode_cached(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:
-    """Text -> its row [width]; nothing where the file is not there or damaged."""
+    """Text -> its row [width]; {} if the file does not exist or is damaged."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as held:
             texts, rows = json.loads(held["texts"].tobytes()), held["rows"]

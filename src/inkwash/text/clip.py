@@ -1,4 +1,4 @@
-"""The text half of CLIP (Radford et al. 2021), as CS231n's assignment 3 conditions its emoji on it."""
+"""The text encoder of CLIP (Radford et al. 2021), which CS231n's assignment 3 uses to condition its emoji model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from inkwash.nets.condition import Embedder, Vector
 from inkwash.text import pretrained
 from inkwash.text.encoder import check_texts
 
-MODEL = "openai/clip-vit-base-patch32"  # on huggingface.co; 600 MB with the half for images, 512 numbers a text
+MODEL = "openai/clip-vit-base-patch32"  # on huggingface.co; 600 MB with the image encoder, 512 numbers per text
 MODEL_TYPES = ("clip", "clip_text_model")  # as config.json names them
 BATCH = 64  # texts at a time
 
@@ -21,10 +21,10 @@ BATCH = 64  # texts at a time
 @final
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Texts -> float32 [N,width], 512 for ViT-B/32: the projected state at the end of the text, as it comes.
+    """Texts -> float32 [N,width], 512 for ViT-B/32: the projected hidden state at the end-of-text token.
 
-    As in the assignment, which takes `encode_text` of OpenAI's package, it is not normalised. That package refuses
-    texts of over 77 tokens; here they are cut. Rows depend on the others of a call by rounding only.
+    The vectors are not normalised, as in the assignment, which uses `encode_text` of OpenAI's package. That package
+    rejects texts of more than 77 tokens; here they are truncated. Up to rounding, rows do not depend on the batch.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Clip:
     digest: str
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Raises UsageError where a text is blank."""
+        """Raises UsageError if a text is blank."""
         texts, rows = check_texts(texts), [torch.zeros(0, self.width)]
         device = next(self.network.parameters()).device
         for i in range(0, len(texts), BATCH):
@@ -48,14 +48,14 @@ class Clip:
 
 
 def vit_b_32(name: str = "clip", device: str | torch.device = "cpu") -> Clip:
-    """CLIP ViT-B/32, from the cache of Hugging Face, or downloaded once. Raises as `load`."""
+    """CLIP ViT-B/32, from the Hugging Face cache or downloaded once. Raises as `load`."""
     return load(name, MODEL, device)
 
 
 def load(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
-    """The encoder `name` out of a folder with config.json, the weights and the tokenizer's files, or of a hub id.
+    """Loads the encoder `name` from a folder with config.json, weights and tokenizer files, or from a hub id.
 
-    Raises UsageError when it is not there or transformers is not installed; InkwashError when files are no good.
+    Raises UsageError if it does not exist or transformers is not installed; InkwashError if its files are damaged.
     """
     with pretrained.packages(name):
         from transformers import CLIPTextModelWithProjection, CLIPTokenizer
@@ -72,7 +72,7 @@ def load(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
                 )
             tokenizer = CLIPTokenizer.from_pretrained(where, local_files_only=local)
             knows, needs = len(tokenizer), network.config.vocab_size
-            if knows != needs:  # such as 2, where its files are not there
+            if knows != needs:  # e.g. 2, if its files are missing
                 raise InkwashError(
                     f"The tokenizer in {where} knows {knows} tokens, and the model {needs}. "
                     "Put the model's own tokenizer.json, or vocab.json and merges.txt, there."

@@ -1,4 +1,4 @@
-"""What turns prompts into the conditions of a model."""
+"""The protocol of text encoders, which turn prompts into conditions of a model."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,25 +10,25 @@ from inkwash.nets.condition import Embedder
 
 
 class TextEncoder(Protocol):
-    """Texts -> what an embedder of `nets` takes, one row for each text."""
+    """Texts -> inputs of an embedder of `nets`, one row per text."""
 
     @property
     def name(self) -> str:
-        """As the user names it and a checkpoint remembers it: "joint", "clip", "minilm", a folder or a hub id."""
+        """The name that users give and checkpoints store: "joint", "clip", "minilm", a folder or a hub id."""
 
     @property
     def digest(self) -> str:
-        """sha256 hex of what it computes: weights and vocabulary, or the version of the code."""
+        """sha256 hex of all that determines its outputs: weights and vocabulary, or the version of the code."""
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """On the CPU: float32 [N,width], or ids int64 [N,L,G]. Raises UsageError where a text is blank."""
+        """Returns float32 [N,width] or ids int64 [N,L,G], on the CPU. Raises UsageError if a text is blank."""
 
     def embedder(self) -> Embedder:
-        """A new `nets.condition.Embedder` that takes such rows."""
+        """A new `nets.condition.Embedder` for these rows."""
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:
-    """The texts as a list. Raises UsageError where one is blank, or where it is one text and not a list of them."""
+    """The texts as a list. Raises UsageError if one is blank, or if `texts` is a single string instead of a list."""
     if isinstance(texts, str):
         raise UsageError(f"One text was given ({texts!r}) where a list of texts is expected. Put it in a list.")
     for i, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""The text encoder that a name means."""
+"""Finds a text encoder by name."""
 
 import re
 from pathlib import Path
@@ -10,21 +10,21 @@ from inkwash.text.encoder import TextEncoder
 
 
 def find(name: str, device: str | torch.device = "cpu") -> TextEncoder:
-    """The encoder of this name; those with weights of their own compute on `device`.
+    """The encoder of this name. Pretrained encoders run on `device`.
 
-    A name of `choices.ENCODERS`, or a reference to one of your own. Else `name` is a folder, an installed package that
-    holds a model of sentence-transformers, or a model on huggingface.co, looked for in the cache and downloaded once:
-    of CLIP where its config.json says so, otherwise of sentence-transformers.
+    `name` is a name of `choices.ENCODERS`, a reference to a user-defined encoder, a folder, an installed package that
+    holds a model of sentence-transformers, or a model on huggingface.co, which is read from the cache or downloaded
+    once. A model is a CLIP model if its config.json says so, otherwise one of sentence-transformers.
 
-    Raises UsageError when there is no such encoder, or the packages of the extra "text" are not installed;
-    InkwashError when its files are damaged.
+    Raises UsageError if there is no such encoder, or the packages of the extra "text" are not installed;
+    InkwashError if its files are damaged.
     """
     if name in choices.ENCODERS or own.is_reference(name):
         named: TextEncoder = choices.call(choices.ENCODERS.load(name), name=name, device=device)
         if own.is_reference(name):
             choices.expect(named, f"the text encoder {name}", "name", "digest", "embedder", "__call__")
         return named
-    from inkwash.text import clip, pretrained, sentences  # which need packages of their own
+    from inkwash.text import clip, pretrained, sentences  # these need optional packages
 
     where = sentences.package_folder(name) or name
     folder = Path(where).expanduser()

@@ -1,4 +1,4 @@
-"""Texts as ids of words and of their parts, without a vocabulary."""
+"""A tokenizer that hashes words and their trigrams to ids, without a vocabulary."""
 
 import hashlib
 import unicodedata
@@ -17,16 +17,16 @@ from inkwash.nets.condition import Embedder
 from inkwash.nets.text import BUCKETS, IDS, WORDS, TextEmbedder
 from inkwash.text.encoder import check_texts
 
-VERSION = 1  # of what texts become; checkpoints depend on it
+VERSION = 1  # of the mapping from texts to ids; checkpoints depend on it
 
 
 @final
 @dataclass(frozen=True)
 class Joint:
-    """Texts -> int64 [N,24,12]: up to 24 words, of each up to 12 ids in 1..8191; 0 is none. Later words are dropped.
+    """Texts -> int64 [N,24,12]: up to 24 words of up to 12 ids in 1..8191 each, padded with 0. Later words are dropped.
 
-    The ids of a word are hashes of the word and of its trigrams of characters, so that related words share some
-    (Bojanowski et al. 2017, section 3.2, with trigrams alone). All that is learned is in the embedder, which is
+    The ids of a word are hashes of the word and of its character trigrams, so that related words share ids
+    (Bojanowski et al. 2017, section 3.2, with trigrams only). All learned parameters are in the embedder, which is
     trained with the model.
     """
 
@@ -34,7 +34,7 @@ class Joint:
     digest: str = hashlib.sha256(f"joint {VERSION} {WORDS} {IDS} {BUCKETS}".encode()).hexdigest()
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Raises UsageError where a text is blank or has no words."""
+        """Raises UsageError if a text is blank or has no words."""
         rows = torch.zeros(len(texts), WORDS, IDS, dtype=torch.int64)
         for row, text in zip(rows, check_texts(texts), strict=True):
             found = words(text)
@@ -50,12 +50,12 @@ class Joint:
 
 
 def words(text: str) -> list[str]:
-    """The words in lower case: runs of letters and digits, and one by one Chinese and Japanese characters and symbols.
+    """The words in lower case: runs of letters and digits, and single Chinese or Japanese characters and symbols.
 
-    Compatible forms of a character are one (NFKC), apostrophes are dropped, and other punctuation separates.
+    Characters are normalised (NFKC), apostrophes are dropped, and other punctuation separates words.
     """
     found: list[str] = []
-    open_ = False  # the next letter belongs to the last word
+    open_ = False  # whether the next letter continues the last word
     for c in unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()):
         kind = _kind(c)
         if kind == "letter" and open_:
@@ -70,7 +70,7 @@ def words(text: str) -> list[str]:
 @lru_cache(4096)
 def _kind(c: str) -> str:
     category = unicodedata.category(c)
-    if c in "'\u2019" or 0xFE00 <= ord(c) <= 0xFE0F:  # apostrophes; selectors of how an emoji is drawn
+    if c in "'\u2019" or 0xFE00 <= ord(c) <= 0xFE0F:  # apostrophes; variation selectors of emoji
         return "dropped"
     if category[0] == "S" or unicodedata.name(c, "").startswith(("CJK UNIFIED", "HIRAGANA", "KATAKANA")):
         return "alone"
@@ -79,6 +79,6 @@ def _kind(c: str) -> str:
 
 @lru_cache(1 << 16)
 def _ids(word: str) -> list[int]:
-    marked = f"<{word}>"  # so that the word is not its own middle, nor its ends like any trigram
+    marked = f"<{word}>"  # word boundaries, as in Bojanowski et al.: prefixes and suffixes differ from inner trigrams
     parts = dict.fromkeys([marked, *(marked[i : i + 3] for i in range(len(marked) - 2))])
     return [1 + zlib.crc32(part.encode()) % (BUCKETS - 1) for part in islice(parts, IDS)]

@@ -1,4 +1,4 @@
-"""Text encoders with published weights: how they are loaded, and what a user can do where they cannot be."""
+"""Loading of text encoders with published weights, with errors that state alternatives."""
 
 import hashlib
 import json
@@ -25,9 +25,9 @@ def no_such_encoder(name: str, reason: str) -> UsageError:
 
 @contextmanager
 def packages(name: str) -> Iterator[None]:
-    """Inside, transformers and sentence-transformers are silent.
+    """Silences transformers and sentence-transformers inside the context.
 
-    Raises UsageError when the body imports one of them, or transformers itself, and it is not installed.
+    Raises UsageError if one of them is imported inside and is not installed.
     """
     try:
         with hub.quiet_transformers():
@@ -43,7 +43,7 @@ def packages(name: str) -> Iterator[None]:
 def load(name: str, where: str, loader: Callable[[bool], T]) -> T:
     """As `hub.load`.
 
-    Raises UsageError when the model of a hub id cannot be had; InkwashError when a folder's files cannot be read.
+    Raises UsageError if the model of a hub id cannot be obtained; InkwashError if a folder's files cannot be read.
     """
     try:
         return hub.load(where, loader)
@@ -58,7 +58,7 @@ def load(name: str, where: str, loader: Callable[[bool], T]) -> T:
 def model_type(name: str, where: str) -> str:
     """The model_type in config.json of a folder or hub id `where`; "" for a folder without config.json.
 
-    Raises UsageError when there is no such model, or transformers is not installed.
+    Raises UsageError if there is no such model, or transformers is not installed.
     """
     with packages(name):
         from transformers import PretrainedConfig
@@ -76,6 +76,6 @@ def model_type(name: str, where: str) -> str:
 
 
 def digest(network: nn.Module, vocabulary: Mapping[str, int], *more: str) -> str:
-    """sha256 hex of the parameters without their names, the vocabulary, and more."""
+    """sha256 hex of the parameters without their names, the vocabulary, and the strings `more`."""
     parts = [hub.parameter_hashes(network), sorted(vocabulary.items()), more]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

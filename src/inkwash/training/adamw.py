@@ -1,4 +1,4 @@
-"""AdamW, which also says what it keeps of each parameter's gradients."""
+"""AdamW that also names the state tensors it stores for each parameter."""
 
 import torch
 from torch import Tensor, nn
@@ -7,10 +7,10 @@ from inkwash.settings import Training
 
 
 class AdamW(torch.optim.AdamW):
-    """Loshchilov & Hutter 2019, algorithm 2, with the rates of `settings`; fused.
+    """Loshchilov & Hutter 2019, algorithm 2, with the hyperparameters of `settings`; fused.
 
-    What every optimiser of `choices.OPTIMIZERS` is called with: the model whose parameters it changes, the settings of
-    the training, and the arithmetic that it may use where that need not be exact.
+    Every optimiser of `choices.OPTIMIZERS` takes the same arguments: the model whose parameters it updates, the
+    training settings, and the dtype it may use where full precision is not needed.
     """
 
     def __init__(self, model: nn.Module, settings: Training, precision: torch.dtype = torch.float32) -> None:
@@ -20,5 +20,5 @@ class AdamW(torch.optim.AdamW):
         )
 
     def moments(self, parameter: Tensor) -> tuple[str, ...]:
-        """The names in `state[parameter]` of what is kept of its gradients from step to step."""
+        """The names of the moment estimates in `state[parameter]`."""
         return ("exp_avg", "exp_avg_sq")

@@ -1,6 +1,6 @@
-"""Checkpoints: one file each, so that replacing it is atomic. Tensors and JSON; loading runs no code.
+"""Checkpoints of tensors and JSON; loading runs no code. Each is one file, so that replacing it is atomic.
 
-A file is a safetensors container. Its tensors are named by their part, "ema.net.first.weight"; its
+A file is a safetensors container. The part prefixes the name of each tensor, as in "ema.net.first.weight"; the
 metadata holds one JSON object under "inkwash".
 """
 
@@ -19,9 +19,9 @@ from inkwash import __version__
 from inkwash.atomic import TEMPORARY, replacing
 from inkwash.errors import InkwashError, UsageError
 
-FORMAT = 3  # 2: norms have groups of 16 channels; 3: modules are named for what they are
+FORMAT = 3  # 2: norms have groups of 16 channels; 3: the conditioning modules were renamed
 _READABLE = (2, FORMAT)
-_RENAMED = (  # modules of format 2, in the names of parameters
+_RENAMED = (  # parameter names of format 2 -> names of format 3
     (re.compile(r"\.told\.told\."), ".cross_attention.key_value."),
     (re.compile(r"\.(downs|middle|ups)\.(\d+)\.told\."), r".\1.\2.cross_attention."),
     (re.compile(r"\.told\.(\d+)\."), r".cond_embed.\1."),
@@ -31,16 +31,16 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: parts ("model", "ema", "exp_avg", …) of named tensors, and facts for JSON."""
+    """The contents of a file: parts ("model", "ema", "exp_avg", …) of named tensors, and JSON-serialisable facts."""
 
     parts: dict[str, dict[str, Tensor]]
     facts: dict[str, Any]
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint whole or not at all. Raises InkwashError where the disk refuses it."""
+    """Writes a checkpoint atomically. Raises InkwashError if the file cannot be written."""
     tensors: dict[str, Tensor] = {}
-    held = set()  # storages; the format keeps each tensor by itself, also where a network ties two
+    held = set()  # storages; safetensors refuses shared storage, so tied tensors are cloned
     for part, named in checkpoint.parts.items():
         for name, tensor in named.items():
             plain = tensor.detach().contiguous()
@@ -52,26 +52,26 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a killed process left of checkpoints that it was writing into a run's folder."""
+    """Removes temporary checkpoint files that a killed process left in a run's folder."""
     for left in folder.glob(f"{TEMPORARY}*.safetensors"):
         left.unlink(missing_ok=True)
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """The JSON of a checkpoint, without reading its tensors."""
+    """The JSON facts of a checkpoint, without reading its tensors. Raises as `load`."""
     return _opened(path, tensors=False).facts
 
 
 def load(path: Path) -> Checkpoint:
     """Reads a checkpoint.
 
-    Raises UsageError where there is none or a newer inkwash wrote it, InkwashError where it is damaged.
+    Raises UsageError if the file does not exist or its format is not supported, InkwashError if it is damaged.
     """
     return _opened(path, tensors=True)
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a checkpoint file, in hexadecimal: what provenance names it by."""
+    """The sha256 of a checkpoint file, in hexadecimal; provenance records identify the file by it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -101,7 +101,7 @@ def _opened(path: Path, tensors: bool) -> Checkpoint:
 
 
 def _renamed(key: str, found: int) -> str:
-    """A tensor's name as this format has it."""
+    """The name in the current format of a tensor from a file of format `found`."""
     if found == 2:
         for old, new in _RENAMED:
             key = old.sub(new, key)

@@ -9,9 +9,9 @@ from inkwash.training.shard import local_parameters
 
 
 class Ema:
-    """ē ← d·ē + (1 − d)·w after each step, with d = min(decay, (1 + n)/(10 + n)) at the n-th.
+    """ē ← d·ē + (1 − d)·w after each step n, with d = min(decay, (1 + n)/(10 + n)).
 
-    The growing d forgets the first weights soon (the warm-up of TensorFlow's ExponentialMovingAverage).
+    The growing d quickly discounts the initial weights (the warm-up of TensorFlow's ExponentialMovingAverage).
     Buffers are copied.
     """
 
@@ -21,7 +21,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Takes in the weights after `step` (counted from 1)."""
+        """Updates the average with the weights after `step` (counted from 1)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(local_parameters(self.model), local_parameters(model), 1 - decay)
         for average, new in zip(self.model.buffers(), model.buffers(), strict=True):

@@ -35,12 +35,11 @@ def train(
     accelerator: Accelerator,
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Progress, None, None]:
-    """Trains `state` to the end of its steps, or until `stop()`, and writes checkpoints into `folder`.
+    """Trains `state` for its remaining steps, or until `stop()` is true, and writes checkpoints into `folder`.
 
-    `held_out` are images kept from training; `about` goes into every checkpoint, which opens as a run where it is what
-    `runs.record.about` makes.
-    Always ends on a checkpoint of the last step done. Raises InkwashError where the loss is no longer a
-    number: the last checkpoint is then the last good one.
+    `held_out` holds images that are not trained on. `about` is stored in every checkpoint; a checkpoint can be opened
+    as a run if `about` comes from `runs.record.about`. A checkpoint of the last completed step is always written.
+    Raises InkwashError if the loss is not finite; the last checkpoint then holds the last good state.
     """
     model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
     if settings.minutes is not None and state.seconds > 0:
@@ -55,7 +54,7 @@ def train(
             losses += _update(state, model, objective, next(walk), settings, accelerator)
             state.step, counted = state.step + 1, counted + 1
             state.ema.update(state.denoiser, state.step)
-            # several processes must stop together, and so ask each other only when they report
+            # processes must stop together, so with several of them stop() takes effect only at reports
             if state.step % LOG_EVERY == 0 or state.step == state.steps or (alone and stop()):
                 loss, elapsed, halt = _agreed(accelerator, losses / counted, time.perf_counter() - began, stop())
                 losses, counted = losses.zero_(), 0
@@ -84,11 +83,11 @@ def _update(
     settings: Training,
     accelerator: Accelerator,
 ) -> Tensor:
-    """One step of the optimiser on one process's part of a batch; the part's mean loss, still on its device."""
+    """One optimiser step on this process's part of a batch. Returns the mean loss of the part, on the device."""
     rank, own = accelerator.process_index, len(batch.images)
     for group in state.optimizer.param_groups:
         group["lr"] = rate(settings, state.step, state.steps)
-    torch.manual_seed(mix(settings.seed, state.step, rank))  # dropout's
+    torch.manual_seed(mix(settings.seed, state.step, rank))  # for dropout
     shape = (settings.batch_size, *batch.images.shape[1:])
     randomness = StepRandomness.of(mix(settings.seed, state.step), shape, accelerator.device).part(
         slice(rank * own, (rank + 1) * own)
@@ -130,7 +129,7 @@ def _saved(
     about: dict[str, Any],
     accelerator: Accelerator,
 ) -> Saved:
-    loss = held_out_loss(state.ema.model, objective, held_out)  # by all: a network in parts needs all to compute
+    loss = held_out_loss(state.ema.model, objective, held_out)  # on all processes: a sharded network needs all
     if not math.isfinite(loss):
         raise _diverged(state, folder)
     best = loss < state.best
@@ -139,7 +138,7 @@ def _saved(
     about = {**about, "images_seen": state.step * settings.batch_size}
     checkpoint = state.checkpoint(about, accelerator.is_main_process)
     if accelerator.is_main_process:
-        if best:  # first: who is killed between the two makes it again
+        if best:  # first, so that a process killed between the two writes it again when it resumes
             save(folder / BEST, checkpoint)
         save(folder / LAST, checkpoint)
     accelerator.wait_for_everyone()
@@ -147,12 +146,12 @@ def _saved(
 
 
 def _steps_in(minutes: float, state: State, speed: float) -> int:
-    """The steps in all that a training of so many minutes makes, at `speed` steps a second."""
+    """The total number of steps that fit into a training of so many minutes, at `speed` steps per second."""
     return state.step + max(0, round((60 * minutes - state.seconds) * speed))
 
 
 def _agreed(accelerator: Accelerator, loss: Tensor, seconds: float, halt: bool) -> tuple[float, float, bool]:
-    """The mean loss, the slowest clock, and whether any process was asked to stop: alike on all."""
+    """(mean loss, longest elapsed time, whether any process is to stop): the same on all processes."""
     mine = torch.stack([loss, loss.new_tensor(seconds), loss.new_tensor(float(halt))])
     every = accelerator.gather(mine[None])
     return every[:, 0].mean().item(), every[:, 1].max().item(), bool(every[:, 2].any())

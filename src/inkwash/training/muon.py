@@ -1,7 +1,7 @@
-"""Muon: AdamW, but for layers' weights, whose momentum is made orthogonal before it is subtracted (Jordan et al. 2024).
+"""Muon: orthogonalised momentum for the weight matrices of layers (Jordan et al. 2024), AdamW for the rest.
 
-A weight's gradient is nearly of low rank, and so is Adam's update: a few directions learn, and the rest wait. An
-orthogonal update moves all directions alike.
+The gradient of a weight matrix is nearly of low rank, and so is Adam's update, which therefore changes few directions.
+An orthogonal update changes all directions equally.
 """
 
 import math
@@ -20,15 +20,15 @@ _ROUNDS = 5
 
 
 class Muon(AdamW):
-    """AdamW, but not for the weights of linear and convolutional layers.
+    """AdamW for all parameters except the weights of linear and convolutional layers.
 
-    For these, as matrices [out, in] and [out, in·k·k],
+    These weights, as matrices [out, in] and [out, in·k·k], are updated by
 
         m ← μ·m + (1 − μ)·g
         W ← (1 − lr·decay)·W − lr·0.2·√max(rows, columns)·orthogonal((1 − μ)·g + μ·m)
 
-    with μ = 0.95. The factor gives the update the root mean square that AdamW's has, so that one learning rate serves
-    both (Liu et al. 2025, eq. 4). `precision` is the arithmetic of `orthogonal`.
+    with μ = 0.95. The factor 0.2·√max(rows, columns) gives the update the same root mean square as AdamW's, so that
+    one learning rate serves both (Liu et al. 2025, eq. 4). `precision` is the dtype of `orthogonal`.
     """
 
     def __init__(self, model: nn.Module, settings: Training, precision: torch.dtype = torch.float32) -> None:
@@ -40,7 +40,7 @@ class Muon(AdamW):
         return ("exp_avg",) if parameter in self.matrices else super().moments(parameter)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; takes the gradients of matrices away with it, so that AdamW passes them by."""
+        """One step. Sets the gradients of matrices to None, so that AdamW skips them."""
         with torch.no_grad():
             for group in self.param_groups:
                 for weight in group["params"]:
@@ -54,17 +54,17 @@ class Muon(AdamW):
         if not state:
             state["exp_avg"] = torch.zeros_like(weight)
         momentum = state["exp_avg"].lerp_(gradient, 1 - MOMENTUM)
-        ahead = full_tensor(gradient.lerp(momentum, MOMENTUM))  # Nesterov's
+        ahead = full_tensor(gradient.lerp(momentum, MOMENTUM))  # Nesterov momentum
         matrix = ahead.flatten(1)
         update = orthogonal(matrix, self.precision).view(ahead.shape).to(weight.dtype)
         weight.mul_(1 - lr * decay).add_(local_part(update, weight), alpha=-lr * 0.2 * math.sqrt(max(matrix.shape)))
 
 
 def orthogonal(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
-    """[r,c] -> [r,c], U·Vᵀ of its singular value decomposition but for singular values of about 0.7 to 1.2 for 1.
+    """[r,c] -> [r,c], approximately U·Vᵀ of the singular value decomposition, with singular values of 0.7 to 1.2.
 
-    By Newton and Schulz's iteration with a polynomial of degree 5 that is steep at 0 (Jordan et al. 2024); singular
-    values below a thousandth of the root of their squares' sum stay smaller. The matrix 0 stays 0.
+    Uses the Newton–Schulz iteration with a polynomial of degree 5 that is steep at 0 (Jordan et al. 2024). Singular
+    values below a thousandth of the Frobenius norm end up smaller. The zero matrix stays zero.
     """
     wide = len(matrix) <= matrix.shape[1]
     x = matrix if wide else matrix.T

@@ -13,7 +13,7 @@ from inkwash.nets import Condition
 
 @dataclass(frozen=True)
 class StepRandomness:
-    """All that is random about one step, for a batch of B images."""
+    """All random numbers of one training step, for a batch of B images."""
 
     uniform: Tensor  # [B] in [0, 1), independent
     strata: Tensor  # [B] in [0, 1), one in each of B equal parts, in random order
@@ -23,7 +23,7 @@ class StepRandomness:
 
     @classmethod
     def of(cls, seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> "StepRandomness":
-        """Drawn for a batch of `shape`; every process draws the whole batch's and keeps its own part."""
+        """Draws the numbers for a batch of `shape`. Every process draws those of the whole batch and uses its part."""
         generator = torch.Generator(device).manual_seed(seed)
         B = shape[0]
         shift = torch.rand((), generator=generator, device=device)
@@ -43,19 +43,19 @@ class Draw(Protocol):
     """How the noise level of each training image is drawn."""
 
     def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
-        """A level of tensors [B]."""
+        """The levels of a batch, as a Level of tensors [B]."""
 
 
 class Weight(Protocol):
     """The factor on each image's loss, on top of the plain loss on the network's output F."""
 
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
-        """Weights [B,1,1,1]. `on_x0` = (det/σ)² is what the plain MSE on F already weighs x₀'s error by."""
+        """Weights [B,1,1,1]. `on_x0` = (det/σ)² is the weight that the plain MSE on F already gives to x̂₀'s error."""
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Every time alike, each image by itself (Ho et al. 2020, algorithm 1), then moved by `shift`."""
+    """Uniform times, independent for each image (Ho et al. 2020, algorithm 1), then moved by `shift`."""
 
     shift: float = 1.0
 
@@ -65,7 +65,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Stratified:
-    """Every time alike, and spread evenly over each batch, so that batches differ less; then moved by `shift`.
+    """Uniform times, stratified within each batch to reduce the variance of the loss; then moved by `shift`.
 
     Kingma et al. 2021, appendix I.1.
     """
@@ -79,7 +79,7 @@ class Stratified:
 def shifted(position: Tensor, shift: float) -> Tensor:
     """Positions u in [0, 1) moved towards noise: s·u/(1 + (s − 1)·u), whose logit is logit(u) + log(s).
 
-    Esser et al. 2024, eq. 23. Stays below 1, which is pure noise.
+    Esser et al. 2024, eq. 23. The result stays below 1, which is pure noise.
     """
     return (shift * position / (1 + (shift - 1) * position)).clamp(max=1 - 2**-24)
 
@@ -93,7 +93,7 @@ class LogNormal:
 
     @classmethod
     def shifted(cls, shift: float) -> "LogNormal":
-        """The same with σ/α times `shift`."""
+        """The distribution whose σ/α is `shift` times that of the default."""
         return cls(cls.mean + math.log(shift))
 
     def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
@@ -109,7 +109,7 @@ class LogitNormal:
 
     @classmethod
     def shifted(cls, shift: float) -> "LogitNormal":
-        """The same with the odds of the position times `shift`."""
+        """The distribution whose odds u/(1 − u) are `shift` times those of the default."""
         return cls(math.log(shift))
 
     def __call__(self, schedule: Schedule, randomness: StepRandomness) -> Level:
@@ -124,9 +124,9 @@ class Plain:
 
 
 class SNR:
-    """x₀'s squared error weighs SNR, whatever is predicted: for ε that is weight 1 (Salimans & Ho 2022, eq. 9).
+    """The squared error of x̂₀ has weight SNR for every prediction; for ε this is weight 1 (Salimans & Ho 2022, eq. 9).
 
-    CS231n's weights. Not clipped: nearly all the weight of an x₀-network lies on the cleanest images.
+    CS231n uses these weights. They are not clipped: with x₀-prediction nearly all weight is on the cleanest images.
     """
 
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class SNR:
 
 @dataclass(frozen=True)
 class MinSNR:
-    """x₀'s error weighs min(SNR, γ), whatever is predicted (Hang et al. 2023, eq. 7)."""
+    """The error of x̂₀ has weight min(SNR, γ) for every prediction (Hang et al. 2023, eq. 7)."""
 
     gamma: float = 5.0
 
@@ -149,7 +149,7 @@ class MinSNR:
 class Objective:
     """E[w · |F − (a·x₀ + b·ε)|^p], p = 2 for "mse" and 1 for "l1".
 
-    `drop` is the share of images whose condition is withheld (Ho & Salimans 2022, algorithm 1).
+    `drop` is the probability that an image's condition is dropped (Ho & Salimans 2022, algorithm 1).
     """
 
     schedule: Schedule
@@ -164,8 +164,8 @@ class Objective:
     ) -> Tensor:
         """The loss of each image, [B], float32, from x0 [B,C,H,W] in [−1, 1].
 
-        `cond` [B,…] is what the images show, as the network's embedder takes it; None where it has none.
-        `denoiser` is a Denoiser of this prediction, or one wrapped for several processes.
+        `cond` [B,…] holds the images' conditions, as the network's embedder takes them; None for an unconditional
+        network. `denoiser` is a Denoiser of this prediction, possibly wrapped for distributed training.
         """
         drawn = self.draw(self.schedule, randomness)
         level = Level(*(torch.as_tensor(value).view(-1, *[1] * (x0.ndim - 1)) for value in drawn))

@@ -1,4 +1,4 @@
-"""What the training loop reports."""
+"""Progress reports of the training loop."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Step:
-    """Where training stands; `loss` is the mean since the last report."""
+    """The progress of training; `loss` is the mean since the last report."""
 
     step: int
     steps: int

@@ -6,7 +6,7 @@ from inkwash.settings import Training
 
 
 def rate(settings: Training, step: int, steps: int) -> float:
-    """The learning rate of step `step` (counted from 0) of `steps`: linear warm-up, then the decay to 0."""
+    """The learning rate at step `step` (counted from 0) of `steps`: linear warm-up, then decay as in `settings`."""
     warm = min(1.0, (step + 1) / max(settings.warmup, 1))
     done = min(1.0, max(0, step - settings.warmup) / max(steps - settings.warmup, 1))
     falling = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "none": 1.0}

@@ -1,4 +1,4 @@
-"""All that training changes, and its passage into a checkpoint and back."""
+"""The training state, and its conversion to and from a checkpoint."""
 
 import math
 from dataclasses import dataclass, field
@@ -20,22 +20,22 @@ from inkwash.training.shard import gather_tensors, local_part, shard
 
 @dataclass
 class State:
-    """The model, its average, its optimiser, and the counters."""
+    """The model, the moving average of its weights, the optimiser, and the counters."""
 
     denoiser: Denoiser
     ema: Ema
     optimizer: AdamW
-    steps: int  # planned in all
-    step: int = 0  # done
+    steps: int  # planned in total
+    step: int = 0  # completed
     seconds: float = 0.0
     best: float = math.inf  # lowest held-out loss so far
     history: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the last)
-    held_out: list[tuple[int, float]] = field(default_factory=list)  # (step, loss of the average)
-    sharded: bool = False  # each process holds its part of every parameter
+    held_out: list[tuple[int, float]] = field(default_factory=list)  # (step, loss of the averaged model)
+    sharded: bool = False  # whether each process holds a shard of every parameter
 
     @classmethod
     def fresh(cls, denoiser: Denoiser, settings: Training, mesh: DeviceMesh | None = None) -> "State":
-        """A training that has not begun; with a mesh of processes divided among them, and moved to its device."""
+        """The state before the first step. With a mesh of processes, the models are sharded over its devices."""
         ema = Ema(denoiser, settings.ema)
         if mesh is not None:
             shard(denoiser, mesh)
@@ -46,13 +46,13 @@ class State:
         return cls(denoiser, ema, optimizer, settings.steps, sharded=mesh is not None)
 
     def checkpoint(self, about: dict[str, Any], needed: bool = True) -> Checkpoint:
-        """A checkpoint of everything, with the facts of `about` beside the counters.
+        """A checkpoint of the whole state; its facts are `about` and the counters.
 
-        Where the state is sharded, all processes must call it together; those with `needed` = False get no tensors.
+        If the state is sharded, all processes must call it together; those with `needed` = False get no tensors.
         """
         parts = {"model": self.denoiser.state_dict(), "ema": self.ema.model.state_dict()}
         for name, p in self.denoiser.named_parameters() if self.step else ():
-            for moment in self.optimizer.moments(p) if p in self.optimizer.state else ():  # else it had no gradient yet
+            for moment in self.optimizer.moments(p) if p in self.optimizer.state else ():  # no state: no gradient yet
                 parts.setdefault(moment, {})[name] = self.optimizer.state[p][moment]
         parts = {part: gather_tensors(named, needed) for part, named in parts.items()}
         counters = ("step", "steps", "seconds", "history", "held_out")
@@ -60,7 +60,7 @@ class State:
         return Checkpoint(parts, {**about, **facts, "best": None if math.isinf(self.best) else self.best})
 
     def restore(self, saved: Checkpoint) -> None:
-        """Goes back to where a checkpoint was made. Raises InkwashError where it is of another network."""
+        """Restores the state from a checkpoint. Raises InkwashError if it belongs to another network."""
         try:
             for part, model in (("model", self.denoiser), ("ema", self.ema.model)):
                 own = model.state_dict()
@@ -69,23 +69,23 @@ class State:
                 )
             begun = self.denoiser.named_parameters() if saved.facts["step"] else ()
             moments = {p: self._moments(saved, name, p) for name, p in begun}
-        except (KeyError, RuntimeError) as error:  # torch's words run over many lines
+        except (KeyError, RuntimeError) as error:  # torch's own message runs over many lines
             raise InkwashError("the checkpoint is of another network than it describes; train again.") from error
         facts = saved.facts
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.best = math.inf if facts["best"] is None else facts["best"]
         self.history = [(step, loss) for step, loss in facts["history"]]
         self.held_out = [(step, loss) for step, loss in facts["held_out"]]
-        for p, kept in moments.items():
-            if not kept:
+        for p, stored in moments.items():
+            if not stored:
                 continue
             state: dict[str, Tensor] = {"step": torch.tensor(float(self.step), device=p.device)}
-            for moment, tensor in kept.items():
-                # in the parameter's own memory layout, which the fused optimiser takes for granted
+            for moment, tensor in stored.items():
+                # the fused optimiser assumes that moments have the parameter's memory layout
                 state[moment] = torch.empty_like(p).copy_(local_part(tensor, p))
             self.optimizer.state[p] = state
 
     def _moments(self, saved: Checkpoint, name: str, p: Tensor) -> dict[str, Tensor]:
-        """What a checkpoint kept of a parameter's gradients; nothing where it never had one."""
+        """The moments of a parameter in a checkpoint; {} if the parameter never had a gradient."""
         names = self.optimizer.moments(p)
         return {m: saved.parts[m][name] for m in names} if any(name in saved.parts[m] for m in names) else {}
