@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM do while work is under way."""
+"""Context managers that handle Ctrl-C and SIGTERM during long work."""
 
 import signal
 import sys

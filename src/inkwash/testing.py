@@ -38,7 +38,7 @@ from inkwash.sample import Solver, last, sample
 
 
 class LawBroken(InkwashError):
-    """A law does not hold."""
+    """An object violates a property that inkwash relies on."""
 
 
 def check_schedule(schedule: Schedule, points: int = 50) -> None:
