@@ -36,7 +36,7 @@ class Processes:
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """The part of a sequence for this process. Parts are contiguous, in rank order, and the first is the longest."""
+        """The part of a sequence for this process. Parts are contiguous and in rank order; the first is the longest."""
         first, last = (-(-rank * len(items) // self.world) for rank in (self.rank, self.rank + 1))
         return items[first:last]
 

@@ -197,7 +197,7 @@ class Sampling(Sampler):
     seed: Natural = 0
     """Random seed; image i does not depend on n."""
     label: Annotated[str | None, words("NAME|NUMBER|all")] = None
-    """Class to draw, by name or number; all draws every class in turn, one row each (class:all is a class named all)."""
+    """Class to draw, by name or number; all draws every class in turn, one row each (class:all: a class named all)."""
     text: Annotated[str | None, words("TEXT")] = None
     """Text prompt, for runs trained on captions."""
     interval: Interval | None = None

@@ -62,7 +62,7 @@ def check_schedule(schedule: Schedule, points: int = 50) -> None:
 
 
 def check_prediction(prediction: Prediction, schedule: Schedule | None = None) -> None:
-    """Checks that x₀ and ε can be recovered from the target and x, in float64, where the determinant is not too small."""
+    """Checks that x₀ and ε can be recovered from the target and x, in float64, wherever the determinant allows."""
     generator = torch.Generator().manual_seed(0)
     x0, eps = torch.randn(2, 1000, dtype=torch.float64, generator=generator)
     of = schedule or Cosine()

@@ -1,4 +1,4 @@
-"""Training a run in a folder: everything that `inkwash train` does but the talking."""
+"""Training a run in a folder: everything that `inkwash train` does except printing."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ HELD_OUT = 512  # images that the held-out loss is measured on
 
 @dataclass(frozen=True)
 class Fit:
-    """A training made ready: what is known before the first step, and the steps themselves."""
+    """A prepared training: the facts known before the first step, and the iterator that trains."""
 
     images: int
     shape: build.Shape
@@ -34,7 +34,7 @@ class Fit:
     is_main: bool
     start: int
     progress: Generator[Progress, None, None]
-    notes: tuple[str, ...] = ()  # sentences about the images, to be told before the first step; on the main process
+    notes: tuple[str, ...] = ()  # sentences about the images, to print before the first step; main process only
 
 
 def fit(
@@ -45,9 +45,9 @@ def fit(
     stop: Callable[[], bool],
     images: Images | None = None,
 ) -> Fit:
-    """Makes a training ready. Raises UsageError or InkwashError before anything is written.
+    """Prepares a training. Raises UsageError or InkwashError before anything is written.
 
-    `images` take the place of the data set that `run` names, and are kept in the folder.
+    `images` replace the data set that `run` names, and are stored in the folder.
     """
     run = resolved(run)
     if images is not None:
@@ -98,7 +98,7 @@ def fit(
 def _after_writing(
     images: Images, path: Path, progress: Generator[Progress, None, None]
 ) -> Generator[Progress, None, None]:
-    """The training, whose images are written before its first step."""
+    """Writes the images before the first step, then trains."""
     write_archive(path, images)
     yield from progress
 
@@ -139,7 +139,7 @@ def _accelerator(wanted: str) -> Accelerator:
 
 
 def _mesh(accelerator: Accelerator) -> DeviceMesh:
-    """The processes that a network is divided among. Raises UsageError where there is one."""
+    """The mesh of processes that the network is sharded over. Raises UsageError for a single process."""
     if accelerator.num_processes == 1:
         raise UsageError(
             "`shard=True` divides a network among processes, and this is the only one; give `shard=False`, or start "
@@ -149,6 +149,6 @@ def _mesh(accelerator: Accelerator) -> DeviceMesh:
 
 
 def _sources(run: RunSettings, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
-    """The training images and the held-out ones; the main process reads first, for it may download."""
+    """The training images and the held-out images. The main process reads first, since it may download them."""
     with accelerator.main_process_first():
         return build.images(run.data, "train", data_dir), build.images(run.data, "test", data_dir)
