@@ -58,7 +58,7 @@ class Images:
         return Picture(sheet, provenance(self.model, self.sampling, self.batch_size, columns, self.chosen))
 
     def save(self, path: str | os.PathLike[str], columns: int | None = None, progress: bool = True) -> Path:
-        """Writes the images in the format given by the suffix of `path`, as `inkwash sample --out` does, with provenance.
+        """Writes the images and their provenance in the format of the suffix of `path`, as `inkwash sample --out` does.
 
         .png is a grid with `columns` columns; .gif, .webp and .mp4 animate the sampling of the first 36 images, which
         are drawn again from the same seed; .npz contains the array "images"; a name without a suffix, or with a

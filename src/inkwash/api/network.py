@@ -90,7 +90,7 @@ def _tried(make: Callable[..., nn.Module], inputs: Inputs) -> nn.Module:
 
 
 def _reference(network: Own, inputs: Inputs, built: nn.Module) -> tuple[str, str]:
-    """Returns a reference that rebuilds a network, and ""; or a placeholder reference and the reason why none exists."""
+    """Returns a reference that rebuilds a network, and ""; or a placeholder and the reason why there is none."""
     of = type(network) if isinstance(network, nn.Module) else network
     name = _name(network)
     nowhere = f"__main__:{name.rpartition('.')[2] if name.rpartition('.')[2].isidentifier() else 'network'}"

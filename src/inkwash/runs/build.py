@@ -50,7 +50,7 @@ def prediction(process: settings.Process) -> Prediction:
 
 
 def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
-    """Loads the images of a split, "train" or "test". Raises UsageError if no source is set, and the errors of `load`."""
+    """Loads the images of a split, "train" or "test". Raises UsageError without a source, and the errors of `load`."""
     if not data.source:
         raise UsageError("the recipe folder needs images: `inkwash train FOLDER`, or `source=FOLDER`.")
     return load(
@@ -113,9 +113,7 @@ def solver(sampling: settings.Sampler) -> Solver:
     name, eta, large = sampling.solver, sampling.eta, 1.0 if sampling.variance == "large" else 0.0
     made: Solver = choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large)
     if own.is_reference(name):
-        trial.solver(
-            name, choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large)
-        )  # a separate instance, since a solver may have state
+        trial.solver(name, choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large))  # may have state
     if eta is not None and not fact(made, "has_eta"):
         raise UsageError(f"{name} has no η; leave out `eta`, or take {_those_with('has_eta')} as `solver`.")
     if large and not fact(made, "has_variance"):

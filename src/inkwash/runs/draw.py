@@ -44,7 +44,7 @@ def draw(
     asked: ConditionOf | None = None,
     among: Processes = ALONE,
 ) -> Drawing:
-    """Draws sampling.n images with indices from `first`. Image i depends only on the model, `sampling` without n, and i.
+    """Draws sampling.n images, from index `first`. Image i depends only on the model, `sampling` without n, and i.
 
     Args:
         batch_size: images per batch on a GPU; a different size may change the last bit of a pixel.

@@ -58,7 +58,7 @@ def open_model(
 ) -> TrainedModel:
     """Opens the averaged weights of a run's checkpoint, "last" or "best".
 
-    Raises UsageError or InkwashError if the folder contains no run, or if its checkpoint is damaged or of a newer format.
+    Raises UsageError or InkwashError if the folder contains no run, or its checkpoint is damaged or of a newer format.
     """
     folder = Path(folder)
     path = folder / (BEST if which == "best" else LAST)
