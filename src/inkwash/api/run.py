@@ -165,7 +165,7 @@ class Run:
         label: str | int | None = None,
         text: str | None = None,
     ) -> Tensor:
-        """Encodes images as the noise from which a deterministic sampler draws them: x at the noisiest level of the plan.
+        """Encodes images as the noise that a deterministic sampler maps to them: x at the noisiest level of the plan.
 
         Integrates the probability-flow ODE backwards with Heun's method (Song et al. 2021b, section 4.3).
 

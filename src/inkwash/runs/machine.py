@@ -36,7 +36,7 @@ def devices() -> list[str]:
 
 
 def cast_weights(net: nn.Module, precision: torch.dtype) -> None:
-    """Casts the weights that autocast would cast at every call to `precision` once. For sampling, with the same bits."""
+    """Casts the weights that autocast would cast at every call to `precision` once. For sampling; results are equal."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.to(precision)

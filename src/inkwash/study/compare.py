@@ -35,7 +35,7 @@ def improvement(a: Row, b: Row, score: str = "frechet") -> Difference:
 
 
 def mean_improvement(pairs: Sequence[tuple[Row, Row]], score: str = "frechet") -> Difference:
-    """The improvement of the first over the second row of each pair, averaged over the pairs, which share their draws."""
+    """The improvement of the first over the second row, averaged over the pairs, which all share their draws."""
     sign = (-1 if SCORES[score].better == "lower" else 1) / len(pairs)
     each = [sign * sum(_value(a, i, score) - _value(b, i, score) for a, b in pairs) for i in range(DRAWS)]
     mean = sum(each) / DRAWS

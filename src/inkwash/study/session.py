@@ -45,9 +45,7 @@ class Session:
     def finish(self, jobs: int | None = None, on_evaluations: OnEvaluations = lambda evaluations: None) -> Table:
         """Computes the remaining units with `jobs` processes (see `workers.compute_all`), and returns the table."""
         compute_all(self.units, jobs, on_evaluations)
-        for half in self.folder.glob(
-            f"{TEMPORARY}*"
-        ):  # left by a process that was killed while it wrote; no process is writing now
+        for half in self.folder.glob(f"{TEMPORARY}*"):  # left by a killed process; none is writing now
             half.unlink(missing_ok=True)
         return table(self.cells, self.reference_spec, self.folder)
 

@@ -26,7 +26,7 @@ _ORDER = 7  # a different order from that of training
 @final
 @dataclass(frozen=True, eq=False)
 class ConditionOrder:
-    """The conditions of a study's images: image i has that of training image order[i mod N], as frequent as in the data."""
+    """The conditions of a study's images: image i has that of training image order[i mod N], with the data's frequencies."""
 
     source: Source
     condition: ConditionKind
@@ -193,7 +193,7 @@ _references: dict[ReferenceSpec, Reference] = {}
 
 
 def reference(spec: ReferenceSpec, on_step: OnStep = lambda step, steps: None) -> Reference:
-    """The reference of a prepared spec, built once in each process. `on_step` is called while a classifier is trained."""
+    """The reference of a prepared spec, built once in each process. `on_step` is called while a classifier trains."""
     if spec not in _references:
         _references[spec] = _reference(spec, on_step)
     return _references[spec]

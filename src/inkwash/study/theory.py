@@ -23,7 +23,7 @@ IMAGES = 2000  # number of images used to estimate the principal directions of t
 
 @dataclass(frozen=True)
 class Forecast:
-    """The predicted statistics of generated images, for Gaussian data with the principal directions of the real data."""
+    """Predicted statistics of generated images, for Gaussian data with the principal directions of the real data."""
 
     spread: float  # total standard deviation as a multiple of the data's: 1 is right
     frechet: float  # Fréchet distance to the data in pixels: Σ(std_out − std)²

@@ -70,7 +70,7 @@ class ByClass:
 
 
 def requested_class(label: str | None, classes: Sequence[str]) -> int | None:
-    """What --label asks for; None for each class in turn, as "all" does, and "None" where no class has that name.
+    """The class that --label selects; None for each class in turn, as for "all", or "None" if no class has that name.
 
     Raises UsageError as `class_index` does.
     """
