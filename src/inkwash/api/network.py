@@ -129,7 +129,7 @@ def _is_found(reference: str, file: str) -> bool:
 
 
 def _builds_same(make: Callable[..., nn.Module], inputs: Inputs, built: nn.Module) -> bool:
-    """Whether a class, called as the command line calls it, builds a network with the same state dict keys and shapes."""
+    """Whether a class, called as the command line calls it, builds a network with the same state dict layout."""
 
     def shapes(of: nn.Module) -> dict[str, torch.Size]:
         return {name: tensor.shape for name, tensor in of.state_dict().items()}

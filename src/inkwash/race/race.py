@@ -195,7 +195,7 @@ def _size(subject: Untrained) -> str:
 
 
 def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
-    """Builds a recipe's network to measure its size. Raises UsageError for a sampler that the recipe does not support."""
+    """Prepares a recipe and measures its network's size. Raises UsageError for a sampler that it does not support."""
     model = load_model(subject)
     build.solver(sampling)
     guidance.scale(model, sampling)

@@ -1,4 +1,4 @@
-"""The subjects of a study (trained runs, or an exact Gaussian), and the reference that their images are scored against."""
+"""The subjects of a study (trained runs, or an exact Gaussian), and the reference for scoring their images."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _ORDER = 7  # a different order from that of training
 @final
 @dataclass(frozen=True, eq=False)
 class ConditionOrder:
-    """The conditions of a study's images: image i has that of training image order[i mod N], with the data's frequencies."""
+    """The conditions of a study's images: image i has that of training image order[i mod N], so frequencies are equal."""
 
     source: Source
     condition: ConditionKind

@@ -18,7 +18,7 @@ MOST = 6  # families that are spoken of one by one
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of a score between two scales, on average over the other settings."""
+    """The change of a score between two scales, averaged over the other settings."""
 
     name: str
     sign: int  # 1 where it surely rises, −1 where it surely falls, 0 where three draws cannot tell
@@ -71,7 +71,7 @@ def _mean(found: Sequence[Series], name: str, value: float) -> float:
 
 
 def _changes(done: Table, found: Sequence[Series], names: Sequence[str], low: float, high: float) -> list[Change]:
-    """What becomes of the scores that all cells have."""
+    """The changes of the scores that all cells have."""
     changes = []
     for name in names:
         if name in done.floor_scores and all(name in row.scores for family in found for row in family.rows):

@@ -16,7 +16,7 @@ SAID = ("prediction", "run", "solver", "steps")  # axes that a row's name need n
 
 @dataclass(frozen=True)
 class SolverFacts:
-    """What a solver that was swept says of itself."""
+    """The properties of a swept solver."""
 
     name: str
     order: int | None  # of convergence without added noise; None where it always adds noise
@@ -25,7 +25,7 @@ class SolverFacts:
 
 @dataclass(frozen=True)
 class Budget:
-    """What solvers make of about as many evaluations of one run's network, each in its best setting."""
+    """A comparison of solvers at about the same number of network evaluations of one run, each at its best settings."""
 
     run: str | None  # where there are several
     evaluations: int
