@@ -21,7 +21,7 @@ def pixels_between(axes: "Axes", a: Point, b: Point) -> list[Point]:
 
 
 def name_point(axes: "Axes", at: Point, text: str, full: list[Point]) -> None:
-    """Write a label next to a data point, on the side with the least of `full`, the px already drawn; adds the label."""
+    """Write a label next to a data point, on the side with the least of `full`, the px already drawn; adds its own."""
     x, y = axes.transData.transform(at).tolist()
     wide, high = LETTER * len(text) / 2, TALL / 2
     found = []

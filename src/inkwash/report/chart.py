@@ -106,7 +106,7 @@ class Chart:
         level(axes, at, upright=not self.plan.numeric)
 
     def scale(self, axes: "Axes", score: str, values: Sequence[Pair]) -> None:
-        """Sets limits and ticks: those of the score from all its `values`, and those of the axis from its own values."""
+        """Sets limits and ticks: those of the score from all its `values`, and those of the axis from its values."""
         plan = self.plan
         scale_score(axes, "y" if plan.numeric else "x", values, SCORES[score].share)
         if plan.numeric:
@@ -117,7 +117,7 @@ class Chart:
     def name(
         self, axes: "Axes", panel: Panel, score: str, top: bool = True, bottom: bool = True, left: bool = True
     ) -> None:
-        """Writes the labels around axes: the panel's values above it if there are several panels, else the score's name."""
+        """Writes the labels around axes: the panel's values above it if there are several panels, else the score."""
         numbers, several, title = self.plan.numeric, len(self.plan.panels) > 1, self.write("score_head", score)
         above = (self.write.panel(panel) if top else "") if several else title
         axes.set_title(above, loc="left", size=SMALL if several else PLAIN, color=INK, pad=6, linespacing=1.05)

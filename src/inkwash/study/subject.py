@@ -26,7 +26,9 @@ _ORDER = 7  # a different order from that of training
 @final
 @dataclass(frozen=True, eq=False)
 class ConditionOrder:
-    """The conditions of a study's images: image i has that of training image order[i mod N], so frequencies are equal."""
+    """The conditions of a study's images: that of image i is that of training image order[i mod N], so that conditions
+    are as frequent as in the data.
+    """
 
     source: Source
     condition: ConditionKind

@@ -45,7 +45,7 @@ def write_animation(path: Path, frames: list[Pixels], fps: float, text: str) -> 
 
 
 def durations(n_frames: int, fps: float, ticks: int) -> list[int]:
-    """The duration of each frame in units of 1/ticks s. Rounding errors do not accumulate; the last frame lasts HOLD."""
+    """The duration of each frame in units of 1/ticks s. Rounding errors do not add up; the last frame lasts HOLD."""
     starts = [round(i * ticks / fps) for i in range(n_frames)]
     return [b - a for a, b in pairwise(starts)] + [round(HOLD * ticks)]
 

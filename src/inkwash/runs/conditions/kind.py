@@ -13,7 +13,9 @@ ConditionOf = Callable[[Sequence[int]], Tensor | None]  # images i, … of a req
 
 
 class ConditionKind(Protocol):
-    """Base class of conditions: converts settings to rows for an embedder. A new kind is a file and a row of `choices`."""
+    """The interface of conditions, which convert settings to rows for an embedder. Add a kind as a file and a row of
+    `choices`.
+    """
 
     example: ClassVar[str]  # of how a request says what to draw
     digest: str  # of what rows depend on besides the run; "" for nothing
