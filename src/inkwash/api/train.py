@@ -127,8 +127,8 @@ def _begun(
             raise UsageError("a network was given twice; leave out `network`.")
         what, network = _OWN, what
     run = what if isinstance(what, RunSettings) else recipes.find_or_folder(os.fspath(what))
-    asked = {"steps": steps, "minutes": minutes}
-    run = changed(run, {**{name: value for name, value in asked.items() if value is not None}, **changes})
+    limits = {"steps": steps, "minutes": minutes}
+    run = changed(run, {**{name: value for name, value in limits.items() if value is not None}, **changes})
     images: Images | None = None
     if data is not None:
         run, images = _with_data(run, data, labels)

@@ -60,14 +60,14 @@ def fit(
     mesh = _mesh(accelerator) if run.training.shard else None
     source, held_out = _sources(run, data_dir, accelerator) if images is None else divide(images, run.data.held_out)
     precision = machine.precision(run.training, accelerator.device)
-    told = condition(run, source.classes)
-    denoiser = build.denoiser(run, source.shape, precision, told)
+    kind = condition(run, source.classes)
+    denoiser = build.denoiser(run, source.shape, precision, kind)
     state = State.fresh(denoiser if mesh else denoiser.to(accelerator.device), run.training, mesh)
     if run.training.recompute:
         recompute(denoiser.net)
     machine.compile_network(denoiser.net, run.training.compile, accelerator.device)
     notes = describe(source, held_out, run.data.held_out) if accelerator.is_main_process else ()
-    about = record.about(run, out, source, precision, told, data_dir, notes)
+    about = record.about(run, out, source, precision, kind, data_dir, notes)
     if before is not None:
         saved = load(out / LAST)
         if not is_same(source, saved.facts["fingerprint"]):
@@ -82,9 +82,9 @@ def fit(
         sweep(out)
     batches = Batches(
         source, run.training.batch_size, run.training.seed, run.data.flip, accelerator.device,
-        accelerator.process_index, accelerator.num_processes, None if told is None else told.shown(source),
+        accelerator.process_index, accelerator.num_processes, None if kind is None else kind.shown(source),
     )  # fmt: skip
-    kept = _kept(held_out, told, accelerator.device)
+    kept = _kept(held_out, kind, accelerator.device)
     progress = train(state, build.objective(run), batches, kept, run.training, out, about, accelerator, stop)
     if images is not None and before is None and accelerator.is_main_process:
         progress = _after_writing(images, out / IMAGES, progress)
@@ -103,11 +103,11 @@ def _after_writing(
     yield from progress
 
 
-def _kept(held_out: Source, told: ConditionKind | None, device: torch.device) -> Batch:
+def _kept(held_out: Source, kind: ConditionKind | None, device: torch.device) -> Batch:
     """The images that the held-out loss is measured on."""
     first = torch.arange(min(len(held_out), HELD_OUT))
-    asked = None if told is None else told.shown(held_out)(first, 0).to(device)
-    return Batch(to_float(held_out.take(first)).to(device), None, first, asked)
+    shown = None if kind is None else kind.shown(held_out)(first, 0).to(device)
+    return Batch(to_float(held_out.take(first)).to(device), None, first, shown)
 
 
 def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, resume: bool) -> None:

@@ -53,15 +53,15 @@ def _network(run: RunSettings) -> str:
 
 
 def _condition(run: RunSettings, classes: Sequence[str]) -> str:
-    told = run.conditioning
-    if own.is_reference(told.condition):
-        return told.condition  # nothing is run to tell of it
-    kind = choices.CONDITIONS.load(told.condition)
-    what = kind.describe(told, classes)
+    given = run.conditioning
+    if own.is_reference(given.condition):
+        return given.condition  # user code is not executed to describe it
+    kind = choices.CONDITIONS.load(given.condition)
+    what = kind.describe(given, classes)
     if kind is Unconditional:
         return str(what)
-    where = "" if told.interval is None else " where σ/α lies between {:g} and {:g}".format(*told.interval)
-    return f"{what}; withheld from {told.condition_dropout:.0%} of the images, guidance scale {told.scale:g}{where}"
+    where = "" if given.interval is None else " where σ/α lies between {:g} and {:g}".format(*given.interval)
+    return f"{what}; withheld from {given.condition_dropout:.0%} of the images, guidance scale {given.scale:g}{where}"
 
 
 def draw_losses(folder: Path, out: Path) -> None:

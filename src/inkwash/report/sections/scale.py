@@ -89,7 +89,7 @@ def _signs(changes: Sequence[Change]) -> str:
 def _best(done: Table, found: Sequence[Series]) -> tuple[float, float, str, list[float]]:
     """At which scale the mean Fréchet distance is least, that distance, where the scale lies, and its rivals.
 
-    Rivals are the scales that cannot be told from it, or are worse by no more than the floor varies.
+    Rivals are the scales that do not differ significantly from it, or are worse by at most the floor's deviation.
     """
     values = _values(found[0])
     mean = {value: _mean(found, "frechet", value) for value in values}

@@ -91,7 +91,7 @@ def _budgets(done: Table) -> list[Budget]:
 
 
 def _enough(done: Table) -> list[tuple[str, int, bool]]:
-    """For each solver: after how few evaluations no gain can be told, and whether that is the most it had."""
+    """For each solver: the fewest evaluations beyond which no gain is significant, and whether they are its most."""
     found: dict[str, tuple[int, bool]] = {}
     for family in series(done, "steps") if "steps" in done.axes else []:
         i = first_unbeaten(family, done.floor_scores["frechet"][1])
