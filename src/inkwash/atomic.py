@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writing of files and folders."""
 
 import contextlib
 import os
@@ -10,26 +10,25 @@ from pathlib import Path
 
 from inkwash.errors import InkwashError
 
-TEMPORARY = ".inkwash-"  # how names begin while their content is written
+TEMPORARY = ".inkwash-"  # prefix of temporary names while their content is written
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write at; when all is written, move it to `path` in one step.
+    """Yields a temporary path in the same folder as `path`, and renames it to `path` atomically at the end.
 
-    What is written there may be a file, which takes the place of a file at `path`, or a folder of files,
-    which takes the place of an empty folder. If anything goes wrong it is removed and `path` is as it was.
+    The block may write a file, which replaces a file at `path`, or a folder of files, which replaces an empty folder.
+    If an error occurs, the temporary content is removed and `path` is unchanged.
 
     Raises:
-        InkwashError: when the system refuses, as when the disk is full.
-        Any other error of the body goes through.
+        InkwashError: if an operating system error occurs, such as a full disk. Other errors propagate.
     """
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if temporary.is_dir():
-            with ThreadPoolExecutor(8) as pool:  # disks take many at once: this is 20 times as fast
+            with ThreadPoolExecutor(8) as pool:  # parallel fsync is 20 times as fast
                 list(pool.map(_to_disk, temporary.iterdir()))
             if path.is_dir():
                 path.rmdir()  # refuses if it is no longer empty
@@ -46,6 +45,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _to_disk(file: Path) -> None:
-    """Wait until the disk holds the content: a name moved before its content may, after a crash, be empty."""
+    """Flushes a file to disk. Without this, a crash after the rename could leave an empty file."""
     with file.open("rb+") as opened:
         os.fsync(opened.fileno())

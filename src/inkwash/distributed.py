@@ -1,6 +1,6 @@
-"""The processes that torchrun started for one command: which of them this one is, and how they exchange results.
+"""The processes that torchrun started for one command: rank, world size and exchange of results.
 
-No other file reads the environment variables of torchrun. Importing this file does not import torch.
+Only this file reads the environment variables of torchrun. Importing it does not import torch.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SET_BY_TORCHRUN = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-_TIMEOUT = timedelta(days=1)  # for slower processes; of one that has ended the others hear at once
+_TIMEOUT = timedelta(days=1)  # allows for slow processes; a process that has ended is noticed at once
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process, `rank` of `world`."""
+    """This process: its `rank` among `world` processes."""
 
     rank: int = 0
     world: int = 1
@@ -36,14 +36,14 @@ class Processes:
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """This process's part of a sequence: contiguous, in the order of ranks, the first part the longest."""
+        """The part of a sequence for this process. Parts are contiguous and in rank order; the first is the longest."""
         first, last = (-(-rank * len(items) // self.world) for rank in (self.rank, self.rank + 1))
         return items[first:last]
 
     def gather(self, rows: Tensor) -> Tensor:
-        """On the main process the rows [n_rank,…] of all, on the CPU, in the order of ranks; on others their own rows.
+        """Gathers rows [n_rank,…] on the CPU: the main process gets all rows in rank order, others get their own back.
 
-        Every process must call it, inside `process_group`. Raises InkwashError where another one has ended.
+        Every process must call it, inside `process_group`. Raises InkwashError if another process has ended.
         """
         if self.world == 1:
             return rows
@@ -73,10 +73,10 @@ ALONE = Processes()
 
 
 def processes() -> Processes:
-    """The processes that torchrun started; `ALONE` without it.
+    """The processes that torchrun started; `ALONE` without torchrun.
 
-    Raises InkwashError where several processes are announced that torchrun did not start, for they would not find
-    each other, and where a variable of torchrun's is no number.
+    Raises InkwashError if the environment announces several processes that torchrun did not start, since they could not
+    connect to each other, and if a variable of torchrun is not a number.
     """
     world = world_size()
     if world == 1:
@@ -87,22 +87,22 @@ def processes() -> Processes:
 
 
 def world_size() -> int:
-    """How many processes are announced, whoever started them. Raises InkwashError where that is no number."""
+    """The number of processes in the environment, with or without torchrun. Raises InkwashError if not a number."""
     return _number("WORLD_SIZE", 1)
 
 
 def per_machine() -> str | None:
-    """torchrun's --nproc-per-node, as text; None without torchrun."""
+    """The --nproc-per-node of torchrun, as a string; None without torchrun."""
     return environ.get("LOCAL_WORLD_SIZE")
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that prints and writes. Raises InkwashError where its rank is no number."""
+    """Whether this is the process that prints and writes. Raises InkwashError if its rank is not a number."""
     return _number("RANK", 0) == 0
 
 
 def not_connected(world: int) -> InkwashError:
-    """The error of a process that is one of `world`, but cannot reach the others."""
+    """The error to raise if this process is one of `world` processes but cannot connect to the others."""
     return InkwashError(
         f"$WORLD_SIZE announces {world} processes, but they are not connected; start them with "
         f"`torchrun --nproc-per-node {world} -m inkwash …`, or unset it."
@@ -111,14 +111,14 @@ def not_connected(world: int) -> InkwashError:
 
 @contextmanager
 def process_group() -> Iterator[Processes]:
-    """Inside, the processes of torchrun can `gather`; without torchrun there is one. Raises what `processes` raises."""
+    """Initialises the process group for `gather` inside the block. Raises the errors of `processes`."""
     found = processes()
     if found.world == 1:
         yield found
         return
     import torch.distributed as dist
 
-    dist.init_process_group("gloo", timeout=_TIMEOUT)  # what they send lies on the CPU
+    dist.init_process_group("gloo", timeout=_TIMEOUT)  # the tensors that they exchange are on the CPU
     try:
         yield found
     finally:
@@ -126,7 +126,7 @@ def process_group() -> Iterator[Processes]:
 
 
 def take_gpu() -> None:
-    """Under torchrun, makes a GPU of its own the current one of each process, as far as there are enough."""
+    """Under torchrun, selects a separate GPU for each process, if there are enough of them."""
     if "LOCAL_RANK" not in environ:
         return
     import torch

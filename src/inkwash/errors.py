@@ -6,19 +6,19 @@ A message names an argument in backticks, as a Python caller gives it: "`batch_s
 
 
 class InkwashError(Exception):
-    """A request in order failed on the way. The command line prints the sentence and exits with 1."""
+    """A valid request failed while it was carried out. The command line prints the message and exits with 1."""
 
     exit_code = 1
 
 
 class Stopped(InkwashError):
-    """The work was interrupted, and what was finished is on disk: the same request goes on from there.
+    """The work was interrupted. Its finished parts are on disk, and the same request continues from there.
 
-    The command line adds the line to type.
+    The command line adds the command that continues.
     """
 
 
 class UsageError(InkwashError):
-    """The request cannot be carried out as it was made. The command line prints the sentence and exits with 2."""
+    """The request is invalid. The command line prints the message and exits with 2."""
 
     exit_code = 2

@@ -1,6 +1,6 @@
-"""Pretrained models of transformers: from a folder, from the cache of Hugging Face, or downloaded from its hub.
+"""Loading pretrained transformers models from a folder, the Hugging Face cache, or the Hugging Face hub.
 
-Each caller words its own errors: what the model is for, and what the user can take instead.
+Callers write their own error messages, which say what the model is needed for and what can be used instead.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ class LoadError(Exception):
 
 
 def load(where: str, loader: Callable[[bool], T]) -> T:
-    """`loader(True)`, which must not use the network; where that finds nothing, `loader(False)`, which may download.
+    """Calls `loader(True)`, which must not use the network, and if it finds no model, `loader(False)`, which may.
 
-    `where` is a folder, which is never looked for on the hub, or a hub id ("owner/name"). An InkwashError of the loader
-    passes. Raises LoadError for any other error.
+    `where` is a folder, which is never looked up on the hub, or a hub id ("owner/name"). An InkwashError raised by the
+    loader propagates. Raises LoadError for any other error.
     """
     is_folder = Path(where).is_dir()
     try:
@@ -46,10 +46,10 @@ def load(where: str, loader: Callable[[bool], T]) -> T:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Inside, transformers and the packages on top of it log nothing, warn of nothing and show no bars, also while
-    they are imported.
+    """Silences logging, warnings and progress bars of transformers and packages built on it inside the block, also
+    while they are imported.
 
-    Raises ImportError where transformers is not installed.
+    Raises ImportError if transformers is not installed.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -71,15 +71,18 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def missing_weights(report: Mapping[str, Any]) -> list[str]:
-    """The names of parameters that the files lack or hold in other shapes, which transformers would draw at random.
+    """The names of parameters that are missing from the files or have another shape there; transformers initialises
+    these at random.
 
-    `report` is what `from_pretrained(…, output_loading_info=True, ignore_mismatched_sizes=True)` returns second.
+    `report` is the second result of `from_pretrained(…, output_loading_info=True, ignore_mismatched_sizes=True)`.
     """
     return sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
 
 
 def parameter_hashes(network: nn.Module) -> list[str]:
-    """sha256 hex of each parameter's shape and values, sorted: names of parameters depend on transformers' version."""
+    """The sorted sha256 hex digests of each parameter's shape and values. Parameter names are left out, since they
+    depend on the version of transformers.
+    """
     hashes = []
     for tensor in network.parameters():
         values = tensor.detach().cpu().contiguous().numpy()

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are used."""
+"""Lazy imports of the names that a package exports."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def names(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package that exports these names, each from its place, "package.module:NAME".
+    """Returns `__getattr__` and `__dir__` for a package that exports names lazily.
 
-    A place without ":NAME" is a module.
+    `places` maps each name to its import path, "package.module:NAME", or "package.module" for a module.
     """
 
     def get(name: str) -> Any:

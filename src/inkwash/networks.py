@@ -1,6 +1,6 @@
-"""The settings of each network, from which it builds itself. No torch until then.
+"""The settings of each network, with a method that builds it. Importing this module does not import torch.
 
-To add a network is one file in `nets/`, and here one class: its fields are its flags.
+To add a network, add a file to `nets/` and a class here; the fields of the class are the network's flags.
 """
 
 from dataclasses import dataclass
@@ -21,31 +21,31 @@ _OTHER = "take another recipe"
 
 
 class Inputs(NamedTuple):
-    """What a network is to take: images, times, and conditions of these widths (0 for none of that kind)."""
+    """The inputs of a network: image size, time, and the widths of the conditions (0: no condition of that kind)."""
 
     image_channels: int
     height: int
     width: int
-    num_timesteps: int | None = None  # of a discrete schedule; None: t lies in [0, 1]
+    num_timesteps: int | None = None  # for a discrete schedule; None: t lies in [0, 1]
     vector: int = 0
     tokens: int = 0
     concat: int = 0
 
     @property
     def time_scale(self) -> float:
-        """What brings t to the range 0 to 1000 that sinusoids resolve."""
+        """The factor that scales t to the range 0 to 1000, which sinusoidal embeddings resolve."""
         return 1000.0 if self.num_timesteps is None else 1.0
 
 
 @dataclass(frozen=True)
 class NetworkSettings(Checked):
-    """What the settings of every network are: a frozen dataclass whose fields are the network's flags.
+    """Base class of network settings: a frozen dataclass whose fields are the network's flags.
 
-    A checkpoint tells the networks apart by a field `kind`, whose value is the name in `choices.NETWORKS`.
+    Each subclass has a field `kind`, the name in `choices.NETWORKS`, by which a checkpoint identifies the network.
     """
 
     def build(self, inputs: Inputs) -> "nn.Module":
-        """A freshly initialised network, called as net(x, t, cond). Raises UsageError for what it cannot be."""
+        """Returns a newly initialised network, called as net(x, t, cond). Raises UsageError for invalid settings."""
         raise NotImplementedError
 
 
@@ -54,22 +54,22 @@ class UNet(NetworkSettings):
     """The U-Net."""
 
     channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 64
-    """Channels at the first level, an even number."""
+    """Number of channels at the first level; even."""
     mults: Mults = (1, 2, 2)
-    """Channels of each level, as multiples."""
+    """Channels of each level, as multiples of the first."""
     blocks: Annotated[int, Field(ge=1, le=64)] = 2
-    """Residual blocks a level on the way down."""
+    """Residual blocks per level on the way down."""
     attention: tuple[Natural, ...] = ()
     """Levels with self-attention, counted from 0; the middle always has it."""
     heads: Count = 1
-    """Attention heads."""
+    """Number of attention heads."""
     patch: Annotated[int, Field(ge=1, le=64)] = 1
-    """Squares of pixels folded into channels first, by their side."""
+    """Side of the square patches of pixels that are folded into channels at the input."""
     film: bool = True
-    """Time scales and shifts the features (else it is added)."""
+    """Whether the time embedding scales and shifts the features (FiLM) or is added to them."""
     dropout: Share = 0.0
     """Dropout in the residual blocks."""
-    kind: tyro.conf.Suppress[Literal["unet"]] = "unet"  # by which a checkpoint tells the networks apart
+    kind: tyro.conf.Suppress[Literal["unet"]] = "unet"  # identifies the network in a checkpoint
 
     def build(self, inputs: Inputs) -> "nn.Module":
         """A freshly initialised network. Raises UsageError for settings that do not fit together."""
@@ -118,25 +118,25 @@ class AbarankabUNet(NetworkSettings):
     base_channels: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 128
     """Channels at the first level; a multiple of --num-groups with --norm gn."""
     channel_mults: Mults = (1, 2, 2, 2)
-    """Channels of each level, as multiples."""
+    """Channels of each level, as multiples of the first."""
     num_res_blocks: Annotated[int, Field(ge=1, le=64)] = 2
-    """Residual blocks a level on the way down."""
+    """Residual blocks per level on the way down."""
     time_emb_dim: Count = 512
-    """Width of the embedding of time."""
+    """Width of the time embedding."""
     time_emb_scale: Positive = 1.0
-    """What time is multiplied with before it is embedded."""
+    """Factor on the time before it is embedded."""
     dropout: Share = 0.1
     """Dropout in the residual blocks."""
     attention_resolutions: tuple[Natural, ...] = (1,)
     """Levels with self-attention, counted from 0; the middle always has it."""
     norm: Literal["gn", "in", "bn", "none"] = "gn"
-    """Norm of groups, of instances, of batches, or none."""
+    """Normalisation layer: group, instance or batch norm, or none."""
     activation: Literal["relu", "mish", "silu"] = "silu"
-    """Activation."""
+    """Activation function."""
     num_groups: Count = 32
-    """Groups of --norm gn."""
+    """Number of groups with --norm gn."""
     initial_pad: Annotated[int, Field(ge=0, le=64)] = 0
-    """Zeros laid all round the image first, and taken off again."""
+    """Width in pixels of the zero padding around the input, which is cropped from the output."""
     kind: tyro.conf.Suppress[Literal["abarankab-unet"]] = "abarankab-unet"
 
     def build(self, inputs: Inputs) -> "nn.Module":
@@ -157,9 +157,9 @@ class Cs231nUNet(NetworkSettings):
     """The text-conditioned U-Net of CS231n's assignment; see inkwash.nets.Cs231nUNet."""
 
     dim: Annotated[int, Field(ge=4, le=4096, multiple_of=2)] = 48
-    """Channels at the first level, an even number."""
+    """Number of channels at the first level; even."""
     dim_mults: Mults = (1, 2, 4, 8)
-    """Channels after each level, as multiples."""
+    """Channels after each level, as multiples of the first."""
     kind: tyro.conf.Suppress[Literal["cs231n-unet"]] = "cs231n-unet"
 
     def build(self, inputs: Inputs) -> "nn.Module":
@@ -180,13 +180,13 @@ class Cs231nUNet(NetworkSettings):
 
 @dataclass(frozen=True)
 class OwnNetwork(NetworkSettings):
-    """A network of your own: `reference` names a class or function, called with what it takes of `Inputs`' fields."""
+    """A user-defined network: `reference` names a class or function, called with the fields of `Inputs` it accepts."""
 
     reference: tyro.conf.Suppress[Annotated[str, validator(choices.NETWORKS)]] = ""
     kind: tyro.conf.Suppress[Literal["own"]] = "own"
 
     def build(self, inputs: Inputs) -> "nn.Module":
-        """What the reference makes: a module called as net(x, t, cond). Raises what `own.load` raises."""
+        """Builds the network from its reference: a module called as net(x, t, cond). Raises as `own.load` does."""
         built: nn.Module = choices.call(choices.NETWORKS.load(self.reference), **inputs._asdict())
         return built
 
@@ -197,14 +197,14 @@ def all_networks() -> list[type[NetworkSettings]]:
 
 
 def by_name(name: str) -> NetworkSettings:
-    """The settings that a name of `choices.NETWORKS` stands for, or a network of your own. Raises UsageError."""
+    """The default settings of a network by its name in `choices.NETWORKS` or by a reference. Raises UsageError."""
     choices.NETWORKS.check(name)
     made: NetworkSettings = choices.NETWORKS.load(name)() if name in choices.NETWORKS else OwnNetwork(name)
     return made
 
 
 def name_of(network: NetworkSettings) -> str:
-    """The name, or the reference, that `by_name` knows a network's settings by."""
+    """The name or reference of a network's settings, as `by_name` takes it."""
     return network.reference if isinstance(network, OwnNetwork) else str(getattr(network, "kind", ""))
 
 

@@ -1,10 +1,10 @@
-"""Objects of a user's own, named by where their code is: FILE.py:NAME or package.module:NAME.
+"""References to the user's own code: FILE.py:NAME or package.module:NAME.
 
-No code runs because a file names it. A reference is loaded only where this process was allowed to: by a flag of the
-command that runs, or by a Python caller. A run or an artifact that needs another is refused, with the file and its
-sha256. One process sees one version of a file: what is recorded is the digest of the very bytes that were run.
+A reference that is merely stored in a file is never executed. A process loads a reference only after it was allowed,
+by a flag of the command or by a Python caller. A run or an artifact that needs any other reference is refused, with
+the path of the file and its sha256. A process reads each file once, and records the digest of the bytes it executed.
 
-The digest covers the file alone, not what it imports.
+The digest covers the file itself, not the modules that it imports.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 from inkwash.errors import UsageError
 
 _FORM = re.compile(r"(?P<module>[^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
-_PREFIX = "inkwash_own_"  # of the names of modules made of files
+_PREFIX = "inkwash_own_"  # prefix of the names of modules created from files
 
 
 @dataclass
 class _File:
-    """A file as it was first read in this process."""
+    """The content of a file when this process first read it."""
 
     code: bytes
     sha256: str
@@ -38,12 +38,12 @@ class _File:
 
 _allowed: set[str] = set()
 _given: dict[str, Any] = {}  # objects that a Python caller passed in place of a reference
-_same: dict[str, str] = {}  # a recorded reference -> the allowed one that names the same code from elsewhere
+_same: dict[str, str] = {}  # a recorded reference -> the allowed reference to the same code at another path
 _files: dict[Path, _File] = {}
-_places: set[str] = set()  # of all code that was run, as tracebacks name them
+_places: set[str] = set()  # file names of all executed user code, as they appear in tracebacks
 
 
-# ---- what a reference is
+# ---- parsing references
 
 
 def is_reference(word: str) -> bool:
@@ -52,15 +52,15 @@ def is_reference(word: str) -> bool:
 
 
 def check(word: str) -> str:
-    """The word, which must be a reference. Raises UsageError."""
+    """Returns `word` if it is a reference; raises UsageError otherwise."""
     _parts(word)
     return word
 
 
 def path_of(reference: str) -> Path:
-    """The file that holds the code of a reference, in full, found without running any.
+    """The absolute path of the file that contains the code of a reference. Executes no code.
 
-    Raises UsageError where there is none.
+    Raises UsageError if there is no such file.
     """
     module, _ = _parts(_same.get(reference, reference))
     if not module.endswith(".py"):
@@ -74,7 +74,7 @@ def path_of(reference: str) -> Path:
 
 
 def digest(reference: str) -> str:
-    """sha256 hex of the file that holds the code; "" for an object that a Python caller passed and no file holds."""
+    """The sha256 of the file with the code, in hex; "" for an object passed from Python that no file contains."""
     reference = _same.get(reference, reference)
     try:
         path = path_of(reference)
@@ -86,17 +86,17 @@ def digest(reference: str) -> str:
 
 
 def digests(references: Iterable[str]) -> dict[str, str]:
-    """The digest of each, in alphabetical order: what a checkpoint and an artifact record."""
+    """The digest of each reference, in alphabetical order, as checkpoints and artifacts record them."""
     return {reference: digest(reference) for reference in sorted(set(references))}
 
 
-# ---- what may be run
+# ---- permissions
 
 
 def allow(references: Iterable[str]) -> None:
-    """From here on this process may run the code that these references name, as its files are now.
+    """Allows this process to execute the code of these references, in the current version of their files.
 
-    Raises UsageError for what is no reference, or where there is no such file or module.
+    Raises UsageError if a string is not a reference, or if its file or module does not exist.
     """
     for reference in references:
         path = path_of(check(reference))
@@ -108,21 +108,22 @@ def allow(references: Iterable[str]) -> None:
 
 
 def provide(reference: str, thing: Any) -> None:
-    """From here on the reference means this object, and no code is looked for.
+    """Binds the reference to an object for the rest of this process, so that no code is loaded for it.
 
-    It should be one by which others find the same code; where there is none, `__main__:NAME`, which nobody finds.
-    Raises UsageError for what is no reference.
+    The reference should lead other processes to the same code. If there is none that does, use `__main__:NAME`, which
+    cannot be loaded. Raises UsageError if the string is not a reference.
     """
     _given[check(reference)] = thing
 
 
 def check_recorded(recorded: dict[str, str], of: str) -> None:
-    """Whether the code that something recorded may be run here, and is still what it was.
+    """Checks that recorded references are allowed in this process and that their files have not changed.
 
-    `recorded` maps references to the digests of their files, and `of` names what recorded them. An allowed reference to
-    the same name in a file of the same bytes will do, for what is opened from another folder.
+    `recorded` maps references to the digests of their files, and `of` names the run or artifact that recorded them. An
+    allowed reference to the same name in a file with the same bytes is accepted too, since a run may be opened from
+    another folder.
 
-    Raises UsageError for a reference that was not allowed, and for a file that was changed since.
+    Raises UsageError for a reference that was not allowed, or whose file has changed.
     """
     for reference, sha256 in recorded.items():
         _same.pop(reference, None)
@@ -142,7 +143,7 @@ def check_recorded(recorded: dict[str, str], of: str) -> None:
 
 
 class Permits(NamedTuple):
-    """What one process may run, for those that it starts."""
+    """The permissions of a process, in a form that it can pass to the processes it starts."""
 
     allowed: dict[str, str]  # with the digests of their files
     same: dict[str, str]
@@ -150,13 +151,13 @@ class Permits(NamedTuple):
 
 
 def permits() -> Permits:
-    """What was allowed and provided here, less the objects that no other process can have (see `bound_here`)."""
+    """The permissions of this process, without the objects that cannot be sent to another one (see `bound_here`)."""
     given = {reference: thing for reference, thing in _given.items() if _can_travel(thing)}
     return Permits(digests(_allowed), dict(_same), given)
 
 
 def adopt(granted: Permits) -> None:
-    """Takes over what the process that started this one may run. Raises UsageError where a file was changed since."""
+    """Adopts the permissions of the parent process. Raises UsageError if a file has changed since."""
     _given.update(granted.given)
     _same.update(granted.same)
     allow(granted.allowed)
@@ -166,19 +167,19 @@ def adopt(granted: Permits) -> None:
 
 
 def bound_here(references: Iterable[str]) -> list[str]:
-    """Those of the references that mean objects which another process cannot be given, as those of a notebook."""
+    """Those of the references that are bound to objects which cannot be sent to another process, as in a notebook."""
     bound = {reference for reference, thing in _given.items() if not _can_travel(thing)}
     return sorted(bound.intersection(references)) if bound else []
 
 
-# ---- running it
+# ---- loading
 
 
 def load(reference: str) -> Any:
-    """The object that a reference names; the file, or the module, is imported once.
+    """Returns the object that a reference names. Each file or module is imported once.
 
-    Raises UsageError where the reference was not allowed, or where there is no such file, module or name; whatever the
-    code raises while it is imported goes through (`blamed` puts that in a sentence).
+    Raises UsageError if the reference was not allowed, or if its file, module or name does not exist. An error that the
+    code raises while it is imported propagates; `blamed` converts it to a message.
     """
     reference = _same.get(reference, reference)
     if reference in _given:
@@ -200,7 +201,7 @@ def load(reference: str) -> Any:
 
 
 def blamed(error: BaseException) -> UsageError | None:
-    """An error of code that a reference named, in a sentence with file and line; None where none of it took part."""
+    """Converts an error raised in the user's code to a UsageError with file and line; None for any other error."""
     place = None
     if isinstance(error, SyntaxError) and error.filename in _places:
         place = error.filename, error.lineno
@@ -251,7 +252,7 @@ def _parts(reference: str) -> tuple[str, str]:
 
 
 def _path_of_module(module: str, reference: str) -> Path:
-    """As importlib.util.find_spec, which however would run the packages that a module is in."""
+    """Like importlib.util.find_spec, but without importing the parent packages of the module."""
     if module == "__main__":
         raise UsageError(f"{reference} was an object of another Python program; pass it from Python again.")
     where, spec, parts = None, None, module.split(".")
@@ -277,7 +278,7 @@ def _spec(name: str, where: Any) -> ModuleSpec | None:
 
 
 def _can_travel(thing: Any) -> bool:
-    """Whether another process can be given it: pickles name classes, and must find them there."""
+    """Whether an object can be sent to another process: it must pickle, and its class must be importable there."""
     try:
         packed = pickle.dumps(thing)
     except Exception:  # noqa: BLE001 whatever a thing of a user's raises

@@ -1,4 +1,4 @@
-"""Progress bars, for whatever takes longer than half a second: on standard error, or as widgets of a notebook."""
+"""Progress bars for work that takes longer than half a second, on standard error or as notebook widgets."""
 
 import sys
 import warnings
@@ -10,12 +10,12 @@ from inkwash.distributed import is_main_process
 from inkwash.settings import Sampling
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # its own, at a notebook without ipywidgets
+    warnings.simplefilter("ignore")  # tqdm warns in a notebook without ipywidgets
     from tqdm.auto import tqdm
 
 
 def bar(total: int, unit: str, disable: bool = False, scale: bool = False) -> "tqdm[NoReturn]":
-    """A bar with the counts and the time left; `scale` writes counts with k and M."""
+    """A progress bar with counts and remaining time; `scale` abbreviates counts with k and M."""
     count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
     shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
     return tqdm(
@@ -26,7 +26,7 @@ def bar(total: int, unit: str, disable: bool = False, scale: bool = False) -> "t
 
 @contextmanager
 def images_bar(sampling: Sampling, shown: bool = True) -> Iterator[Callable[[int], None]]:
-    """A bar over the images of a request; yields what to call after each step of a batch, with the batch's size."""
+    """A bar over the images of a request. Yields a function to call with the batch size after each sampling step."""
     done = 0
 
     def on_images(images: int) -> None:
@@ -40,7 +40,7 @@ def images_bar(sampling: Sampling, shown: bool = True) -> Iterator[Callable[[int
 
 @contextmanager
 def classifier_bar(shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar that appears once the classifier must be trained; yields what to call with each step and their number."""
+    """A bar that appears if a classifier must be trained. Yields a function to call with (step, number of steps)."""
     made = None
 
     def on_step(step: int, steps: int) -> None:

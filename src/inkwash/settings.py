@@ -1,7 +1,7 @@
-"""What a run is made of, as plain data: no torch here, so that the command line starts at once.
+"""The settings of a run as plain dataclasses. This module does not import torch, so the command line starts quickly.
 
-Ranges are checked when a value is made; a value out of range never reaches the work. The line under each
-field is also its help on the command line.
+Each value is checked against its type and range when the dataclass is created. The docstring below each field is also
+the help text of its flag.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ Interval = Annotated[tuple[NoiseLevel, NoiseLevel], listed(float)]
 
 @dataclass(frozen=True)
 class Data(Checked):
-    """Which images, and what is done to them before training."""
+    """The training images and their preprocessing."""
 
     source: Annotated[
         str,
@@ -39,62 +39,64 @@ class Data(Checked):
         tyro.conf.arg(help=f"Images: {choices.SOURCES.help}; or a folder of images, or FILE.py:NAME."),
     ] = "digits"
     size: Annotated[int, Field(ge=1, le=16384)] | None = None
-    """Side in pixels: sets of a fixed size are padded to it, folders resized and cropped."""
+    """Side of the images in pixels: data sets of a fixed size are padded to it, folders are resized and cropped."""
     image_channels: Literal[1, 3] | None = None
-    """1 for grey, 3 for colour; None takes what the images have."""
+    """Number of channels: 1 for grey, 3 for colour; None uses the channels of the images."""
     unreadable: Literal["refuse", "skip"] = "refuse"
-    """What to do with files of a folder that are not images."""
+    """What to do with files in a folder that cannot be read as images."""
     splits: Literal["auto", "folders", "none"] = "auto"
-    """Whether folders such as train/ and test/ are splits; none takes every folder as a class."""
+    """Whether folders such as train/ and test/ are splits; none treats every folder as a class."""
     held_out: Annotated[str, tyro.conf.arg(metavar="N|SHARE|none")] = "auto"
-    """Images of a folder without test/ to keep from training; auto keeps 5 %, at most 1000; none measures on all."""
+    """Images to hold out from a folder without test/; auto holds out 5 %, at most 1000; none measures on all images."""
     background: Annotated[str, tyro.conf.arg(metavar="white|black|#RRGGBB")] = "white"
-    """What transparent images of a folder are laid on."""
+    """Background colour for transparent images of a folder."""
     flip: bool = False
-    """Mirror half the images of each batch. Off by default: a mirrored digit is not a digit."""
+    """Flip half of the images of each batch horizontally. Off by default, since a mirrored digit is not a digit."""
     language: Literal["en", "zh"] = "en"
     """Language of the emoji's captions."""
     font: str | None = None
-    """Colour font that emoji are drawn from; None takes an installed one."""
+    """Colour font to draw the emoji with; None uses an installed one."""
 
 
 @dataclass(frozen=True)
 class Conditioning(Checked):
-    """What the network is told of each image, so that it can be asked for."""
+    """How the network is conditioned, and the default guidance."""
 
-    condition: Annotated[ConditionName, tyro.conf.arg(help=f"What to train on. {choices.CONDITIONS.help}.")] = "none"
+    condition: Annotated[ConditionName, tyro.conf.arg(help=f"Condition to train on. {choices.CONDITIONS.help}.")] = (
+        "none"
+    )
     encoder: Annotated[
         str,
         validator(choices.ENCODERS),
         tyro.conf.arg(
-            help=f"What reads captions. {choices.ENCODERS.help}; or a folder or the name of a sentence-transformers "
-            "model, or FILE.py:NAME."
+            help=f"Text encoder for captions. {choices.ENCODERS.help}; or a folder or the name of a "
+            "sentence-transformers model, or FILE.py:NAME."
         ),
     ] = "joint"
     condition_dropout: Share = 0.1
-    """Share of images whose condition is withheld, so that guidance has something to compare with."""
+    """Fraction of training images whose condition is dropped, as classifier-free guidance requires."""
     scale: Scale = 2.0
-    """Guidance scale that this run is sampled with unless told."""
+    """Default guidance scale when sampling from this run."""
     interval: Interval | None = None
-    """Where σ/α lies when guidance acts, unless told otherwise: 0.25,2; None is everywhere."""
+    """Default interval of σ/α in which guidance is applied, as in 0.25,2; None applies it at every level."""
 
 
 @dataclass(frozen=True)
 class Process(Checked):
-    """The forward process, and what the network predicts."""
+    """The forward process and the prediction target of the network."""
 
     schedule: Annotated[Schedule, tyro.conf.arg(help=f"Noise schedule. {choices.SCHEDULES.help}.")] = "linear"
     timesteps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    """T, the rows of a discrete schedule."""
+    """Number of timesteps T of a discrete schedule."""
     beta_low: Positive | None = None
-    """First beta of linear and scaled-linear, first σ of ve; None takes the schedule's own."""
+    """First β of linear and scaled-linear, first σ of ve; None uses the schedule's default."""
     beta_high: Positive | None = None
-    """Last beta of linear and scaled-linear, last σ of ve; None takes the schedule's own."""
+    """Last β of linear and scaled-linear, last σ of ve; None uses the schedule's default."""
     prediction: Annotated[Prediction, tyro.conf.arg(help=f"What the network outputs. {choices.PREDICTIONS.help}.")] = (
         "eps"
     )
     sigma_data: Positive = 0.5
-    """The data's spread, which edm's preconditioning uses."""
+    """Standard deviation of the data, used by the preconditioning of edm."""
 
 
 @dataclass(frozen=True)
@@ -102,55 +104,57 @@ class Training(Checked):
     """How the network is trained."""
 
     steps: Count = 1000
-    """Optimiser steps."""
+    """Number of optimiser steps."""
     minutes: Positive | None = None
-    """Train this long instead, whatever number of steps that makes."""
+    """Training time in minutes; if given, it replaces the number of steps."""
     batch_size: Count = 128
-    """Images a step, over all processes."""
+    """Images per optimiser step, summed over all processes."""
     accumulate: Count = 1
-    """Parts a batch is cut into, to save memory."""
+    """Number of parts to split each batch into for gradient accumulation, which saves memory."""
     loss: Literal["mse", "l1"] = "mse"
-    """Error of the network's output."""
-    draw: Annotated[Draw, tyro.conf.arg(help=f"How noise levels are drawn. {choices.DRAWS.help}.")] = "uniform"
+    """Loss function on the network's output."""
+    draw: Annotated[Draw, tyro.conf.arg(help=f"Distribution of noise levels. {choices.DRAWS.help}.")] = "uniform"
     shift: Positive = 1.0
-    """Multiplies the odds of noise: above 1 noisier levels come more often, as words need to be learned."""
-    weight: Annotated[Weight, tyro.conf.arg(help=f"How levels are weighted. {choices.WEIGHTS.help}.")] = "plain"
+    """Factor on the odds of noise: above 1, noisier levels are drawn more often, which helps learning from text."""
+    weight: Annotated[Weight, tyro.conf.arg(help=f"Loss weighting over noise levels. {choices.WEIGHTS.help}.")] = (
+        "plain"
+    )
     optimizer: Annotated[OptimizerName, tyro.conf.arg(help=f"Optimiser. {choices.OPTIMIZERS.help}.")] = "adamw"
     lr: Positive = 1e-3
-    """Learning rate after warm-up, of either."""
+    """Learning rate after warm-up, for either optimiser."""
     warmup: Natural = 100
-    """Steps of linear warm-up."""
+    """Number of steps of linear warm-up."""
     decay: Literal["cosine", "linear", "none"] = "cosine"
-    """How the learning rate falls to 0 after warm-up."""
+    """Learning rate schedule after warm-up; cosine and linear decay to 0."""
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """AdamW's weight decay."""
+    """Weight decay of AdamW."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    """AdamW's second-moment decay."""
+    """Decay rate of AdamW's second moment, β₂."""
     clip: Positive | None = 1.0
-    """Largest norm of the gradient; None leaves it alone."""
+    """Maximum norm of the gradient; None disables clipping."""
     ema: Share = 0.995
-    """Decay of the averaged weights, which sampling uses."""
+    """Decay of the exponential moving average of the weights, which sampling uses."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic inside the network; auto takes bfloat16 where the processor has it."""
+    """Number format inside the network; auto uses bfloat16 if the processor supports it."""
     layout: Literal["channels-last", "contiguous"] = "channels-last"
-    """How images lie in memory inside the network."""
+    """Memory format of tensors inside the network."""
     compile: Compile = "no"
-    """Compile the network with torch.compile; graphs replays CUDA graphs as well."""
+    """Compile the network with torch.compile; graphs also uses CUDA graphs."""
     recompute: bool = False
-    """Keep less of the forward pass and compute it again for the gradient: less memory, a third more time."""
+    """Recompute activations in the backward pass: less memory, about a third more time."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train."""
+    """Device to train on."""
     save_every: Count = 250
-    """Steps between checkpoints."""
+    """Number of steps between checkpoints."""
     shard: bool = False
-    """Divide weights, gradients and optimiser state among the processes (FSDP2), for networks that do not fit one."""
+    """Shard weights, gradients and optimiser state over the processes (FSDP2), for networks too large for one."""
     seed: Natural = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
 
 
 @dataclass(frozen=True)
 class RunSettings(Checked):
-    """A whole run: what a recipe is, and what a checkpoint remembers."""
+    """All settings of a run. A recipe returns them, and a checkpoint stores them."""
 
     recipe: tyro.conf.Suppress[str]
     data: Data = field(default_factory=Data)
@@ -162,70 +166,70 @@ class RunSettings(Checked):
 
 @dataclass(frozen=True)
 class Sampler(Checked):
-    """How noise becomes an image."""
+    """The sampler and its settings."""
 
     solver: Annotated[Solver, tyro.conf.arg(help=f"Sampler. {choices.SOLVERS.help}.")] = "ddim"
     steps: Count = 50
-    """Steps of the sampler."""
+    """Number of sampling steps."""
     eta: Share | None = None
-    """Noise of the samplers that let you choose it, from 0 (none) to 1 (as much as ddpm)."""
+    """Amount of noise η that the sampler adds, from 0 (none) to 1 (as much as ddpm), for samplers that have it."""
     variance: Literal["small", "large"] = "small"
-    """Noise that ddpm, and the samplers with an η, add: the posterior's β̃, or the fixed large β."""
+    """Variance of the noise that ddpm and samplers with η add: the posterior's β̃ (small) or the fixed β (large)."""
     spacing: Annotated[
         str | None,
         validator(choices.SPACINGS, None),
         named(choices.SPACINGS, None),
-        tyro.conf.arg(help=f"How the steps are spread. {choices.SPACINGS.help}; None: what suits the sampler."),
+        tyro.conf.arg(help=f"Spacing of the steps. {choices.SPACINGS.help}; None uses the sampler's default."),
     ] = None
-    limit: Annotated[Limit, tyro.conf.arg(help=f"What holds the predicted image in range. {choices.LIMITS.help}.")] = (
-        "clip"
-    )
+    limit: Annotated[
+        Limit, tyro.conf.arg(help=f"How to limit the range of the predicted image. {choices.LIMITS.help}.")
+    ] = "clip"
     scale: Scale | None = None
-    """Guidance scale s of conditional runs: 1 none, 0 unconditional (CS231n's w is s − 1); None takes the run's."""
+    """Guidance scale s: 1 is no guidance, 0 is unconditional (CS231n's w is s − 1); None uses the run's default."""
 
 
 @dataclass(frozen=True)
 class Sampling(Sampler):
-    """How images are drawn from a trained model: with the seed, all that they depend on."""
+    """A request for images. Together with the model, it determines them completely."""
 
     n: Annotated[Count, tyro.conf.arg(aliases=["-n"])] = 64
-    """How many images."""
+    """Number of images."""
     seed: Natural = 0
-    """Seed; image i is the same whatever n."""
+    """Random seed; image i does not depend on n."""
     label: Annotated[str | None, words("NAME|NUMBER|all")] = None
-    """Class to draw, by name or number; all draws each in turn, a row a class. class:all is the class called all."""
+    """Class to draw, by name or number; all draws every class in turn, one row each (class:all: a class named all)."""
     text: Annotated[str | None, words("TEXT")] = None
-    """What to draw, for runs trained on captions."""
+    """Text prompt, for runs trained on captions."""
     interval: Interval | None = None
-    """Guide only where σ/α lies between these two numbers, 0,inf is everywhere; None takes the run's own."""
+    """Interval of σ/α in which guidance is applied; 0,inf is every level; None uses the run's default."""
     rescale: Share = 0.0
-    """How far guided images are brought back to the contrast of unguided ones."""
+    """Strength of guidance rescaling, from 0 to 1 (the contrast of unguided images)."""
     guide: str | None = None
-    """Folder of a weaker run to guide away from, instead of from no condition (autoguidance)."""
+    """Folder of a weaker run to guide away from, in place of the unconditional model (autoguidance)."""
     guidance: Literal["free", "classifier"] = "free"
-    """classifier steers any run towards --label by the gradient of a classifier of its images."""
+    """free is classifier-free guidance; classifier adds the gradient of an image classifier for --label to any run."""
     engine: Engine = "torch"
-    """What computes the network: PyTorch, the same compiled, or ONNX Runtime in float32 on the CPU."""
+    """Inference engine: PyTorch, PyTorch with torch.compile, or ONNX Runtime in float32 on the CPU."""
 
 
 @dataclass(frozen=True)
 class Scoring(Checked):
-    """What images are scored against, and how many of them."""
+    """How images are scored: number of images, features and reference images."""
 
     n: Annotated[Count | None, tyro.conf.arg(aliases=["-n"])] = None
-    """Images in each of three draws; None takes the command's own number, or what the data set allows."""
+    """Images in each of three draws; None uses the command's default, limited by the size of the data set."""
     features: Annotated[
         str,
         validator(choices.FEATURES, "auto"),
         named(choices.FEATURES, "auto"),
         tyro.conf.arg(
-            help="What images are compared in. auto: a classifier trained here where there are labels, else pixels; "
-            f"{choices.FEATURES.help}."
+            help="Features in which images are compared. auto: a classifier trained here if the images have labels, "
+            f"else pixels; {choices.FEATURES.help}."
         ),
     ] = "auto"
     class_scores: bool = False
-    """Score the classes that images show by a classifier trained here, whatever --features are."""
+    """Compute class scores with a classifier trained here, whatever --features is."""
     split: Literal["train", "test"] = "train"
-    """Real images to compare with."""
+    """Split of the real images to compare with."""
     seed: Natural = 0
-    """Seed of the images drawn."""
+    """Seed of the generated images."""

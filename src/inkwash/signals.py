@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM do while work is under way."""
+"""Context managers that handle Ctrl-C and SIGTERM during long work."""
 
 import signal
 import sys
@@ -14,7 +14,7 @@ Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 @contextmanager
 def handling(handler: Handler, *numbers: int) -> Iterator[None]:
-    """Inside, these signals go to `handler`. Does nothing in other threads than the main one, as Python allows none."""
+    """Installs `handler` for these signals inside the block. Has no effect outside the main thread."""
     if current_thread() is not main_thread():
         yield
         return
@@ -28,7 +28,7 @@ def handling(handler: Handler, *numbers: int) -> Iterator[None]:
 
 @contextmanager
 def finishing_step(stop: Event) -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM set `stop`, so that the step under way is finished; a second one interrupts it."""
+    """Inside the block, Ctrl-C and SIGTERM set `stop`, so the current step finishes; a second signal interrupts it."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -42,7 +42,7 @@ def finishing_step(stop: Event) -> Iterator[None]:
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM end the work with `Stopped`: for work whose finished parts are on disk."""
+    """Inside the block, Ctrl-C and SIGTERM raise `Stopped`. For work that saves its finished parts to disk."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -56,7 +56,7 @@ def resumable() -> Iterator[None]:
 
 @contextmanager
 def postponing(number: int) -> Iterator[None]:
-    """Inside, a signal waits, to be raised at the end; processes that are started inside have it blocked.
+    """Postpones a signal to the end of the block. Processes started inside the block inherit it as blocked.
 
     Ignoring it instead would lose a Ctrl-C that comes in between. Does nothing in other threads than the main one.
     """

@@ -1,13 +1,13 @@
-"""Checks for your own schedule, prediction, denoiser or solver, to be called from your tests.
+"""Checks for user-defined schedules, predictions, denoisers and solvers, to be called from tests.
 
-Each holds an object to what the rest of inkwash relies on, and inkwash's own are held to the same:
+Each check verifies the properties that the rest of inkwash relies on. The built-in objects pass the same checks:
 
     from inkwash.testing import check_solver
 
     def test_my_solver():
         check_solver(Leapfrog())
 
-A check returns nothing, or raises LawBroken with what should hold, where it does not, and the numbers.
+A check returns None, or raises LawBroken, whose message names the property, where it fails, and the values found.
 """
 
 import math
@@ -38,11 +38,11 @@ from inkwash.sample import Solver, last, sample
 
 
 class LawBroken(InkwashError):
-    """A law does not hold."""
+    """An object violates a property that inkwash relies on."""
 
 
 def check_schedule(schedule: Schedule, points: int = 50) -> None:
-    """log SNR falls with time, `from_logsnr` undoes `at`, and tensors of times give what numbers do."""
+    """Checks that log SNR decreases with time, `from_logsnr` inverts `at`, and tensors of times agree with numbers."""
     positions = [schedule.first + (1 - schedule.first) * Fraction(i, points) for i in range(points)]
     times = sorted({schedule.time(position) for position in positions})
     levels = [schedule.at(t) for t in times]
@@ -62,7 +62,7 @@ def check_schedule(schedule: Schedule, points: int = 50) -> None:
 
 
 def check_prediction(prediction: Prediction, schedule: Schedule | None = None) -> None:
-    """x₀ and ε come back from the target and x, in float64, wherever the determinant allows."""
+    """Checks that x₀ and ε can be recovered from the target and x, in float64, wherever the determinant allows."""
     generator = torch.Generator().manual_seed(0)
     x0, eps = torch.randn(2, 1000, dtype=torch.float64, generator=generator)
     of = schedule or Cosine()
@@ -79,7 +79,7 @@ def check_prediction(prediction: Prediction, schedule: Schedule | None = None) -
 
 
 def check_denoiser(denoise: Denoise, x: Tensor, level: Level, tolerance: float = 1e-4) -> None:
-    """D keeps the shape, D(c·x; c·α, c·σ) = D(x; α, σ), and each image is denoised by itself.
+    """Checks that D preserves the shape, that D(c·x; c·α, c·σ) = D(x; α, σ), and that images do not affect each other.
 
     `x` [B,C,H,W] with B >= 2 is a batch at `level`.
     """
@@ -96,7 +96,7 @@ def check_denoiser(denoise: Denoise, x: Tensor, level: Level, tolerance: float =
 
 
 def check_solver(solver: Solver, order: int | None = None, schedule: Schedule | None = None) -> None:
-    """The solver samples Gaussian data, and the facts on its class (`Solver`) are true.
+    """Checks that the solver samples Gaussian data, and that the facts on its class (`Solver`) are true.
 
     - Gaussian data at a plan's first level arrives at its last level with that level's mean and standard deviation, up
       to an error that falls by 2^order when the number of steps doubles. Without noise, each x follows the exact

@@ -1,1 +1,1 @@
-"""The Python front door: what `import inkwash` exports. The rooms below do the work."""
+"""The public Python API: what `import inkwash` exports. Other packages implement it."""

@@ -1,4 +1,4 @@
-"""Images drawn from a run: an array that shows itself in a notebook and knows how it was made."""
+"""Images drawn from a run: an array with its provenance and a notebook display."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ MOST = 100  # images that a notebook shows
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Images:
-    """n images, uint8 [n,H,W,C] with C 1 or 3.
+    """n images, uint8 [n,H,W,C] with C = 1 or 3.
 
-    `images[3]` is one array [H,W,C]; a slice, a list of indices or a mask gives Images. numpy functions take them.
+    `images[3]` is an array [H,W,C]; a slice, a list of indices or a mask returns Images. numpy functions accept Images.
     """
 
     pixels: Pixels
@@ -46,11 +46,11 @@ class Images:
         return self.pixels.copy()
 
     def tensor(self) -> Tensor:
-        """The images as networks take them: float32 [n,C,H,W] in [−1, 1]."""
+        """The images as network input: float32 [n,C,H,W] in [−1, 1]."""
         return to_float(channels_first(self.pixels))
 
     def grid(self, columns: int | None = None) -> Picture:
-        """All images on one sheet: nearly square by default, or a row a class where all classes were asked for."""
+        """All images in one grid, nearly square by default; with `label="all"`, one row for each class."""
         images, across, labels = self.pixels, columns, None
         if self.chosen is None:
             images, across, labels = laid_out(images, self.model, self.sampling, columns)
@@ -58,11 +58,12 @@ class Images:
         return Picture(sheet, provenance(self.model, self.sampling, self.batch_size, columns, self.chosen))
 
     def save(self, path: str | os.PathLike[str], columns: int | None = None, progress: bool = True) -> Path:
-        """Writes what the ending asks for, as `inkwash sample --out` does, with the provenance inside.
+        """Writes the images and their provenance in the format of the suffix of `path`, as `inkwash sample --out` does.
 
-        .png is one sheet of `columns`; .gif, .webp and .mp4 show how the first 36 images came about, drawn again from
-        the same seed; .npz holds the array "images"; a name without ending, or with a slash, is a folder of PNGs.
-        Raises UsageError for another ending, and for an animation of images that are not the first of their seed.
+        .png is a grid with `columns` columns; .gif, .webp and .mp4 animate the sampling of the first 36 images, which
+        are drawn again from the same seed; .npz contains the array "images"; a name without a suffix, or with a
+        trailing slash, is a folder of PNGs. Raises UsageError for any other suffix, and for an animation of images
+        that are not the first of their seed.
         """
         check_out(path)
         frames: list[Any] = []
@@ -93,7 +94,7 @@ class Images:
         if isinstance(index, int | np.integer):
             return self.pixels[index]
         if isinstance(index, tuple):
-            return self.pixels[index]  # a part of each image: an array
+            return self.pixels[index]  # numpy indexing of several axes returns an array
         at = np.arange(len(self))[index if isinstance(index, slice) else np.asarray(index)]
         if at.ndim != 1 or not len(at):
             raise UsageError(f"`images[{index}]` selects no images; there are {len(self)}.")

@@ -1,4 +1,4 @@
-"""A network of a user's own, from Python: how it is built again, by whoever opens what was trained with it."""
+"""User-defined networks passed from Python, and the references by which a run rebuilds them when it is opened."""
 
 import copy
 import os
@@ -20,14 +20,14 @@ Own = nn.Module | Callable[..., nn.Module]
 
 
 def is_own(thing: Any) -> bool:
-    """Whether this is a network: a module, or a class or function that makes one."""
+    """Whether `thing` is a network: a module, or a class or function that builds one."""
     return isinstance(thing, nn.Module) or callable(thing)
 
 
 def settings_for(network: Own | str, inputs: Inputs) -> tuple[OwnNetwork, str]:
-    """The settings that stand for a network for these images, and why no command can build it; "" where one can.
+    """Returns the settings for a network, and the reason why the command line cannot build it ("" if it can).
 
-    From here on this process builds it for these settings. Raises UsageError for what makes no module.
+    This process then builds the network for these settings. Raises UsageError if no module can be built.
     """
     if isinstance(network, str):
         own.allow([network])
@@ -40,9 +40,9 @@ def settings_for(network: Own | str, inputs: Inputs) -> tuple[OwnNetwork, str]:
 
 
 def provide_for(folder: Path, network: Own | str) -> None:
-    """Lets this process open the run in a folder, which is of a network of the user's own.
+    """Allows this process to open a run that was trained with a user-defined network.
 
-    Raises UsageError where the run is of one of inkwash's, or recorded another reference.
+    Raises UsageError if the run has a built-in network or recorded another reference.
     """
     found = described(folder / LAST, facts(folder / LAST)).network
     if not isinstance(found, OwnNetwork):
@@ -59,7 +59,7 @@ def provide_for(folder: Path, network: Own | str) -> None:
 
 def _maker(network: Own) -> Callable[..., nn.Module]:
     if isinstance(network, nn.Module):
-        return lambda: copy.deepcopy(network)  # what is trained is a copy, which begins with the weights it has
+        return lambda: copy.deepcopy(network)  # train a copy, initialised with the module's weights
     return network
 
 
@@ -75,7 +75,7 @@ def _built(make: Callable[..., nn.Module], inputs: Inputs) -> nn.Module:
 
 
 def _tried(make: Callable[..., nn.Module], inputs: Inputs) -> nn.Module:
-    """What is made. Raises UsageError where it cannot be, or is no module."""
+    """Builds the network. Raises UsageError if that fails or the result is not a module."""
     name = _name(make)
     try:
         built = _built(make, inputs)
@@ -90,7 +90,7 @@ def _tried(make: Callable[..., nn.Module], inputs: Inputs) -> nn.Module:
 
 
 def _reference(network: Own, inputs: Inputs, built: nn.Module) -> tuple[str, str]:
-    """The reference that builds a network again, and "" or why there is none; what is recorded then names nothing."""
+    """Returns a reference that rebuilds a network, and ""; or a placeholder and the reason why there is none."""
     of = type(network) if isinstance(network, nn.Module) else network
     name = _name(network)
     nowhere = f"__main__:{name.rpartition('.')[2] if name.rpartition('.')[2].isidentifier() else 'network'}"
@@ -114,7 +114,7 @@ def _reference(network: Own, inputs: Inputs, built: nn.Module) -> tuple[str, str
 
 
 def _is_in(of: Any, module: str, name: str) -> bool:
-    """Whether a module has this object by this name."""
+    """Whether a module has this object under this name."""
     found: Any = sys.modules[module]
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -129,7 +129,7 @@ def _is_found(reference: str, file: str) -> bool:
 
 
 def _builds_same(make: Callable[..., nn.Module], inputs: Inputs, built: nn.Module) -> bool:
-    """Whether a class, called as the command line calls it, makes a network of the same weights' names and shapes."""
+    """Whether a class, called as the command line calls it, builds a network with the same state dict layout."""
 
     def shapes(of: nn.Module) -> dict[str, torch.Size]:
         return {name: tensor.shape for name, tensor in of.state_dict().items()}

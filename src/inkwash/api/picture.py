@@ -1,4 +1,4 @@
-"""One picture that shows itself in a notebook."""
+"""A picture with a notebook display."""
 
 import os
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from inkwash.view.pixels import Pixels
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture:
-    """A picture, uint8 [H,W,C] with C 1 or 3, and what it was made from."""
+    """A picture, uint8 [H,W,C] with C = 1 or 3, and its provenance."""
 
     pixels: Pixels
     provenance: dict[str, Any]
@@ -23,7 +23,7 @@ class Picture:
         return np.array(self.pixels, dtype=dtype, copy=copy)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes a PNG with the provenance inside, for `inkwash replay`. Raises UsageError for another ending."""
+        """Writes a PNG that contains the provenance for `inkwash replay`. Raises UsageError for any other suffix."""
         if Path(path).suffix.lower() != ".png":
             raise UsageError(f"a picture is saved as a PNG; give `path` a name ending in .png (got {path}).")
         write(path, self.pixels[None], self.provenance)

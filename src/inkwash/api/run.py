@@ -1,4 +1,4 @@
-"""A trained run, opened for a person at a keyboard."""
+"""The class `Run`, a trained run opened from Python."""
 
 import html
 import os
@@ -40,11 +40,11 @@ def load(
         device: "auto", "cpu", "cuda" or "mps".
         network: for a run of a network of your own: its class, the function that builds it, an instance of the same
             shape, or the reference that the run recorded (FILE.py:NAME or package.module:NAME), which allows its code
-            to be run. Nothing that a run recorded is run otherwise.
+            to be executed. Code that a run recorded is never executed otherwise.
 
     Raises:
-        UsageError: where there is no run, or it needs a network that was not given.
-        InkwashError: where its file is damaged.
+        UsageError: if there is no run, or if it needs a network that was not given.
+        InkwashError: if the checkpoint file is damaged.
     """
     if checkpoint not in ("last", "best"):
         raise UsageError(f"`checkpoint` is 'last' or 'best' (got {checkpoint!r}).")
@@ -59,16 +59,16 @@ class Run:
 
     model: TrainedModel
 
-    # ---- what it is
+    # ---- properties
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder of the run."""
         return self.model.folder
 
     @property
     def settings(self) -> RunSettings:
-        """The settings it was trained with."""
+        """The settings that the run was trained with."""
         return self.model.run
 
     @property
@@ -78,17 +78,17 @@ class Run:
 
     @property
     def schedule(self) -> Schedule:
-        """The schedule of its forward process."""
+        """The schedule of the forward process."""
         return self.model.schedule
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of its images."""
+        """(C, H, W) of the images."""
         return self.model.shape
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of its images' classes; () where they have none."""
+        """The class names of the training images; () if they have none."""
         return tuple(self.model.facts["classes"])
 
     @property
@@ -101,7 +101,7 @@ class Run:
         """The averaged network's loss on held-out images: (step, loss)."""
         return [(step, loss) for step, loss in self.model.facts["held_out"]]
 
-    # ---- what it does
+    # ---- methods
 
     def sample(
         self,
@@ -125,19 +125,19 @@ class Run:
         batch_size: int = 64,
         progress: bool = True,
     ) -> "Images":
-        """Draws n images: the same pixels as `inkwash sample` draws with the same settings.
+        """Draws n images, with the same pixels as `inkwash sample` with the same settings.
 
-        Image i depends on the run, the settings and i, and not on n.
+        Image i depends on the run, the settings and i, but not on n.
 
         Args:
-            steps, solver, eta, spacing, variance, limit: how noise becomes an image; `inkwash sample --help`.
+            steps, solver, eta, spacing, variance, limit: the sampler; see `inkwash sample --help`.
             label, text: what to draw, for conditional runs; `label="all"` draws each class in turn.
-            scale, interval, rescale, guide, guidance: guidance; docs/conditions.md.
+            scale, interval, rescale, guide, guidance: guidance; see docs/conditions.md.
             engine: "torch", "compiled" or "onnx".
-            batch_size: images at a time on a GPU.
+            batch_size: images per batch on a GPU.
             progress: whether to show a bar.
 
-        Raises UsageError for settings that the run cannot be drawn with.
+        Raises UsageError for settings that do not fit the run.
         """
         from inkwash.api.images import Images
         from inkwash.progress import classifier_bar, images_bar
@@ -165,14 +165,14 @@ class Run:
         label: str | int | None = None,
         text: str | None = None,
     ) -> Tensor:
-        """The noise that the deterministic sampler would draw these images from: x at the noisiest level of the plan.
+        """Encodes images as the noise that a deterministic sampler maps to them: x at the noisiest level of the plan.
 
-        The probability-flow ODE, walked the other way with Heun's method (Song et al. 2021b, section 4.3).
+        Integrates the probability-flow ODE backwards with Heun's method (Song et al. 2021b, section 4.3).
 
         Args:
             images: uint8 [n,H,W,C], such as Images; or a float tensor [n,C,H,W] in [−1, 1].
-            steps: of the plan; each asks the network twice.
-            spacing: of the plan, which must not begin at pure noise.
+            steps: number of steps of the plan; each evaluates the network twice.
+            spacing: spacing of the plan, which must not begin at pure noise.
             label, text: what the images show, for conditional runs.
 
         Returns:
@@ -196,9 +196,9 @@ class Run:
         return torch.cat(found)
 
     def forward(self, images: int = 4, seed: int = 0, data_dir: PathLike | None = None) -> "Picture":
-        """The forward process as a picture: training images at 0 to 100 % of it, and the schedule's curves.
+        """Draws the forward process: training images at 0 to 100 % of it, and the curves of the schedule.
 
-        `data_dir` is where data sets lie; None takes where the run was trained from.
+        `data_dir` is the folder of the data sets; None uses the one that the run was trained from.
         """
         from inkwash.api.picture import Picture
         from inkwash.runs.artifacts import forward_provenance
@@ -233,15 +233,15 @@ class Run:
         """Scores the run's images against real ones, as `inkwash evaluate` does.
 
         Args:
-            n: images in each of three draws; None takes 2,000, or what the data set allows.
-            steps, solver, eta, scale, spacing, variance, limit: how they are drawn.
-            features, class_scores, split, seed: what they are compared in, whether their classes are read where the
-                features do not need it, and with which real images.
-            likelihood: held-out images to also measure the likelihood of.
-            out: folder for the numbers and figures; None takes the run's folder, evaluation/.
-            data_dir: where data sets lie; None takes where the run was trained from.
-            jobs: processes; None takes one for each processor core, and then a script must not do its work when it is
-                imported (`if __name__ == "__main__":`).
+            n: images in each of three draws; None uses 2,000, or fewer if the data set is smaller.
+            steps, solver, eta, scale, spacing, variance, limit: the sampler.
+            features, class_scores, split, seed: the features to compare in, whether to compute class scores even if the
+                features do not need a classifier, the split of real images, and the seed of the generated images.
+            likelihood: number of held-out images whose likelihood is measured.
+            out: folder for the numbers and figures; None uses evaluation/ in the run's folder.
+            data_dir: folder of the data sets; None uses the one that the run was trained from.
+            jobs: number of processes; None uses one per processor core, in which case a script must guard its work
+                with `if __name__ == "__main__":`.
             progress: whether to show bars.
         """
         from inkwash.api.scores import Scores
@@ -274,11 +274,11 @@ class Run:
         progress: bool = True,
         **axes: Any,
     ) -> "Study":
-        """Varies how images are drawn, measures what comes of it, and writes a report, as `inkwash study` does.
+        """Varies sampler settings, scores the images of each combination, and writes a report, as `inkwash study` does.
 
-        `axes` are those of the command, each one value or several: `run.study(steps=[5, 10, 50], eta=[0, 1])`.
-        `others` are runs of the same images to compare with. The rest is as in `evaluate`; `out` None takes
-        runs/study-NAMES. Raises UsageError for an axis that there is not, and what the command refuses.
+        `axes` are those of the command, each with one value or several: `run.study(steps=[5, 10, 50], eta=[0, 1])`.
+        `others` are runs of the same images to compare with. The other arguments are those of `evaluate`; without
+        `out`, the folder is runs/study-NAMES. Raises UsageError for an unknown axis or invalid arguments.
         """
         from inkwash.api.scores import Study
         from inkwash.progress import bar
@@ -295,7 +295,7 @@ class Run:
             paths = write_report(table, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
         return Study(table, answers(table), tuple(paths))
 
-    # ---- how it shows itself
+    # ---- display
 
     def __repr__(self) -> str:
         channels, height, width = self.shape
@@ -313,7 +313,7 @@ class Run:
 
 
 def _sweep(axes: dict[str, Any]) -> Sweep:
-    """The sweep of some axes, each given as one value or several. Raises UsageError for another name."""
+    """Returns the sweep over `axes`, each with one value or several. Raises UsageError for an unknown axis."""
     known = [axis.name for axis in AXES.values() if axis.type is not None]
     wrong = sorted(set(axes) - set(known))
     if wrong:
@@ -349,7 +349,7 @@ def _measured(
 
 
 def _as_tensor(images: Any, shape: tuple[int, int, int]) -> Tensor:
-    """Images [n,H,W,C] uint8 or [n,C,H,W] float as float32 [n,C,H,W] in [−1, 1]."""
+    """Converts images, uint8 [n,H,W,C] or float [n,C,H,W], to float32 [n,C,H,W] in [−1, 1]."""
     import numpy as np
 
     from inkwash.data import to_float

@@ -1,4 +1,4 @@
-"""What measuring a run gives: numbers that print as a table, and the files that hold everything."""
+"""Results of `Run.evaluate` and `Run.study`: scores that print as a table, and the paths of the written files."""
 
 import html
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Scores:
 
     @property
     def floor(self) -> dict[str, tuple[float, float]]:
-        """The same scores of as many real images: what a perfect model would have."""
+        """The scores of the same number of real images, which a perfect model would reach."""
         return self.found.table.floor_scores
 
     @property

@@ -1,4 +1,4 @@
-"""Training from Python: a recipe, settings, or a network and images of one's own."""
+"""Training from Python with a recipe, settings, or a user-defined network and images."""
 
 import os
 import warnings
@@ -28,8 +28,8 @@ from inkwash.signals import finishing_step
 from inkwash.training import Progress, Step
 
 PathLike = str | os.PathLike[str]
-RUNS = Path("runs")  # where runs go that are given no `out`
-MOST = 4 * 2**30  # bytes of images that are kept beside a run
+RUNS = Path("runs")  # folder of runs without `out`
+MOST = 4 * 2**30  # largest size in bytes of images stored in a run's folder
 
 
 def train(
@@ -46,29 +46,29 @@ def train(
     progress: bool = True,
     **changes: Any,
 ) -> Run:
-    """Trains a run in a folder and opens it. An interrupt ends it after the step under way, and what is done is saved.
+    """Trains a run in a folder and opens it. An interrupt stops the training after the current step and saves it.
 
     Args:
         what: a recipe's name, a folder or .npz file of images, settings (`RunSettings`), or a network of your own: a
             torch.nn.Module, its class, or a function that builds it, called as net(x, t, cond) with x float32
-            [B,C,H,W] scaled to unit spread, t [B] in [0, 1] (int64 rows where the schedule is discrete) and cond None,
-            or a `inkwash.nets.CondEmbedding` of the condition. A class or a function is called with those of
-            `inkwash.networks.Inputs`' fields that it takes. A module is copied, and the copy is trained.
-        data: the images, where they are not the recipe's: a data set's name, a folder, an .npz file, FILE.py:NAME, a
-            `Source`, or an array or tensor [N,C,H,W] with C 1 or 3, uint8 or float in [−1, 1]. Images that are not on
-            disk are written into the run's folder, so that every command finds them.
-        labels: int [N], the classes of an array's images.
-        network: a network of your own in place of a recipe's.
-        out: the run's folder; None takes runs/ and the recipe's name.
-        steps, minutes: how long; `minutes` counts rather than `steps`.
-        resume: go on with the run that `out` holds.
-        data_dir: where data sets lie; None takes $INKWASH_DATA, else a cache folder.
+            [B,C,H,W] scaled to unit variance, t [B] in [0, 1] (int64 indices for a discrete schedule) and cond None or a
+            `inkwash.nets.CondEmbedding`. A class or a function is called with those fields of
+            `inkwash.networks.Inputs` that it accepts. A module is copied, and the copy is trained.
+        data: the images, in place of the recipe's: a data set's name, a folder, an .npz file, FILE.py:NAME, a
+            `Source`, or an array or tensor [N,C,H,W] with C = 1 or 3, uint8 or float in [−1, 1]. Images that are not
+            on disk are written to the run's folder, so that every command can read them.
+        labels: int [N], the classes of the images of an array.
+        network: a network of your own, in place of the recipe's.
+        out: the run's folder; None uses runs/RECIPE.
+        steps, minutes: length of the training; `minutes` takes precedence over `steps`.
+        resume: whether to resume the run in `out`.
+        data_dir: folder of the data sets; None uses $INKWASH_DATA, or else a cache folder.
         progress: whether to show a bar.
         changes: any other setting by the name of its flag: `batch_size=64, lr=1e-3, prediction="v", channels=32`.
 
     Raises:
-        UsageError: for what cannot be trained, before anything is written.
-        InkwashError: where the loss is no longer a number.
+        UsageError: for invalid arguments, before anything is written.
+        InkwashError: if the loss is no longer finite.
     """
     stop = Event()
     job, folder = _begun(what, data, labels, network, out, steps, minutes, resume, data_dir, changes, stop.is_set)
@@ -100,9 +100,9 @@ def train_steps(
     data_dir: PathLike | None = None,
     **changes: Any,
 ) -> Iterator[Progress]:
-    """As `train`, step by step: yields a `Step` every ten steps of the optimiser and a `Saved` for each checkpoint.
+    """Like `train`, as an iterator: yields a `Step` every ten optimiser steps and a `Saved` for each checkpoint.
 
-    Whoever stops iterating stops the training; what was last saved is kept, and `load` opens it.
+    The training stops when the iteration stops; `load` opens the last checkpoint.
     """
     job, _ = _begun(what, data, labels, network, out, steps, minutes, resume, data_dir, changes, lambda: False)
     return job.progress
@@ -121,14 +121,14 @@ def _begun(
     changes: dict[str, Any],
     stop: Callable[[], bool],
 ) -> tuple[Fit, Path]:
-    """The training made ready, and its folder."""
+    """Prepares the training. Returns it and its folder."""
     if own_network.is_own(what):
         if network is not None:
             raise UsageError("a network was given twice; leave out `network`.")
         what, network = _OWN, what
     run = what if isinstance(what, RunSettings) else recipes.find_or_folder(os.fspath(what))
-    asked = {"steps": steps, "minutes": minutes}
-    run = changed(run, {**{name: value for name, value in asked.items() if value is not None}, **changes})
+    limits = {"steps": steps, "minutes": minutes}
+    run = changed(run, {**{name: value for name, value in limits.items() if value is not None}, **changes})
     images: Images | None = None
     if data is not None:
         run, images = _with_data(run, data, labels)
@@ -153,11 +153,11 @@ _OWN = RunSettings(
     recipe="own",
     process=Process(schedule="continuous-cosine", prediction="v"),
     training=Training(draw="stratified"),
-)  # the settings of a network that comes alone
+)  # the settings for a network without a recipe
 
 
 def changed(run: RunSettings, changes: dict[str, Any]) -> RunSettings:
-    """The settings with some fields of their parts changed. Raises UsageError for a name that none has."""
+    """Returns the settings with some fields changed, by name. Raises UsageError for an unknown name."""
     parts = {part.name: getattr(run, part.name) for part in fields(run) if is_dataclass(getattr(run, part.name))}
     owner = {entry.name: part for part, value in parts.items() for entry in fields(value) if entry.name != "kind"}
     for name, value in changes.items():
@@ -171,7 +171,7 @@ def changed(run: RunSettings, changes: dict[str, Any]) -> RunSettings:
 
 
 def _inputs(run: RunSettings, source: Source) -> Inputs:
-    """What the run's network takes of these images."""
+    """The inputs of the run's network for these images."""
     inputs = Inputs(*source.shape, build.schedule(run.process).num_timesteps)
     kind = condition(run, source.classes)
     if kind is None:
@@ -181,7 +181,7 @@ def _inputs(run: RunSettings, source: Source) -> Inputs:
 
 
 def _with_data(run: RunSettings, data: Any, labels: Any) -> tuple[RunSettings, Images | None]:
-    """The settings with these images, or the images themselves where they are not on disk."""
+    """Returns the settings for these images, and the images themselves if they are not on disk."""
     if isinstance(data, str | os.PathLike):
         if labels is not None:
             raise UsageError("`labels` are those of an array of images; a folder's are the names of its folders.")
@@ -194,7 +194,7 @@ def _with_data(run: RunSettings, data: Any, labels: Any) -> tuple[RunSettings, I
 
 
 def _from_source(source: Source) -> Images:
-    """All of a source, in memory. Raises UsageError where that is too much."""
+    """Reads all images of a source into memory. Raises UsageError if they are too large."""
     if isinstance(source, Images):
         return source
     channels, height, width = source.shape
@@ -211,7 +211,7 @@ def _from_source(source: Source) -> Images:
 
 
 def _from_array(data: Any, labels: Any) -> Images:
-    """Images [N,C,H,W] of an array. Raises UsageError for another shape or range."""
+    """Converts an array [N,C,H,W] to Images. Raises UsageError for any other shape or range."""
     try:
         pixels = data.detach().cpu() if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(data))
     except (TypeError, ValueError) as error:

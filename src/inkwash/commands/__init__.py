@@ -1,6 +1,6 @@
-"""The commands, one file each: sample.py holds the class of `inkwash sample`, its arguments and its `run()`.
+"""The commands, one per file: sample.py defines the class of `inkwash sample` with its arguments and its `run()`.
 
-A file of this package is a command, unless its name begins with an underscore. Nothing else lists the commands.
+Every file of this package is a command, unless its name begins with an underscore. There is no other list of commands.
 """
 
 from importlib import import_module
@@ -12,13 +12,13 @@ __all__ = ["Command", "PresetCommand", "all_commands", "find", "names"]
 
 
 def names() -> dict[str, str]:
-    """The module of each command by the command's name: import_.py is `import`, and `_` within is `-`."""
+    """The module of each command by the command's name: import_.py is `import`, and `_` becomes `-`."""
     found = (module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
     return {name.rstrip("_").replace("_", "-"): f"{__name__}.{name}" for name in found}
 
 
 def find(name: str) -> type[Command]:
-    """The command of that name, of which alone the file is imported. Raises KeyError where there is none."""
+    """The command called `name`; imports only its file. Raises KeyError if there is no such command."""
     module = import_module(names()[name])
     own = (each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__)
     found = [kind for kind in own if issubclass(kind, Command)]

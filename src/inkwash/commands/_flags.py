@@ -1,4 +1,4 @@
-"""Arguments as the command line writes them: library code says `batch_size`, a terminal shows --batch-size."""
+"""Converts argument names in messages to flags: the library writes `batch_size`, the terminal shows --batch-size."""
 
 import re
 from ast import literal_eval
@@ -15,10 +15,10 @@ _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]+))?`")  # `name` or `name=value`
 
 
 def in_flags(message: str, command: type) -> str:
-    """A message with the arguments in backticks that the command has, or training has, written as on the command line.
+    """Rewrites the names in backticks that are arguments of the command, or of training, as flags.
 
-    `name` becomes its flag, or a positional argument's metavar; `name=value` the flag with the value after it. Other
-    text in backticks stays.
+    `name` becomes its flag, or the metavar of a positional argument; `name=value` becomes the flag followed by the
+    value. Other text in backticks is unchanged.
     """
     flags = {**{name: flag for name, flag in _flags(RunSettings) if flag.startswith("--")}, **dict(_flags(command))}
 
@@ -34,7 +34,7 @@ def in_flags(message: str, command: type) -> str:
 
 
 def _value(code: str) -> str:
-    """A Python literal as a word of the command line; what is none stays, as FOLDER."""
+    """Converts a Python literal to its form on the command line; other text, such as FOLDER, is unchanged."""
     try:
         value = literal_eval(code)
     except (ValueError, SyntaxError):
@@ -44,7 +44,7 @@ def _value(code: str) -> str:
 
 
 def _flags(kind: type) -> Iterator[tuple[str, str]]:
-    """The arguments that a dataclass makes, with their flags. Those of a part of it stand among its own."""
+    """The arguments of a dataclass with their flags, including those of nested dataclasses."""
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if get_origin(hint) is ClassVar:
             continue

@@ -14,7 +14,7 @@ from inkwash.settings import Sampling
 
 @dataclass(frozen=True)
 class Demo(Command):
-    """Train on the embedded handwritten digits and draw new ones: what `make demo` runs."""
+    """Train on the embedded handwritten digits and draw new ones, as `make demo` does."""
 
     order: ClassVar[int] = 120
 
@@ -26,7 +26,7 @@ class Demo(Command):
         from inkwash.runs.record import stored
 
         out = self.out
-        resume = stored(out) is not None  # a second demo draws again from the run of the first
+        resume = stored(out) is not None  # a second demo reuses the run of the first
         Train(recipes.find("digits"), out, resume).run()
         pictures = (str(out / "samples.png"), str(out / "denoising.gif"))
         Sample(out, Sampling(n=64, steps=100), pictures).run()

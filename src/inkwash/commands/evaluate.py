@@ -20,9 +20,9 @@ class Evaluate(Command):
     sampler: Sampler
     scoring: Scoring
     likelihood: int = 0
-    """Held-out images to also measure the likelihood of, in bits per dimension."""
+    """Number of held-out images whose likelihood is measured, in bits per dimension."""
     out: Path | None = None
-    """Folder for the scores and figures; None takes RUN/evaluation."""
+    """Folder for the scores and figures; None uses RUN/evaluation."""
     jobs: Jobs = None
     checkpoint: Checkpoint = "last"
     device: Device = "auto"

@@ -21,15 +21,15 @@ class Forward(Command):
     schedules: bool = False
     """Draw β, √ᾱ and √(1 − ᾱ) of the linear, cosine and sigmoid schedules side by side instead."""
     timesteps: int = 1000
-    """T of --schedules."""
+    """Number of timesteps T for --schedules."""
     out: Path = Path("forward.png")
-    """The PNG to write."""
+    """PNG file to write."""
     images: int = 4
-    """How many images."""
+    """Number of images."""
     seed: int = 0
     """Seed of the noise."""
     size: int | None = None
-    """Side in pixels, for a folder of images of several sizes."""
+    """Side of the images in pixels, for a folder of images of several sizes."""
     data_dir: DataDir = None
     code: Code = ()
 

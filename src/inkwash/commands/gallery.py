@@ -10,16 +10,16 @@ from inkwash.settings import Sampler
 
 @dataclass(frozen=True)
 class Gallery(Command):
-    """Draw what a report shows: ten images, a hundred, their denoising, the forward process and the losses."""
+    """Draw the figures of a report: ten images, a hundred, their denoising, the forward process and the losses."""
 
     order: ClassVar[int] = 60
 
     folder: RunFolder
     sampler: Sampler
     seed: int = 0
-    """Seed; the ten are the first of the hundred."""
+    """Random seed; the ten images are the first of the hundred."""
     out: Path | None = None
-    """Folder for the five files; None takes RUN/gallery."""
+    """Folder for the five files; None uses RUN/gallery."""
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None

@@ -11,26 +11,26 @@ from inkwash.commands._base import RUNS, Command
 
 @dataclass(frozen=True)
 class Import(Command):
-    """Make a run of a checkpoint that was trained elsewhere."""
+    """Convert a checkpoint trained with other software to a run."""
 
     order: ClassVar[int] = 110
 
     kind: Annotated[Literal["cs231n"], tyro.conf.Positional]
-    """Whose: cs231n, of the assignment's trainer."""
+    """Format of the checkpoint: cs231n, as written by the trainer of the assignment."""
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """The checkpoint, model-….pt."""
+    """Checkpoint file, model-….pt."""
     out: Path | None = None
-    """Folder for the run; None makes it runs/NAME-OF-THE-FILE."""
+    """Folder for the run; None uses runs/NAME-OF-THE-FILE."""
     encoder: str = "clip"
-    """What read its texts: clip, minilm, or a model's folder or name."""
+    """Text encoder that it was trained with: clip, minilm, or a model's folder or name."""
     size: int = 32
     """Side of its images in pixels."""
     timesteps: int | None = None
-    """T, where the checkpoint does not say."""
+    """Number of timesteps T, if the checkpoint does not record it."""
     schedule: Literal["linear", "cosine", "sigmoid"] | None = None
-    """Noise schedule, where the checkpoint does not say."""
+    """Noise schedule, if the checkpoint does not record it."""
     objective: Literal["pred_noise", "pred_x_start"] | None = None
-    """What its network predicts, where the checkpoint does not say."""
+    """Prediction target of the network, if the checkpoint does not record it."""
 
     def run(self) -> None:
         """Makes a run of the checkpoint and says how to draw from it."""

@@ -9,13 +9,13 @@ from inkwash.commands._base import Command, RunFolder
 
 @dataclass(frozen=True)
 class Info(Command):
-    """Tell what a run is: what was trained, on what, how far, how big, how good."""
+    """Describe a run: its network, data, training progress, size and losses."""
 
     order: ClassVar[int] = 80
 
     folder: RunFolder
     out: Path | None = None
-    """A PNG to draw the losses into."""
+    """PNG file to plot the losses to."""
 
     def run(self) -> None:
         from inkwash.commands._flags import in_flags

@@ -16,7 +16,7 @@ from inkwash.settings import Sampler, Scoring
 
 @dataclass(frozen=True)
 class Race(Command):
-    """Train recipes for the same images in turn, and show how good each is after how much training."""
+    """Train recipes on the same images in turn, and compare their quality over training time."""
 
     order: ClassVar[int] = 50
 
@@ -24,14 +24,14 @@ class Race(Command):
     """Recipes for the same images."""
     scoring: Scoring
     until: Annotated[str | None, tyro.conf.arg(metavar="{None}|SCORE=VALUE")] = None
-    """The race ends for a recipe that scores so well: frechet, kernel, precision, recall or coverage."""
+    """Score at which a recipe finishes the race: frechet, kernel, precision, recall or coverage."""
     minutes: float | None = None
-    """The race ends after so many minutes of training, and each recipe's learning rate falls to end with them."""
+    """Minutes of training after which the race ends for each recipe; its learning rate decays over this time."""
     every: float | None = None
-    """Seconds of training between two scorings; None takes a tenth of --minutes, else 60."""
+    """Seconds of training between two scorings; None uses a tenth of --minutes, or else 60."""
     sampler: Sampler = field(default_factory=lambda: Sampler(steps=25))
     out: Path | None = None
-    """Folder of the race, with each recipe's run in it; None makes it runs/race-RECIPES."""
+    """Folder of the race, which contains the run of each recipe; None uses runs/race-RECIPES."""
     device: Device = "auto"
     data_dir: DataDir = None
 
@@ -66,7 +66,7 @@ class Race(Command):
                                 shown.set_postfix_str(f"{event.seconds:,.0f} s, loss {event.loss:.4f}", refresh=False)
                                 shown.update(event.step - shown.n)
                             case DrawingProgress():
-                                shown.delay = 0  # it is seen from here on, however short the training was
+                                shown.delay = 0  # show the bar from now on, even after a short training
                                 shown.set_postfix_str(f"drawn to be scored: {event.images} of {event.of}")
                             case Point():
                                 score = plus_minus(*event.scores[job.score])

@@ -18,9 +18,9 @@ class Replay(Command):
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """A file or folder that sample or forward wrote."""
     out: Annotated[str | None, tyro.conf.arg(metavar="{None}|PATH")] = None
-    """Where to, in the same form; None puts -replay into the name."""
+    """Output path, of the same format; None adds -replay to the name."""
     moved: Annotated[Path | None, tyro.conf.arg(name="run")] = None
-    """Where the run is now, if it was moved."""
+    """New folder of the run, if it was moved."""
     code: Code = ()
 
     def run(self) -> None:

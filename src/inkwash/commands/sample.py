@@ -19,15 +19,15 @@ class Sample(Command):
     folder: RunFolder
     sampling: Sampling
     out: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="PATH")] = ()
-    """Where to: .png, .gif, .webp, .mp4, .npz or a folder; may repeat. Without it RUN/samples.png."""
+    """Output path: .png, .gif, .webp, .mp4, .npz or a folder; repeatable. Default: RUN/samples.png."""
     batch_size: int = 64
-    """Images at a time on a GPU, to suit its memory; a CPU takes its own number."""
+    """Images per batch on a GPU; a CPU uses a fixed number."""
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     code: Code = ()
 
     def run(self) -> None:
-        """Draws with a bar and says where the pictures are. Processes that torchrun started share the images."""
+        """Draws with a progress bar and prints the paths. Processes of torchrun share the images."""
         from inkwash.distributed import process_group
         from inkwash.progress import classifier_bar, images_bar
         from inkwash.runs.artifacts import write_samples

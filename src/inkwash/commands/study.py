@@ -16,7 +16,7 @@ from inkwash.study.axes import Sweep
 
 @dataclass(frozen=True)
 class Study(Command):
-    """Vary how images are drawn, measure what comes of it, and write a report that explains it."""
+    """Vary the sampler settings, score the images, and write a report that explains the results."""
 
     order: ClassVar[int] = 40
 
@@ -25,9 +25,9 @@ class Study(Command):
     sweep: Sweep
     scoring: Scoring
     preset: Literal["quick", "lab06", "gaussian"] | None = None
-    """A study made ready, which trains the runs it needs: the lab's questions on digits or MNIST, or a self-test."""
+    """A predefined study, which trains the runs it needs: the lab's questions on digits or MNIST, or a self-test."""
     out: Path | None = None
-    """Folder of the study; None makes it runs/study-NAMES."""
+    """Folder of the study; None uses runs/study-NAMES."""
     jobs: Jobs = None
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
@@ -76,7 +76,7 @@ class Study(Command):
             notice(text)
 
     def _check_preset(self) -> None:
-        """Raises UsageError for no run, and for arguments that the preset decides itself."""
+        """Raises UsageError if there is no run, and for arguments that the preset determines."""
         if self.preset is None and not self.runs:
             raise UsageError("a study needs a run: inkwash study RUN, or --preset quick.")
         if self.preset is not None and self.runs:
@@ -86,7 +86,7 @@ class Study(Command):
 
 
 def _untrained(runs: Mapping[str, RunSettings], data_dir: Path | None) -> list[Train]:
-    """The trainings of a preset's runs that are not there, or not at their end yet."""
+    """The trainings of a preset's runs that do not exist or are unfinished."""
     from inkwash.runs.record import check_same, ended, stored
 
     todo = []

@@ -21,20 +21,20 @@ from inkwash.settings import NetworkName, RunSettings
 
 @dataclass(frozen=True)
 class Train(PresetCommand):
-    """Train a recipe, or go on with a run."""
+    """Train a recipe, or resume a run."""
 
     order: ClassVar[int] = 10
     resume_flags: ClassVar[tuple[str, ...]] = ("--resume",)
 
     settings: RunSettings
     out: Path | None = None
-    """Folder for the run; None makes it runs/RECIPE."""
+    """Folder for the run; None uses runs/RECIPE."""
     resume: bool = False
-    """Go on with the run in --out from its last checkpoint."""
+    """Resume the run in --out from its last checkpoint."""
     data_dir: DataDir = None
     network: Annotated[
         NetworkName,
-        tyro.conf.arg(help=f"Another network than the recipe's, with flags of its own. {choices.NETWORKS.help}."),
+        tyro.conf.arg(help=f"Network to use in place of the recipe's; it has its own flags. {choices.NETWORKS.help}."),
     ] = None
     code: Code = ()
 
@@ -56,7 +56,7 @@ class Train(PresetCommand):
 
     @property
     def folder(self) -> Path:
-        """Where the run goes."""
+        """The folder of the run."""
         return self.out or RUNS / self.settings.recipe
 
     def reread(self) -> Self | None:
@@ -66,7 +66,7 @@ class Train(PresetCommand):
         return None if settings is self.settings else replace(self, settings=settings)
 
     def _begun(self) -> RunSettings:
-        """The settings of the run to go on with; those of the recipe where there is none."""
+        """The settings of the run to resume, or those of the recipe if there is none."""
         from inkwash.runs.record import stored
 
         now, before = self.settings, stored(self.folder)
@@ -80,7 +80,7 @@ class Train(PresetCommand):
         return before
 
     def run(self) -> None:
-        """Trains with a bar; Ctrl-C ends at a checkpoint."""
+        """Trains with a progress bar; Ctrl-C stops at a checkpoint."""
         from inkwash.commands._flags import in_flags
         from inkwash.progress import bar
         from inkwash.runs.fit import fit

@@ -1,4 +1,4 @@
-"""What the figures of views, reports and races are drawn with: a style, marks, scales, sheets of axes, and SVG.
+"""Plotting utilities for views, reports and races: a style, marks, scales, sheets of axes, and SVG.
 
-matplotlib is imported by a call that draws, and not before.
+matplotlib is imported on first use.
 """

@@ -1,4 +1,4 @@
-"""The look of all figures. There is no pyplot here, nor any other global state."""
+"""The style of all figures. Uses neither pyplot nor other global state."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def add_text(figure: "Figure", text: str, x: int, y: int, width: int, size: floa
 
 
 def add_legend(axes: "Axes", columns: int) -> None:
-    """Name the lines in one row above the axes, where they hide nothing."""
+    """Draw the legend in one row above the axes, where it covers no data."""
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),

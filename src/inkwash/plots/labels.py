@@ -1,4 +1,4 @@
-"""Names beside points, where they hide nothing."""
+"""Labels next to points, placed to avoid overlap."""
 
 import math
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def pixels_between(axes: "Axes", a: Point, b: Point) -> list[Point]:
 
 
 def name_point(axes: "Axes", at: Point, text: str, full: list[Point]) -> None:
-    """Write beside a point of the data, on the side where least of `full` is, the px of what is drawn. Adds to it."""
+    """Write a label next to a data point, on the side with the least of `full`, the px already drawn; adds its own."""
     x, y = axes.transData.transform(at).tolist()
     wide, high = LETTER * len(text) / 2, TALL / 2
     found = []

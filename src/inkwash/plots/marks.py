@@ -1,4 +1,4 @@
-"""What stands for a value: colours, markers, lines with bands, levels, and their keys in a legend."""
+"""Graphical marks: colours, markers, lines with bands, levels, and their legend keys."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +25,7 @@ def shades(count: int, ordered: bool) -> list[str]:
 
 
 def key(colour: str, marker: str = "", line: Literal["-", "--", ""] = "-", hollow: bool = False) -> "Line2D":
-    """What stands in a legend for a line, a marker or both."""
+    """The legend key of a line, a marker or both."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=colour, marker=marker, linestyle=line, markerfacecolor="white" if hollow else colour)
@@ -47,5 +47,5 @@ def level(axes: "Axes", at: Pair, upright: bool = False) -> None:
 
 
 def ring(axes: "Axes", x: Sequence[float], y: Sequence[float], colour: str) -> None:
-    """Rings round points that are singled out."""
+    """Rings around highlighted points."""
     axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=colour)

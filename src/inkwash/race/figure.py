@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HIGH = 380  # px, of the axes
-FAR = 6  # an axis on which the recipes end so many times apart is logarithmic
-MINUTES = 300  # seconds from which time is told in minutes
+FAR = 6  # an axis is logarithmic if the recipes' end points differ by more than this factor
+MINUTES = 300  # seconds above which time is given in minutes
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a panel has along: its name, and where a point is."""
+    """The x axis of a panel: its name, and the position of a point."""
 
     name: str
     of: Callable[[Racer, Point], float]
 
 
 def costs(standings: Sequence[Standing]) -> tuple[Cost, ...]:
-    """Time, images, and the arithmetic that the training took: what each recipe pays with."""
+    """The costs of training: time, images and arithmetic."""
     long = max(each.points[-1].seconds for each in standings) >= MINUTES
     time = Cost("minutes of training", lambda racer, point: point.seconds / 60)
     if not long:
@@ -47,7 +47,7 @@ def costs(standings: Sequence[Standing]) -> tuple[Cost, ...]:
 
 
 def race_figure(race: Race) -> tuple[str, Pixels]:
-    """The figure as SVG, and as uint8 [H,W,3]. A ring is where the target was first seen reached."""
+    """The figure as SVG, and as uint8 [H,W,3]. A ring marks the first point that reached the target."""
     standings, score, target = race.standings(), race.score, race.terms.until
     values = [race.floor[score], *(point.scores[score] for each in standings for point in each.points)]
     values += [] if target is None else [(target.value, 0.0)]

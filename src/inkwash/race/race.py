@@ -28,13 +28,13 @@ from inkwash.study.subject import ReferenceSpec, load_model, prepare_reference, 
 from inkwash.training import Step
 from inkwash.view import check_out
 
-DEFAULT_N, DEFAULT_EVERY, POINTS = 250, 60.0, 10  # images of a draw; seconds; points where the minutes are given
+DEFAULT_N, DEFAULT_EVERY, POINTS = 250, 60.0, 10  # images per draw; seconds; number of points if minutes are given
 PICTURE = "race.png"
 
 
 @dataclass(frozen=True)
 class Terms(Checked):
-    """When the race is over for a recipe. With minutes, its learning rate falls so as to end with them."""
+    """The end of the race for a recipe. With minutes, the learning rate decays over that time."""
 
     until: Target | None = None
     minutes: Positive | None = None
@@ -43,7 +43,7 @@ class Terms(Checked):
 
 @dataclass(frozen=True)
 class Standing:
-    """How a recipe did. `score` is what was raced for."""
+    """The result of a recipe. `score` is the name of the target score."""
 
     racer: Racer
     points: tuple[Point, ...]
@@ -57,7 +57,7 @@ class Standing:
 
     @property
     def at(self) -> Point:
-        """The first point at the target, or the best one where there is none."""
+        """The first point that reaches the target, or else the best point."""
         reached = [point for point in self.points if self.target is not None and self.target.reached(point.scores)]
         sign = 1 if RACED[self.score].better == "lower" else -1
         return reached[0] if reached else min(self.points, key=lambda point: sign * point.scores[self.score][0])
@@ -65,7 +65,7 @@ class Standing:
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """A race that is checked and can be run; what was done before is known."""
+    """A validated race, ready to run. Earlier results are reused."""
 
     racers: tuple[Racer, ...]
     rules: Rules
@@ -73,28 +73,28 @@ class Race:
     folder: Path
 
     def go(self, racer: Racer, stop: Callable[[], bool]) -> Generator[Step | DrawingProgress | Point, None, None]:
-        """Takes one of the racers to the end of its race, or until `stop()`; see `racer.go`."""
+        """Runs one racer to the end of its race, or until `stop()`; see `racer.go`."""
         return go(racer, self.rules, stop)
 
     @property
     def score(self) -> str:
-        """The name of the score that is raced for."""
+        """The name of the target score."""
         return "frechet" if self.terms.until is None else self.terms.until.score
 
     def standings(self) -> tuple[Standing, ...]:
-        """How the racers did, those without a point left out."""
+        """The results of the racers that have at least one point."""
         each = [(racer, tuple(racer.points())) for racer in self.racers]
         return tuple(Standing(racer, points, self.terms.until, self.score) for racer, points in each if points)
 
     @property
     def floor(self) -> dict[str, tuple[float, float]]:
-        """What as many real images score: name -> (mean, standard deviation over three draws)."""
+        """Scores of the same number of real images: name -> (mean, standard deviation over three draws)."""
         return summary(list(self.rules.reference.floor))
 
 
 @dataclass(frozen=True)
 class Untrained:
-    """A recipe before its training: the images that it is for, and its network as it begins."""
+    """A recipe before its training: its images and its initialised network."""
 
     run: RunSettings
     data_dir: Path | None
@@ -139,12 +139,12 @@ def begin(
     device: str = "auto",
     on_step: OnStep = lambda step, steps: None,
 ) -> Race:
-    """Checks a race and prepares it in `out`, or goes on with the one there.
+    """Checks a race and prepares it in `out`, or resumes the race there.
 
-    `on_step` is called while a classifier is trained, if one must be.
+    `on_step` is called while a classifier is trained, if needed.
 
     Raises UsageError, before anything is computed, for recipes of different images, terms without an end, an n
-    that the data set does not allow, and a folder of something else.
+    that the data set does not allow, and a folder with other content.
     """
     _check(runs, terms)
     changes: dict[str, Any] = {"device": device} | ({} if terms.minutes is None else {"minutes": terms.minutes})
@@ -163,7 +163,7 @@ def begin(
     for racer in racers:
         _check_same(racer, setup)
     for racer in racers:
-        if racer.setup() is None:  # from here on the folder of its run is the race's
+        if racer.setup() is None:  # reserves the folder of its run for this race
             racer.save(setup, [])
     return Race(racers, rules, terms, out)
 
@@ -195,7 +195,7 @@ def _size(subject: Untrained) -> str:
 
 
 def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
-    """The recipe with the size of its network. Raises UsageError for a sampler that it cannot have."""
+    """Prepares a recipe and measures its network's size. Raises UsageError for a sampler that it does not support."""
     model = load_model(subject)
     build.solver(sampling)
     guidance.scale(model, sampling)
@@ -210,7 +210,7 @@ def _racer(subject: Untrained, sampling: Sampling, folder: Path) -> Racer:
 
 
 def operations(model: Model, level: Level) -> int:
-    """Floating-point operations of the network for one image: a multiplication and an addition are two."""
+    """Floating-point operations of the network per image; a multiplication and an addition count as two."""
     x = torch.zeros(1, *model.shape, device=model.device)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model.denoiser(x, level)
@@ -233,7 +233,7 @@ def _check_folder(racer: Racer) -> None:
 
 
 def _setup(rules: Rules, terms: Terms, device: torch.device) -> dict[str, Any]:
-    """What the points of a race depend on: they are comparable where all this is the same."""
+    """Everything that the points of a race depend on. Points are comparable if all of it is equal."""
     machine = machine_facts()
     return {
         "n": rules.sampling.n,

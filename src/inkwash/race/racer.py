@@ -1,7 +1,6 @@
-"""One recipe in a race: trained for a while, drawn from, scored, and trained on, until it reaches its end.
+"""One recipe in a race: training alternates with drawing and scoring until the end of the race.
 
-Its run is an ordinary one, which is resumed from its checkpoints. The clock is that of its training, so neither drawing
-nor scoring counts.
+Its run is an ordinary run, resumed from its checkpoints. The clock counts training time only, not drawing or scoring.
 """
 
 import json
@@ -28,13 +27,13 @@ from inkwash.study.subject import ConditionOrder
 from inkwash.training import Step
 from inkwash.training.checkpoint import LAST, facts
 
-EVALUATIONS = 3  # of the network for an image that is trained on: one forward, and a gradient, which costs two
-CHUNK = 64  # images between two looks at whether to stop
+EVALUATIONS = 3  # network evaluations per training image: one forward pass, and a backward pass that costs two
+CHUNK = 64  # images between two checks of `stop`
 
 
 @dataclass(frozen=True)
 class Point:
-    """What images scored after so much training, in three draws."""
+    """The scores of three draws of images after some training."""
 
     step: int
     seconds: float  # of training
@@ -48,13 +47,13 @@ class Point:
 
     @property
     def evaluations(self) -> int:
-        """Network evaluations that training made, over all images."""
+        """Network evaluations in training, over all images."""
         return EVALUATIONS * self.images
 
 
 @dataclass(frozen=True)
 class DrawingProgress:
-    """How far the drawing for the next point is."""
+    """The progress of drawing the images for the next point."""
 
     images: int
     of: int
@@ -62,7 +61,7 @@ class DrawingProgress:
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """What is the same for all recipes of a race."""
+    """The settings that all recipes of a race share."""
 
     sampling: Sampling  # of one draw of three
     reference: Reference
@@ -73,7 +72,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Racer:
-    """A recipe as the race trains it. What was scored is written into a file beside the folder of its run."""
+    """A recipe in a race. Its scores are written to a file next to the folder of its run."""
 
     run: RunSettings
     folder: Path
@@ -90,26 +89,26 @@ class Racer:
         return self.folder.with_name(f"{self.name}.json")
 
     def setup(self) -> dict[str, Any] | None:
-        """What the points of the file depend on; None where there is no file."""
+        """The settings that the points in the file depend on; None if there is no file."""
         return None if (saved := self._load()) is None else saved[0]
 
     def points(self) -> list[Point]:
-        """What was scored so far, in the order of training."""
+        """The points so far, in the order of training."""
         return [] if (saved := self._load()) is None else saved[1]
 
     def save(self, setup: dict[str, Any], points: list[Point]) -> None:
-        """Writes the file of the points, all at once."""
+        """Writes the file of the points atomically."""
         plain = [{**asdict(each), "draws": list(map(as_json, each.draws))} for each in points]
         with replacing(self.path) as temporary:
             text = json.dumps({"inkwash": __version__, "about": setup, "points": plain}, indent=1)
             temporary.write_text(text, encoding="utf-8")
 
     def trained(self) -> dict[str, Any] | None:
-        """The facts of the last checkpoint; None where training has not begun."""
+        """The facts of the last checkpoint; None if training has not started."""
         return facts(self.folder / LAST) if (self.folder / LAST).exists() else None
 
     def finished(self, target: Target | None) -> bool:
-        """Whether there is nothing left to do: the target is reached, or the training has ended and is scored."""
+        """Whether the race has ended: the target is reached, or the training has ended and is scored."""
         points, now = self.points(), self.trained()
         if not points or now is None:
             return False
@@ -132,10 +131,10 @@ class Racer:
 
 
 def go(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Step | DrawingProgress | Point, None, None]:
-    """Takes a recipe to the end of its race, or until `stop()`. What was done before is not done again.
+    """Runs a recipe to the end of its race, or until `stop()`. Earlier work is not repeated.
 
-    Yields the progress of training and drawing, and each point once it is saved. Raises InkwashError where the loss is
-    no longer a number.
+    Yields the progress of training and drawing, and each point after it is saved. Raises InkwashError if the loss is
+    no longer finite.
     """
     setup = racer.setup() or {}
     while not (stop() or racer.finished(rules.target)):
@@ -151,7 +150,7 @@ def go(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[Step |
 
 
 def _train(racer: Racer, rules: Rules, until: float, stop: Callable[[], bool]) -> Generator[Step, None, None]:
-    """Trains until the run's clock shows so many seconds, or the run is at its end, and writes a checkpoint."""
+    """Trains until the run's clock reaches `until` seconds or the run ends, and writes a checkpoint."""
     now = racer.trained()
     if now is not None and (now["seconds"] >= until or now["step"] >= now["steps"]):
         return  # it was interrupted before it was scored
@@ -168,7 +167,7 @@ def _train(racer: Racer, rules: Rules, until: float, stop: Callable[[], bool]) -
 
 
 def _score(racer: Racer, rules: Rules, stop: Callable[[], bool]) -> Generator[DrawingProgress, None, Point | None]:
-    """Draws three times n images from the last checkpoint and scores them; None where it was stopped on the way."""
+    """Draws three times n images from the last checkpoint and scores them; None if interrupted."""
     model = open_model(racer.folder, device=racer.run.training.device)
     n = rules.sampling.n
     order = None if model.condition is None else ConditionOrder(rules.reference.source, model.condition)

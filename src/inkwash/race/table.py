@@ -94,7 +94,7 @@ def _notes(race: Race) -> list[str]:
 
 
 def as_csv(race: Race) -> str:
-    """One line a point, and last the floor: what was paid, and each score's mean and deviation over draws."""
+    """One line per point, and the floor last: the costs, and the mean and deviation over draws of each score."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     points = [point for each in race.standings() for point in each.points]

@@ -1,4 +1,4 @@
-"""What ends a race: a score, and the value that it must reach."""
+"""The target of a race: a score, and the value that it must reach."""
 
 import math
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ def abarankab_cifar10() -> RunSettings:
     and ddpm/script_utils.py give the numbers: ε-prediction, 128 channels times 1, 2, 2, 2 with two blocks a level,
     time_emb_dim 512, attention at 16×16, dropout 0.1, group norm, SiLU, Adam as it comes with neither warm-up, decay
     nor clipping, no mirrored images, and a checkpoint every 1000 steps. Classes are that script's --use_labels; they
-    are never withheld, so there is nothing for guidance to compare with.
+    are never dropped, so classifier-free guidance is not possible.
 
     β rises from 1e-4 to 0.02, both times 1000/T there: T = 2000 is
     `--timesteps 2000 --beta-low 5e-5 --beta-high 0.01` here. (The document's margin has T = 2000 with β between 1e-2

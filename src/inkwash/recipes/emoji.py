@@ -7,10 +7,10 @@ from inkwash.settings import Conditioning, Data, Process, RunSettings, Training
 def emoji() -> RunSettings:
     """Emoji from what they are called: `inkwash sample RUN --text "red heart"`. Two cores, forty minutes.
 
-    The images are drawn from an installed font, so nothing is downloaded. inkwash's own choice: a small text encoder
-    trained along, whose words the U-Net attends to at its lowest level; v-prediction on the cosine schedule. What a
-    word means is decided where there is hardly more than noise, so noisier levels come more often. Words are followed
-    better in the same time with `--encoder minilm`, which is a package of its own (docs/conditions.md).
+    The images are drawn with an installed font, so nothing is downloaded. inkwash's own choice: a small text encoder
+    trained together with the U-Net, which attends to its tokens at the lowest level; v-prediction on the cosine
+    schedule. Text determines an image mostly at high noise levels, so these are drawn more often. In the same training
+    time `--encoder minilm`, a separate package, follows the text better (docs/conditions.md).
     """
     return RunSettings(
         recipe="emoji",

@@ -1,4 +1,4 @@
-"""A person's own images."""
+"""The user's own images."""
 
 from inkwash.networks import UNet
 from inkwash.settings import Data, Process, RunSettings, Training

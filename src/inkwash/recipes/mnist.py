@@ -23,8 +23,9 @@ def fashion_mnist() -> RunSettings:
 def mnist_class() -> RunSettings:
     """MNIST by class: `inkwash sample RUN --label 7`.
 
-    The recipe of mnist, told each image's digit, which it withholds from one image in ten for guidance. Guidance is
-    limited to the noise levels where digits are decided: that keeps them as various as real ones (docs/conditions.md).
+    The recipe of mnist, conditioned on the digit, which is dropped for one image in ten for guidance. Guidance is
+    limited to the noise levels that determine the digit, which preserves the diversity of real images
+    (docs/conditions.md).
     """
     return replace(_patched("mnist"), recipe="mnist-class", conditioning=_by_class())
 

@@ -1,1 +1,1 @@
-"""The report of a study: what is said, in two languages, and what is seen. It reads nothing but the table."""
+"""The report of a study: its text, in two languages, and its figures. Its only input is the table."""

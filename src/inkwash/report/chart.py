@@ -1,4 +1,4 @@
-"""What is drawn along an axis of a study: lines with bands over numbers, dots with bars beside names."""
+"""Charts along an axis of a study: lines with bands for numeric axes, dots with error bars for axes of names."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ LONGEST = 24  # characters of a name in a figure
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure in both forms, in English."""
+    """A figure as SVG and as pixels, in English."""
 
     name: str
-    svg: str  # a file of its own
+    svg: str  # a complete SVG file
     pixels: npt.NDArray[np.uint8]  # [H,W,3]
-    texts: dict[str, Text]  # that are on it, by what they are in English
-    notes: tuple[Text, ...]  # what its caption must say
+    texts: dict[str, Text]  # its translatable texts, by their English version
+    notes: tuple[Text, ...]  # notes for the caption
 
 
 class Writer:
-    """Writes texts on a figure in English, and remembers them for the other languages."""
+    """Writes English texts on a figure, and records them for translation."""
 
     def __init__(self) -> None:
         self.texts: dict[str, Text] = {}
@@ -49,22 +49,22 @@ class Writer:
         return english
 
     def value(self, axis: str, value: Any) -> str:
-        """A value of an axis, named so that nothing else need be read."""
+        """The text of a value of an axis that is understandable on its own."""
         return self("value", axis, short_name(value))
 
     def panel(self, panel: Panel) -> str:
-        """The lines above a panel: its value of the panel axis, and what else tells it from the others."""
+        """The title lines of a panel: its value of the panel axis, and its other fixed values."""
         (axis, value), *rest = panel.at.items()
         more = {name: short_name(each) for name, each in rest}
         return self.value(axis, value) + ("\n" + self("point", more) if more else "")
 
     def finished(self, name: str, figure: "Figure", notes: Sequence[Text]) -> Drawing:
-        """The figure, once all is on it."""
+        """Returns the finished figure."""
         return Drawing(name, to_svg(figure), drawn(figure), self.texts, tuple(notes))
 
 
 def short_name(value: Any) -> Any:
-    """A name that is not too long to stand in a figure; anything else as it is."""
+    """Shortens a long name for a figure; returns any other value unchanged."""
     if not isinstance(value, str) or len(value) <= LONGEST:
         return value
     return f"{value[: LONGEST // 2]}…{value[1 - LONGEST // 2 :]}"
@@ -81,9 +81,9 @@ class Chart:
     def put(
         self, axes: "Axes", panel: Panel, score: Callable[[Row], Pair], points: bool = True, joined: bool = True
     ) -> None:
-        """Draw what `score` says of the cells of a panel, as lines with bands or, beside names, as dots with bars.
+        """Draws the values of `score` for the cells of a panel: lines with bands, or dots with bars on axes of names.
 
-        Lines may be without points, or points not joined; dots without points are hollow diamonds.
+        Lines may be without points, and points may be unconnected; dots without points are hollow diamonds.
         """
         plan = self.plan
         for i, (value, colour, marker) in enumerate(marked(plan.colour, plan.colours)):
@@ -102,11 +102,11 @@ class Chart:
             axes.errorbar(mean, up, xerr=sd if any(sd) else None, ls="none", color=colour, elinewidth=1.5, **look)
 
     def level(self, axes: "Axes", at: Pair) -> None:
-        """A dashed line at a score, with a band of its deviation."""
+        """Draws a dashed line at a score, with a band of its standard deviation."""
         level(axes, at, upright=not self.plan.numeric)
 
     def scale(self, axes: "Axes", score: str, values: Sequence[Pair]) -> None:
-        """Limits and ticks: those of the score from all `values` of it, and those of the axis from its own."""
+        """Sets limits and ticks: those of the score from all its `values`, and those of the axis from its values."""
         plan = self.plan
         scale_score(axes, "y" if plan.numeric else "x", values, SCORES[score].share)
         if plan.numeric:
@@ -117,7 +117,7 @@ class Chart:
     def name(
         self, axes: "Axes", panel: Panel, score: str, top: bool = True, bottom: bool = True, left: bool = True
     ) -> None:
-        """The words round axes: the panel's place above it where there are several panels, else the score's name."""
+        """Writes the labels around axes: the panel's values above it if there are several panels, else the score."""
         numbers, several, title = self.plan.numeric, len(self.plan.panels) > 1, self.write("score_head", score)
         above = (self.write.panel(panel) if top else "") if several else title
         axes.set_title(above, loc="left", size=SMALL if several else PLAIN, color=INK, pad=6, linespacing=1.05)

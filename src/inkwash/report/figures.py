@@ -1,4 +1,4 @@
-"""The figures of a study: what theory says of an axis, what was measured along it, and all cells at once."""
+"""The figures of a study: theory along an axis, scores along an axis, and an overview of all cells."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from inkwash.report.trade import trade
 from inkwash.study.axes import AXES
 from inkwash.study.table import Row, Table
 
-LEFT_OUT = ("density", "spread")  # coverage says what density does, and theory's figure has the spread
+LEFT_OUT = ("density", "spread")  # density is redundant with coverage; the theory figure shows the spread
 MOST, NAMED = 8, 6  # values that the overview colours at most, and cells of the front that its caption names
 HIGH, TALL, WIDE = 230, 330, 480  # px, the height of axes: of a score, of theory and trade, of the overview
 AT_ONE: Pair = (1.0, 0.0)  # the right spread
@@ -45,7 +45,7 @@ def theory_figure(done: Table, axis: str) -> Drawing:
 
 
 def measured_figure(done: Table, axis: str, spread: bool = False) -> Drawing:
-    """Every score along an axis, each with what real images score; the spread where no other figure has it."""
+    """Every score along an axis, with the score of real images; includes the spread if no other figure shows it."""
     plan, write = layout(done, axis), Writer()
     there = [name for name in done.floor_scores if all(name in row.scores for row in done.rows)]
     scores = [name for name in there if name not in LEFT_OUT] + ["spread"] * spread
@@ -68,7 +68,7 @@ def measured_figure(done: Table, axis: str, spread: bool = False) -> Drawing:
 
 
 def trade_figure(done: Table, axis: str) -> Drawing:
-    """Precision over recall, a point for each value of an axis, and accuracy along the axis where it is known."""
+    """Precision over recall, a point for each value of an axis, and accuracy along the axis if it was measured."""
     plan, write = layout(done, axis), Writer()
     second = "accuracy" if all("accuracy" in row.scores for row in done.rows) else "frechet"
     values = [row.scores[second] for row in plan.rows] + [done.floor_scores[second]]
@@ -91,7 +91,7 @@ def trade_figure(done: Table, axis: str) -> Drawing:
 
 
 def overview_figure(done: Table) -> Drawing:
-    """The Fréchet distance of all cells over their cost, and the front: those that no cheaper one is as good as."""
+    """The Fréchet distance of all cells over their cost, with the Pareto front."""
     write, best, floor = Writer(), front(done), done.floor_scores["frechet"]
     few = [name for name in done.axes if len(done.axes[name]) <= MOST and not _is_cost(done, name)]
     axis = min(few, key=lambda name: AXES[name].panel, default=None)
@@ -119,13 +119,13 @@ def overview_figure(done: Table) -> Drawing:
 
 
 def _is_cost(done: Table, axis: str) -> bool:
-    """Whether an axis of numbers tells the cells' costs and nothing else, as the steps of one solver do."""
+    """Whether a numeric axis only determines the cost of the cells, such as the steps of a single solver."""
     costs = {(row.value(axis), row.evaluations) for row in done.rows}
     return AXES[axis].numeric and len(costs) == len(done.axes[axis]) == len({cost for _, cost in costs})
 
 
 def front(done: Table) -> list[Row]:
-    """The cells that no other matches with as few network evaluations, from few evaluations to many."""
+    """The Pareto front: cells that no other cell with as few network evaluations matches, in order of evaluations."""
     best: list[Row] = []
     for row in sorted(done.rows, key=lambda row: (row.evaluations, row.scores["frechet"][0])):
         if not best or row.scores["frechet"][0] < best[-1].scores["frechet"][0]:

@@ -1,4 +1,4 @@
-"""The languages of a report: the words of each are templates in a folder of its own. All numbers come from outside."""
+"""The languages of a report. The text of each is a folder of templates; all numbers are passed to them."""
 
 import math
 import re
@@ -14,8 +14,8 @@ import jinja2
 from inkwash.metrics.score import SCORES
 from inkwash.study.axes import AXES
 
-MINUS, NONE = "\N{MINUS SIGN}", "–"  # NONE stands for a number that is not there
-ROUNDING = 1e-9  # deviations below are 0
+MINUS, NONE = "\N{MINUS SIGN}", "–"  # NONE represents a missing number
+ROUNDING = 1e-9  # smaller deviations are treated as 0
 WORDS, GENERIC = "words", "generic"  # templates: of names and phrases, and of axes that have none of their own
 
 
@@ -23,8 +23,8 @@ WORDS, GENERIC = "words", "generic"  # templates: of names and phrases, and of a
 class Language:
     """A language: a row of LANGUAGES, and a folder of templates.
 
-    A template has a macro for each thing to be said: `words.j2` names and phrases that all others use too, and one
-    file for each axis the sentences of its section. Line breaks are free.
+    A template has a macro for each sentence or phrase: `words.j2` contains names and phrases that all templates share,
+    and one file per axis contains the sentences of its section. Line breaks are not significant.
     """
 
     code: str  # of the address report.html#zh
@@ -33,7 +33,7 @@ class Language:
     folder: Path | None = None  # None: text/CODE beside this file
 
     def say(self, macro: str, *about: Any, of: str = WORDS) -> str:
-        """What a macro says of its arguments: of the template `of`, or where that has none, of GENERIC, or of WORDS."""
+        """Renders a macro with its arguments. It is looked up in the template `of`, then in GENERIC, then in WORDS."""
         for template in (of, GENERIC, WORDS):
             if f"{template}.j2" in self._templates.list_templates():
                 found = getattr(self._macros(template), macro, None)
@@ -71,21 +71,21 @@ class Language:
 
 ENGLISH = Language("en", "English", "en")  # what figures and the terminal speak
 LANGUAGES = (ENGLISH, Language("zh", "简体中文", "zh-Hans"))
-Text = Callable[[Language], str]  # something to be said, in any language
+Text = Callable[[Language], str]  # a text that can be rendered in any language
 
 
 def text(macro: str, *about: Any, of: str = WORDS) -> Text:
-    """What a macro says, in whatever language."""
+    """A text that renders a macro in the given language."""
     return lambda language: language.say(macro, *about, of=of)
 
 
 def _each(items: Iterable[Any], macro: Callable[..., str], *about: Any) -> list[str]:
-    """What a macro says of each of the items, which are its first arguments where they are tuples."""
+    """Texts that render a macro for each item; a tuple provides several leading arguments."""
     return [macro(*(item if isinstance(item, tuple) else (item,)), *about) for item in items]
 
 
 def joined(lines: str) -> str:
-    """Text on one line: white space is one space, and nothing between Chinese characters or at their punctuation."""
+    """Joins text to one line: white space becomes one space, or nothing next to Chinese characters and punctuation."""
 
     def between(found: re.Match[str]) -> str:
         beside = lines[found.start() - 1], lines[found.end()]
@@ -98,14 +98,14 @@ def joined(lines: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A text without what cannot be printed, as names of folders may hold."""
+    """Removes unprintable characters from a text, such as the name of a folder."""
     return "".join(
         letter if letter.isprintable() else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in name
     )
 
 
 def plus_minus(mean: float, sd: float) -> str:
-    """A mean and its standard deviation, both as far as two digits of the deviation go."""
+    """Formats a mean and its standard deviation, rounded to two significant digits of the deviation."""
     if not (math.isfinite(mean) and math.isfinite(sd)):
         return NONE
     digits = 3 if sd < ROUNDING else min(7, max(0, 1 - math.floor(math.log10(sd))))

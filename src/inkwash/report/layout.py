@@ -1,4 +1,4 @@
-"""Which cells of a table are drawn together: what is a line, a colour, a panel, and what is left to the table."""
+"""The layout of figures: which cells of a table form a line, a colour or a panel, and which only the table shows."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ LINES, PANELS, GRIDS = 6, 4, 4  # at most, so that a figure can be read
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Lines that are drawn on one pair of axes, by their value of the colour axis.
+    """The lines on one pair of axes, by their value of the colour axis.
 
-    `at` is what tells the panel from the others, first of all its value of the panel axis.
+    `at` has the values that distinguish the panel from the others, beginning with that of the panel axis.
     """
 
     at: dict[str, Any]
@@ -29,14 +29,14 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """How an axis is drawn. Without a colour axis each panel has one line, of colour None."""
+    """The layout of the figure of an axis. Without a colour axis each panel has one line, of colour None."""
 
     axis: str
-    values: tuple[Any, ...]  # of the axis that are drawn
+    values: tuple[Any, ...]  # the values of the axis that are drawn
     colour: str | None
     colours: tuple[Any, ...]
     panels: tuple[Panel, ...]
-    notes: tuple[Text, ...]  # what is not drawn, and what was not held equal
+    notes: tuple[Text, ...]  # about values that are not drawn, and settings that are not held fixed
 
     @property
     def rows(self) -> list[Row]:
@@ -56,16 +56,16 @@ def marked(axis: str | None, values: Sequence[Any]) -> list[tuple[Any, str, str]
 
 
 def place(done: Table, row: Row) -> dict[str, Any]:
-    """Where a row stands on the axes that were swept, without those that its sampler does not have, such as η."""
+    """The values of a row on the swept axes, without axes that its sampler does not have, such as η."""
     axes = list(done.axes) or ["solver", "steps"]
     return {axis: row.value(axis) for axis in axes if getattr(row.cell.sampling, axis, "") is not None}
 
 
 def lines(done: Table, axis: str) -> list[Series]:
-    """All lines along an axis that compare something, in the order of the table.
+    """All lines along an axis with at least two points, in the order of the table.
 
-    A line holds every other axis. Where that would leave values of the axis without any line (a solver that was
-    only run with a spacing of its own), as few axes as need be are let go.
+    A line holds every other axis fixed. If some values of the axis would then be on no line (such as a solver that was
+    only run with its own spacing), the smallest possible number of axes is released.
     """
     names = _others(done, axis)
     found: list[Series] = []
@@ -80,9 +80,9 @@ def lines(done: Table, axis: str) -> list[Series]:
 
 
 def layout(done: Table, axis: str) -> Layout:
-    """The figure of an axis: colours for the most telling of the others, a panel for each value of the next.
+    """The layout of the figure of an axis: colours for the most important other axis, panels for the next one.
 
-    What is left is held, in each panel, where most cells are.
+    The remaining axes are fixed, in each panel, at the values that have the most cells.
     """
     compared = lines(done, axis)
     vary = _varying(compared)
@@ -120,7 +120,7 @@ def layout(done: Table, axis: str) -> Layout:
 
 
 def representatives(done: Table, axis: str) -> list[Series]:
-    """Up to four lines along an axis that lie far apart; `fixed` is what tells them from the others."""
+    """Up to four lines along an axis whose fixed values are far apart; `fixed` distinguishes them from the others."""
     compared = lines(done, axis)
     vary = _varying(compared)
     return [
@@ -130,29 +130,31 @@ def representatives(done: Table, axis: str) -> list[Series]:
 
 
 def even(values: Sequence[Value], most: int) -> list[Value]:
-    """At most so many of the values, evenly spread, with the first and the last."""
+    """A subset of the values of limited size, evenly spaced, that includes the first and the last."""
     if len(values) <= most:
         return list(values)
     return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
 def _others(done: Table, axis: str) -> list[str]:
-    """The axes to be held along another. Holding the run holds all that a run has, such as its prediction."""
+    """The axes to hold fixed along another. Fixing the run fixes all its properties, such as its prediction."""
     tied = {name for name in done.axes if AXES[name].of_subject and (AXES[axis].of_subject or "run" in done.axes)}
     tied -= set() if AXES[axis].of_subject else {"run"}
     return [name for name in done.axes if name != axis and name not in tied]
 
 
 def _varying(compared: Sequence[Series]) -> list[str]:
-    """The axes on which lines differ, the most telling first."""
+    """The axes on which lines differ, the most important first."""
     names = [name for name in compared[0].fixed if len({line.fixed[name] for line in compared}) > 1]
     return sorted(names, key=lambda name: AXES[name].colour)
 
 
 def _fullest(inside: Sequence[Series], rest: Sequence[str]) -> list[Series]:
-    """Those of the lines that are at one place on the axes `rest`: where most cells are, the middle or first of those.
+    """The lines at one combination of values on the axes `rest`: the one with the most cells; ties go to the middle or
+    first value.
 
-    Numbers have a middle: few steps show what differs, and the fewest show nothing else. Of names it is the first.
+    For numbers it is the middle, since extreme values, such as the fewest steps, hide differences. For names it is the
+    first.
     """
     left = list(inside)
     for name in rest:
@@ -177,6 +179,6 @@ def _along(rows: Sequence[Row], axis: str) -> set[Any]:
 
 
 def _values(compared: Sequence[Series], name: str | None, done: Table) -> list[Any]:
-    """The values of an axis that lines have, in order; None alone where there is no such axis."""
+    """The values of an axis on the lines, in order; only None if there is no such axis."""
     there = {line.fixed[name] for line in compared} if name is not None else set()
     return [None] if name is None else [value for value in done.axes[name] if value in there]

@@ -1,4 +1,4 @@
-"""The report as text: a page of HTML that needs nothing but itself, and a summary in Markdown."""
+"""The report as text: a self-contained HTML page, and a summary in Markdown."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from inkwash.report.sections.method import facts, method
 from inkwash.report.sections.section import Section
 from inkwash.study.table import Row, Table
 
-LEFT_OUT: dict[str, tuple[str, ...]] = {  # scores that the table of a template does not have
+LEFT_OUT: dict[str, tuple[str, ...]] = {  # scores that a template's table omits
     "page.html.j2": (),
     "summary.md.j2": ("kernel", "density", "entropy"),
 }
@@ -28,9 +28,9 @@ def render(
     template: str, done: Table, sections: Sequence[Section], figures: Mapping[str, Drawing], about: Mapping[str, Any],
     languages: Sequence[Language],
 ) -> str:  # fmt: skip
-    """The page of a report, or its summary: a template of LEFT_OUT. The first language is shown at first.
+    """Renders the page of a report or its summary, by a template of LEFT_OUT. The first language is shown initially.
 
-    `figures` are by name, as `figures.py` names them, and `about` is what else the facts hold.
+    `figures` maps the names of `figures.py` to figures, and `about` has additional facts.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape="html" in template,
@@ -41,7 +41,7 @@ def render(
     title = text("title", done.facts["data"], list(done.axes))
     scores = [
         name
-        for name in done.floor_scores  # what no cell was asked for, real images alone have
+        for name in done.floor_scores  # a score that only real images have
         if name not in LEFT_OUT[template] and any(name in row.scores for row in done.rows)
     ]
     return environment.get_template(template).render(
@@ -57,7 +57,7 @@ def render(
 
 
 def in_all(languages: Sequence[Language], *texts: Text) -> Markup:
-    """Texts one after the other in every language, of which the page shows one; once where all are the same."""
+    """The texts in every language, of which the page shows one; only once if all languages are equal."""
     words = [language.speak(*texts) for language in languages]
     if len(set(words)) == 1:
         return rich(words[0])
@@ -76,22 +76,22 @@ def inline(languages: Sequence[Language], drawing: Drawing) -> Markup:
 
 
 def table_row(row: Row, scores: Sequence[str]) -> list[str]:
-    """Theory's spread of a cell and its scores, as a table shows them. Theory does not cover guidance."""
+    """The predicted spread of a cell and its scores, formatted for a table. Theory does not cover guidance."""
     foretold = NONE if row.guided else f"{row.theory.spread:.3f}"
     return [foretold, *(plus_minus(*row.scores[name]) if name in row.scores else NONE for name in scores)]
 
 
 def rich(words: str) -> Markup:
-    """Text as HTML with `**…**` emphasised; no line ends within η = 0.5 or 3 ± 1."""
+    """Converts text to HTML with `**…**` emphasised, and without line breaks inside η = 0.5 or 3 ± 1."""
     words = re.sub(r" ([=±]) (?=[\d−-])", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", printable(words))
     parts = words.split("**")
-    if len(parts) % 2 == 0:  # the last one has no other to go with
+    if len(parts) % 2 == 0:  # the last `**` has no partner
         parts[-2:] = ["**".join(parts[-2:])]
     strong = Markup("<strong>{}</strong>")
     return Markup("").join(strong.format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
 
 
 def plain(words: str) -> str:
-    """Text as Markdown with `**…**` as it is, and nothing else that Markdown would take for its own."""
+    """Escapes text for Markdown, except for `**…**`."""
     parts = (re.sub(r"([\\`*_\[\]<>|&~$#])", r"\\\1", part) for part in printable(words).split("**"))
     return "**".join(parts)

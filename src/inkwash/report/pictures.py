@@ -1,4 +1,4 @@
-"""Pictures of a study along an axis: a strip for each value, the same noise down a column."""
+"""Pictures of a study along an axis: one strip for each value, with the same noise in each column."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ MANY, FEW = 10, 6  # pictures in a strip: of small ones, and of larger ones
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures of one cell beside one another, as the address of a PNG that holds itself."""
+    """Pictures of one cell in a row, as the data URL of a PNG."""
 
     label: Text
     png: str
@@ -28,16 +28,16 @@ class Strip:
 
 @dataclass(frozen=True)
 class PictureGrid:
-    """Strips along an axis; `place` says where they stand on the other axes, if it has to be said."""
+    """Strips along an axis; `place` names their values on the other axes, if needed."""
 
     place: Text | None
     strips: tuple[Strip, ...]
     columns: int
-    squares: bool  # whether a pixel is to be seen as a square
+    squares: bool  # whether pixels are enlarged to squares
 
 
 def picture_grids(done: Table, axis: str) -> list[PictureGrid]:
-    """The pictures along an axis, at up to four places on the others."""
+    """The pictures along an axis, at up to four combinations of the other axes."""
     side = max(done.rows[0].pictures.shape[1:3])
     columns = min(len(done.rows[0].pictures), MANY if side <= SMALL else FEW)
     grids = []
@@ -50,7 +50,7 @@ def picture_grids(done: Table, axis: str) -> list[PictureGrid]:
 
 
 def _png(pictures: Pixels) -> str:
-    """The data address of a strip of pictures uint8 [P,H,W,C]. A page enlarges them, except very small ones."""
+    """The data URL of a strip of pictures uint8 [P,H,W,C]. The page enlarges them, except very small ones."""
     from PIL import Image
 
     side = max(pictures.shape[1:3])
@@ -65,7 +65,7 @@ def _png(pictures: Pixels) -> str:
 
 
 def _resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """A picture uint8 [H,W,C] at another size in px, width first."""
+    """Resizes a picture uint8 [H,W,C] to a size in px, width first."""
     from PIL import Image
 
     planes = [Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS) for plane in np.moveaxis(picture, 2, 0)]

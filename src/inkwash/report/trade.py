@@ -1,4 +1,4 @@
-"""One score over another: cells as points, joined along an axis and named where there is room."""
+"""Plots of one score over another: cells are points, connected along an axis and labelled where there is room."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def trade(axes: "Axes", plan: Layout, panel: Panel, x: str, y: str, floor: Mapping[str, Pair], write: Writer) -> None:
-    """A panel's score y over x, and a cross where real images are; of several lines the ends are named.
+    """Plots score y over score x in a panel, with a cross for real images; of several lines only the ends are labelled.
 
     All panels of the plan have the same limits.
     """

@@ -1,4 +1,4 @@
-"""The report of a study as files: a page, a table, a summary, and the figures for use elsewhere."""
+"""Writes the report of a study: a page, a table, a summary, and the figures as separate files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,18 +22,17 @@ def write_report(
     tick: Callable[[int, int], object] = lambda done, of: None,
     languages: Sequence[Language] = LANGUAGES,
 ) -> list[Path]:
-    """Writes the report of a study into the folder `out`, and returns its files, the page first.
+    """Writes the report of a study to the folder `out`, and returns the paths of its files, the page first.
 
-    They are report.html, which holds everything in all languages and loads nothing; summary.md; cells.csv, one line
-    a cell; and each figure as figures/*.svg and *.png. Files that were there are replaced, each whole or not at all,
-    the page last.
+    The files are report.html, a self-contained page in all languages; summary.md; cells.csv, with one line per cell;
+    and each figure as figures/*.svg and *.png. Existing files are replaced atomically, the page last.
 
     Args:
-        about: more that the report should say of how it was made, such as the machine, by name.
-        tick: called with how many figures are drawn, and of how many.
+        about: additional facts for the report, by name, such as the machine.
+        tick: called with the number of figures drawn and their total number.
 
     Raises:
-        InkwashError: when the system refuses, as when the disk is full.
+        InkwashError: if an operating system error occurs, such as a full disk.
     """
     sections = story(table)
     figures = draw_figures(table, sections, tick)
@@ -71,4 +70,4 @@ def draw_figures(
 
 def _write(path: Path, text: str) -> None:
     with replacing(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "replace"))  # names of folders may hold bytes that are no text
+        temporary.write_bytes(text.encode("utf-8", "replace"))  # folder names may contain invalid text

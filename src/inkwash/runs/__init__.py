@@ -1,1 +1,1 @@
-"""The jobs behind the commands: settings become objects, objects do the work."""
+"""Building, training, opening and drawing from runs: the functions behind the commands and the Python API."""

@@ -1,4 +1,4 @@
-"""Artifacts and their provenance: writing what was drawn, and drawing again what was written."""
+"""Writing artifacts with their provenance, and reproducing artifacts from it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.grid import BACKGROUND
 from inkwash.view.out import FOLDER, PathLike, form
 
-Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows how far a drawing is
+Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows the progress of a drawing
 
 FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
 
@@ -41,10 +41,10 @@ def write_samples(
     columns: int | None = None,
     among: Processes = ALONE,
 ) -> int:
-    """Draws once and writes every form asked for; the evaluations of the network per image.
+    """Draws once and writes all requested formats. Returns the number of network evaluations per image.
 
-    Of several processes, which must call it together, each draws its share, and the main one writes the same bytes that
-    one alone would. Raises what `draw` does.
+    With several processes, all must call this function. Each draws its share, and the main process writes the same
+    bytes as a single process would. Raises the errors of `draw`.
     """
     for out in outs if among.is_main else ():
         check_out(out)
@@ -64,10 +64,10 @@ def write_drawn(
     columns: int | None = None,
     chosen: Sequence[int] | None = None,
 ) -> None:
-    """Writes the first sampling.n of the images drawn, or their frames, in the form that `out` asks for.
+    """Writes the first sampling.n images of a drawing, or its frames, in the format given by the suffix of `out`.
 
-    `columns` are those of a .png; None makes it nearly square, or where each class is drawn a row a class. `chosen`
-    says which of the images of `sampling` were drawn, where it is not all.
+    `columns` is the number of columns of a .png; None makes it nearly square, or uses one row per class if every class
+    is drawn. `chosen` gives the indices of the images in `sampling`, if they are a selection.
     """
     about = provenance(model, sampling, batch_size, columns, chosen)
     frames = drawn.frames if needs_frames(out) else None
@@ -84,7 +84,7 @@ def provenance(
     columns: int | None = None,
     chosen: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """All that images drawn from a model depend on; `replay` draws them again from it."""
+    """Everything that images drawn from a model depend on, from which `replay` draws them again."""
     guide = None if sampling.guide is None else Path(sampling.guide).absolute()
     sampling = replace(sampling, guide=None if guide is None else str(guide), spacing=build.spacing(sampling))
     return {
@@ -108,7 +108,9 @@ def provenance(
 def laid_out(
     images: Any, model: TrainedModel, sampling: Sampling, columns: int | None
 ) -> tuple[Any, int | None, list[str] | None]:
-    """Images uint8 [N,H,W,C] as a sheet shows them, its columns, and the names of its rows where each is a class."""
+    """Arranges images uint8 [N,H,W,C] for a grid. Returns the images, the number of columns, and the row labels if each
+    row is a class.
+    """
     if sampling.label != "all":
         return images, columns, None
     labels = row_names(model)[: sampling.n]
@@ -116,7 +118,7 @@ def laid_out(
 
 
 def row_names(model: TrainedModel) -> list[str]:
-    """What the rows of a sheet of all classes are called: "number:3" where no font here can write the class's name."""
+    """The row labels of a grid of all classes: "number:3" if no installed font can draw the name of the class."""
     from inkwash.view.label import unshown
 
     numbers = getattr(model.condition, "learned", range(len(model.facts["classes"])))
@@ -127,9 +129,9 @@ def row_names(model: TrainedModel) -> list[str]:
 
 
 def by_class(images: Any, classes: int) -> tuple[Any, int]:
-    """Images that show each class in turn, uint8 [N,H,W,C], row by row for a sheet of a row a class; its columns.
+    """Reorders images uint8 [N,H,W,C] that cycle through the classes to one row per class.
 
-    Where the last column is not full, its places stay empty.
+    Returns them and the number of columns. If the last column is incomplete, the rest of it is left empty.
     """
     columns = math.ceil(len(images) / classes)
     places = np.full((columns * classes, *images.shape[1:]), BACKGROUND, np.uint8)
@@ -138,7 +140,7 @@ def by_class(images: Any, classes: int) -> tuple[Any, int]:
 
 
 def write_schedules(timesteps: int, out: Path) -> None:
-    """Draws the discrete schedules side by side into a PNG."""
+    """Draws the discrete schedules side by side and writes them as a PNG."""
     _check_png(out)
     figure, facts = forward_job.draw_schedules(timesteps)
     write(out, figure[None], {"inkwash": __version__, "command": "schedules", "schedules": facts})
@@ -151,18 +153,18 @@ def _check_png(out: Path) -> None:
 
 
 def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None) -> None:
-    """Draws the forward process into a PNG."""
+    """Draws the forward process and writes it as a PNG."""
     _check_png(out)
     write_figure(out, *forward_job.draw_forward(wanted, data_dir), data_dir)
 
 
 def write_figure(out: Path, figure: Any, facts: dict[str, Any], data_dir: Path | None) -> None:
-    """Writes what `draw_forward` drew, uint8 [H,W,3], with what it depends on."""
+    """Writes a figure of `draw_forward`, uint8 [H,W,3], with its provenance."""
     write(out, figure[None], forward_provenance(facts, data_dir))
 
 
 def forward_provenance(facts: dict[str, Any], data_dir: Path | None) -> dict[str, Any]:
-    """All that what `draw_forward` drew depends on."""
+    """Everything that a figure of `draw_forward` depends on."""
     place = None if data_dir is None else str(data_dir.absolute())
     code_of = {name: facts[name] for name in ("code",) if name in facts}
     depends = {name: fact for name, fact in facts.items() if name not in code_of}
@@ -175,9 +177,9 @@ def replay(
     run: Path | None = None,
     walk: Walk = lambda sampling: nullcontext(lambda images: None),
 ) -> None:
-    """Draws an artifact again from its provenance into `out`, of the same form, and compares the pixels.
+    """Draws an artifact again from its provenance, writes it to `out` in the same format, and compares the pixels.
 
-    Raises UsageError where the run or its checkpoint is no longer there, InkwashError where the pixels differ.
+    Raises UsageError if the run or its checkpoint no longer exists, and InkwashError if the pixels differ.
     """
     about = read_provenance(file)
     check_out(out)
@@ -246,7 +248,7 @@ def _replay_samples(
 
 @contextmanager
 def _reading(file: Path) -> Iterator[None]:
-    """Inside, what is missing or unknown is the fault of the file's provenance."""
+    """Converts errors from missing or unknown entries of the file's provenance to UsageError."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""From settings to objects."""
+"""Builds objects from settings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ Shape = tuple[int, int, int]  # (C, H, W)
 
 
 def schedule(process: settings.Process) -> Schedule:
-    """The forward process's schedule. Raises UsageError for ends that it cannot have."""
+    """Builds the schedule of the forward process. Raises UsageError if it does not accept the given ends."""
     make = choices.SCHEDULES.load(process.schedule)
     ends = {"low": process.beta_low, "high": process.beta_high}
     given = {name: value for name, value in ends.items() if value is not None}
@@ -42,7 +42,7 @@ def schedule(process: settings.Process) -> Schedule:
 
 
 def prediction(process: settings.Process) -> Prediction:
-    """What the network outputs."""
+    """Builds the prediction target of the network."""
     made: Prediction = choices.call(choices.PREDICTIONS.load(process.prediction), sigma_data=process.sigma_data)
     if own.is_reference(process.prediction):
         trial.prediction(process.prediction, made)
@@ -50,7 +50,7 @@ def prediction(process: settings.Process) -> Prediction:
 
 
 def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
-    """The images of "train" or "test". Raises UsageError where there are none, and what `load` raises."""
+    """Loads the images of a split, "train" or "test". Raises UsageError without a source, and the errors of `load`."""
     if not data.source:
         raise UsageError("the recipe folder needs images: `inkwash train FOLDER`, or `source=FOLDER`.")
     return load(
@@ -61,9 +61,9 @@ def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
 
 
 def network(run: settings.RunSettings, shape: Shape, condition: ConditionKind | None = None) -> nn.Module:
-    """A freshly initialised network for images of `shape`, with its embedder where there is a condition.
+    """Builds a newly initialised network for images of `shape`, with an embedder if there is a condition.
 
-    Raises UsageError where it cannot take them.
+    Raises UsageError if the network does not support these inputs.
     """
     inputs = Inputs(*shape, schedule(run.process).num_timesteps)
     embedder = None if condition is None else condition.embedder()
@@ -83,9 +83,9 @@ def network(run: settings.RunSettings, shape: Shape, condition: ConditionKind | 
 def denoiser(
     run: settings.RunSettings, shape: Shape, precision: torch.dtype, condition: ConditionKind | None = None
 ) -> Denoiser:
-    """The recipe's network with its prediction, freshly initialised from the run's seed."""
+    """Builds the denoiser of a run: its network, initialised from the run's seed, and its prediction target."""
     process = run.process
-    with torch.random.fork_rng(devices=[]):  # the caller's own random numbers go on as they were
+    with torch.random.fork_rng(devices=[]):  # leave the caller's random state unchanged
         torch.manual_seed(run.training.seed)
         net = network(run, shape, condition)
     target = prediction(process)
@@ -93,7 +93,7 @@ def denoiser(
 
 
 def objective(run: settings.RunSettings) -> "Objective":
-    """The recipe's training objective."""
+    """Builds the training objective of a run."""
     from inkwash.training import Objective  # here, so that opening a run imports nothing that trains
 
     training, walked = run.training, schedule(run.process)
@@ -109,11 +109,11 @@ def objective(run: settings.RunSettings) -> "Objective":
 
 
 def solver(sampling: settings.Sampler) -> Solver:
-    """The sampler. Raises UsageError for an η or a variance that it does not have."""
+    """Builds the solver. Raises UsageError if it has no η or no variance but one is given."""
     name, eta, large = sampling.solver, sampling.eta, 1.0 if sampling.variance == "large" else 0.0
     made: Solver = choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large)
     if own.is_reference(name):
-        trial.solver(name, choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large))  # it may remember
+        trial.solver(name, choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large))  # may have state
     if eta is not None and not fact(made, "has_eta"):
         raise UsageError(f"{name} has no η; leave out `eta`, or take {_those_with('has_eta')} as `solver`.")
     if large and not fact(made, "has_variance"):
@@ -129,7 +129,7 @@ def _those_with(name: str) -> str:
 
 
 def plan(sampling: settings.Sampler, of: Schedule) -> Plan:
-    """The levels that the sampler walks. Raises UsageError for more steps than the schedule has rows."""
+    """Builds the sequence of noise levels. Raises UsageError for more steps than a discrete schedule has."""
     where = spacing(sampling)
     levels: Plan = choices.SPACINGS.load(where)(of, sampling.steps)
     if own.is_reference(where):
@@ -144,13 +144,13 @@ def plan(sampling: settings.Sampler, of: Schedule) -> Plan:
 
 
 def spacing(sampling: settings.Sampler) -> str:
-    """The spacing asked for, or the one that suits the solver."""
+    """The requested spacing, or the default spacing of the solver."""
     suits: str = fact(solver(sampling), "default_spacing")
     return sampling.spacing or suits
 
 
 def limit(sampling: settings.Sampler, denoise: Denoise) -> Denoise:
-    """The denoiser with its x̂₀ held in range."""
+    """Wraps a denoiser so that the range of its x̂₀ is limited."""
     make = choices.LIMITS.load(sampling.limit)
     if own.is_reference(sampling.limit):
         trial.limit(sampling.limit, make(lambda x, level: x / 2))

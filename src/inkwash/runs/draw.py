@@ -19,18 +19,18 @@ from inkwash.sample import Snapshot, sample
 from inkwash.settings import Sampling
 from inkwash.view import grid, pick
 
-# The same image may differ in its last bits when the kernels for another batch size compute it. So all batches
-# of a drawing are of one size, the last one too, and on a CPU that is always this.
+# Kernels for different batch sizes may give results that differ in the last bits. So all batches of a drawing have the
+# same size, including the last one, and on a CPU the size is always this.
 CPU_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """images uint8 [N,H,W,C]; frames, if asked for, are whole sheets uint8 [H',W',C] of the first images."""
+    """images uint8 [N,H,W,C]; frames, if requested, are grids uint8 [H',W',C] of the first images."""
 
     images: Any
     frames: list[Any]
-    evaluations: int  # of the network, for one image
+    evaluations: int  # network evaluations per image
 
 
 def draw(
@@ -44,15 +44,19 @@ def draw(
     asked: ConditionOf | None = None,
     among: Processes = ALONE,
 ) -> Drawing:
-    """Draws sampling.n images, i = `first` and on; image i depends on the model, `sampling` less n, and i alone.
+    """Draws sampling.n images, from index `first`. Image i depends only on the model, `sampling` without n, and i.
 
-    `asked` tells what images of some indices are to show; None takes what `sampling` asks for.
+    Args:
+        batch_size: images per batch on a GPU; a different size may change the last bit of a pixel.
+        frames: if above 1, the approximate number of grids of the first `shown` images recorded during sampling.
+        tick: called after each sampling step of a batch with a number of images; the sum of all is images × steps.
+        asked: maps image indices to their conditions; None derives them from `sampling`.
+        among: the processes that share the batches. The main process gets all images, the others their own, and `tick`
+            assumes that all processes are as far as this one.
 
-    `batch_size` is for the memory of a GPU, where other batches may change the last bit of a pixel.
-    `frames` > 1 asks for about so many sheets of the first `shown` images along the way. `tick` is called
-    after each step with the share of images·steps done, in images. `among` share the batches: the main process gets
-    all images, the others their own, and `tick` counts as if all were as far as this one. Raises UsageError for a
-    plan or solver that the model cannot have, and InkwashError where another of the processes ends.
+    Raises:
+        UsageError: for a plan or solver that does not fit the model.
+        InkwashError: if another of the processes ends.
     """
     if batch_size < 1:
         raise UsageError(f"`batch_size` must be at least 1 (got {batch_size}).")
@@ -61,7 +65,7 @@ def draw(
     denoiser_of, networks = guided(model, sampling, asked)
     moments = pick(len(plan), frames) if frames > 1 else []
     size = CPU_BATCH if model.device.type == "cpu" else batch_size
-    starts = range(first - first % size, first + sampling.n, size)  # each image keeps its place in its batch
+    starts = range(first - first % size, first + sampling.n, size)  # each image has a fixed position in its batch
     mine, last = among.share(starts), first + sampling.n
     own = min(last, mine[-1] + size) - max(first, mine[0]) if mine else 0
     tick = _for_all(tick, own, sampling.n)
@@ -81,13 +85,13 @@ def draw(
                     tick(real)
             images.append(to_uint8(snapshot.x[wanted]).cpu())
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
-    scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses: small sheets keep animations light
+    scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses, so small grids keep files small
     sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
     return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size))
 
 
 def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:
-    """A tick for `own` of n images that counts for all n, in proportion."""
+    """Scales a tick over `own` images to all n images."""
     done = 0
 
     def ticked(images: int) -> None:
@@ -99,21 +103,21 @@ def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], N
 
 
 def smooth(shape: build.Shape) -> bool:
-    """Whether pictures are so small that they are better looked at smoothly enlarged."""
+    """Whether images are so small that they look better enlarged by smooth interpolation."""
     return max(shape[1:]) < 16
 
 
 def _visible(snapshot: Snapshot) -> Tensor:
-    """x on its way, as uint8: divided by its spread, so that noise of any size can be looked at."""
+    """An intermediate x as uint8, divided by its standard deviation, so that noise of any scale is visible."""
     scale = float(marginal_std(snapshot.level)) if as_floats(snapshot.level)[1] > 0 else 1.0
     return to_uint8(snapshot.x / scale).cpu()
 
 
 def channels_last(images: Tensor) -> Any:
-    """[N,C,H,W] of torch -> [N,H,W,C] of numpy, as pictures are written and kept."""
+    """Converts a tensor [N,C,H,W] to a numpy array [N,H,W,C], the layout of pictures and files."""
     return images.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def channels_first(images: Any) -> Tensor:
-    """[N,H,W,C] of numpy -> [N,C,H,W] of torch, as networks and scores take them."""
+    """Converts a numpy array [N,H,W,C] to a tensor [N,C,H,W], the layout of networks and scores."""
     return torch.from_numpy(images).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Training a run in a folder: everything that `inkwash train` does but the talking."""
+"""Training a run in a folder: everything that `inkwash train` does except printing."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ HELD_OUT = 512  # images that the held-out loss is measured on
 
 @dataclass(frozen=True)
 class Fit:
-    """A training made ready: what is known before the first step, and the steps themselves."""
+    """A prepared training: the facts known before the first step, and the iterator that trains."""
 
     images: int
     shape: build.Shape
@@ -34,7 +34,7 @@ class Fit:
     is_main: bool
     start: int
     progress: Generator[Progress, None, None]
-    notes: tuple[str, ...] = ()  # sentences about the images, to be told before the first step; on the main process
+    notes: tuple[str, ...] = ()  # sentences about the images, to print before the first step; main process only
 
 
 def fit(
@@ -45,9 +45,9 @@ def fit(
     stop: Callable[[], bool],
     images: Images | None = None,
 ) -> Fit:
-    """Makes a training ready. Raises UsageError or InkwashError before anything is written.
+    """Prepares a training. Raises UsageError or InkwashError before anything is written.
 
-    `images` take the place of the data set that `run` names, and are kept in the folder.
+    `images` replace the data set that `run` names, and are stored in the folder.
     """
     run = resolved(run)
     if images is not None:
@@ -60,14 +60,14 @@ def fit(
     mesh = _mesh(accelerator) if run.training.shard else None
     source, held_out = _sources(run, data_dir, accelerator) if images is None else divide(images, run.data.held_out)
     precision = machine.precision(run.training, accelerator.device)
-    told = condition(run, source.classes)
-    denoiser = build.denoiser(run, source.shape, precision, told)
+    kind = condition(run, source.classes)
+    denoiser = build.denoiser(run, source.shape, precision, kind)
     state = State.fresh(denoiser if mesh else denoiser.to(accelerator.device), run.training, mesh)
     if run.training.recompute:
         recompute(denoiser.net)
     machine.compile_network(denoiser.net, run.training.compile, accelerator.device)
     notes = describe(source, held_out, run.data.held_out) if accelerator.is_main_process else ()
-    about = record.about(run, out, source, precision, told, data_dir, notes)
+    about = record.about(run, out, source, precision, kind, data_dir, notes)
     if before is not None:
         saved = load(out / LAST)
         if not is_same(source, saved.facts["fingerprint"]):
@@ -82,9 +82,9 @@ def fit(
         sweep(out)
     batches = Batches(
         source, run.training.batch_size, run.training.seed, run.data.flip, accelerator.device,
-        accelerator.process_index, accelerator.num_processes, None if told is None else told.shown(source),
+        accelerator.process_index, accelerator.num_processes, None if kind is None else kind.shown(source),
     )  # fmt: skip
-    kept = _kept(held_out, told, accelerator.device)
+    kept = _kept(held_out, kind, accelerator.device)
     progress = train(state, build.objective(run), batches, kept, run.training, out, about, accelerator, stop)
     if images is not None and before is None and accelerator.is_main_process:
         progress = _after_writing(images, out / IMAGES, progress)
@@ -98,16 +98,16 @@ def fit(
 def _after_writing(
     images: Images, path: Path, progress: Generator[Progress, None, None]
 ) -> Generator[Progress, None, None]:
-    """The training, whose images are written before its first step."""
+    """Writes the images before the first step, then trains."""
     write_archive(path, images)
     yield from progress
 
 
-def _kept(held_out: Source, told: ConditionKind | None, device: torch.device) -> Batch:
+def _kept(held_out: Source, kind: ConditionKind | None, device: torch.device) -> Batch:
     """The images that the held-out loss is measured on."""
     first = torch.arange(min(len(held_out), HELD_OUT))
-    asked = None if told is None else told.shown(held_out)(first, 0).to(device)
-    return Batch(to_float(held_out.take(first)).to(device), None, first, asked)
+    shown = None if kind is None else kind.shown(held_out)(first, 0).to(device)
+    return Batch(to_float(held_out.take(first)).to(device), None, first, shown)
 
 
 def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, resume: bool) -> None:
@@ -139,7 +139,7 @@ def _accelerator(wanted: str) -> Accelerator:
 
 
 def _mesh(accelerator: Accelerator) -> DeviceMesh:
-    """The processes that a network is divided among. Raises UsageError where there is one."""
+    """The mesh of processes that the network is sharded over. Raises UsageError for a single process."""
     if accelerator.num_processes == 1:
         raise UsageError(
             "`shard=True` divides a network among processes, and this is the only one; give `shard=False`, or start "
@@ -149,6 +149,6 @@ def _mesh(accelerator: Accelerator) -> DeviceMesh:
 
 
 def _sources(run: RunSettings, data_dir: Path | None, accelerator: Accelerator) -> tuple[Source, Source]:
-    """The training images and the held-out ones; the main process reads first, for it may download."""
+    """The training images and the held-out images. The main process reads first, since it may download them."""
     with accelerator.main_process_first():
         return build.images(run.data, "train", data_dir), build.images(run.data, "test", data_dir)

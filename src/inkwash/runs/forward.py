@@ -1,4 +1,4 @@
-"""The forward process in pictures: real images ever noisier, and the schedule's curves."""
+"""Figures of the forward process: real images at increasing noise, and the curves of the schedule."""
 
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -32,7 +32,7 @@ class Forward(Checked):
 
 
 def resolve_target(target: str) -> RunSettings:
-    """The data and process meant by a recipe's name, a run's folder, or a folder of images."""
+    """The data and process of a recipe's name, a run's folder, or a folder of images."""
     run = None if target in recipes.names() else stored(Path(target))
     if run is None:
         return recipes.find_or_folder(target)
@@ -41,7 +41,7 @@ def resolve_target(target: str) -> RunSettings:
 
 
 def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, dict[str, Any]]:
-    """The figure, uint8 [H,W,3], and what it depends on, for its provenance."""
+    """Returns the figure, uint8 [H,W,3], and the facts for its provenance."""
     schedule = build.schedule(wanted.process)
     source = build.images(wanted.data, "train", data_dir)
     count = min(wanted.images, len(source))
@@ -60,11 +60,11 @@ def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, di
 
 
 def draw_schedules(timesteps: int) -> tuple[Any, dict[str, Any]]:
-    """β, √ᾱ and √(1 − ᾱ) of the three discrete schedules over T = `timesteps` rows, and what the figure depends on.
+    """Plots β, √ᾱ and √(1 − ᾱ) of the three discrete schedules for T = `timesteps`. Returns the figure and its facts.
 
-    As CS231n's notes draw them: the linear schedule's ends are 1e-4 and 0.02 times 1000/T.
+    The ends of the linear schedule are 1e-4 and 0.02 times 1000/T, as in the notes of CS231n.
     """
-    curved = [Process("cosine", timesteps), Process("sigmoid", timesteps)]  # which check T
+    curved = [Process("cosine", timesteps), Process("sigmoid", timesteps)]  # checks T
     processes = [Process("linear", timesteps, min(0.1 / timesteps, 0.999), min(20 / timesteps, 0.999)), *curved]
     panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {"β": {}, "√ᾱ": {}, "√(1 − ᾱ)": {}}
     for process in processes:
@@ -91,6 +91,6 @@ def _rows(rows: int, points: int) -> list[Fraction]:
 
 
 def again(stored_facts: dict[str, Any]) -> Forward:
-    """The request that a picture's provenance remembers."""
+    """The request recorded in the provenance of a figure."""
     data, process = Data(**stored_facts["data"]), Process(**stored_facts["process"])
     return Forward(data, process, stored_facts["images"], stored_facts["seed"])

@@ -1,4 +1,4 @@
-"""What a report shows of a run, in one folder: its images, how they came about, and what it was trained on and how."""
+"""A folder of figures for a report on a run: its images, their denoising, the forward process and the losses."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ NAMES = (TEN_PNG, SHEET, DENOISING, FORWARD, LOSS)
 
 
 def request(sampler: Sampler, seed: int) -> Sampling:
-    """The drawing that a gallery makes: all others are its first images."""
+    """The request for the images of a gallery; smaller figures show the first of these images."""
     return Sampling(**vars(sampler), n=COLUMNS * ROWS, seed=seed)
 
 

@@ -1,4 +1,4 @@
-"""The denoiser of a request: the model under the conditions asked for, with guidance."""
+"""The denoiser of a request: the model with the requested conditions and guidance."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,23 +24,23 @@ DenoiserOf = Callable[[Sequence[int]], Denoise]  # images i, … of a request ->
 
 
 class Guided(NamedTuple):
-    """How the images of a request are denoised, and the networks that this evaluates."""
+    """The denoiser for the images of a request, and the networks that it evaluates."""
 
     denoiser_of: DenoiserOf
     networks: tuple[nn.Module, ...]
 
 
 def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -> Guided:
-    """The denoiser of a request. `asked` gives the images' conditions; without it they follow from `sampling`.
+    """Builds the denoiser of a request. `asked` maps images to conditions; None derives them from `sampling`.
 
-    Raises UsageError for a condition or a guidance that the model cannot have.
+    Raises UsageError for a condition or guidance that the model does not support.
     """
     if sampling.guidance == "classifier":
         return _by_classifier(model, sampling)
     weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
     condition_of = asked or _requested(model, sampling)
     strength, where = scale(model, sampling), interval(model, sampling)
-    # a guide without a scale that is 1 by default would do nothing; `scale` 1 given by the user is what they want
+    # with a default scale of 1, a guide would have no effect; a `scale` of 1 from the user is respected
     guide_only = sampling.guide is not None and sampling.scale is None
     shaped = sampling.interval is not None or sampling.rescale or guide_only
     if strength == 1 and shaped:
@@ -69,9 +69,9 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
 
 
 def scale(model: Model, sampling: Sampling) -> float:
-    """The guidance scale of a request, or the run's own; 1, which is no guidance, where there is nothing to guide by.
+    """The guidance scale of a request, or the run's default; 1 (no guidance) if nothing can guide the run.
 
-    Raises UsageError for a scale that the run cannot have.
+    Raises UsageError for a scale that the run does not support.
     """
     conditioning = model.conditioning
     conditional = model.condition is not None
@@ -92,7 +92,7 @@ def scale(model: Model, sampling: Sampling) -> float:
 
 
 def interval(model: Model, sampling: Sampling) -> tuple[float, float]:
-    """The interval of σ/α where guidance acts: what is asked for, else the run's own, else everywhere."""
+    """The interval of σ/α in which guidance is applied: the requested one, else the run's default, else every level."""
     return sampling.interval or model.conditioning.interval or ALWAYS
 
 
@@ -110,7 +110,7 @@ def _requested(model: Model, sampling: Sampling) -> ConditionOf:
 
 
 def _weaker(model: Model, folder: str) -> TrainedModel:
-    """The run to guide away from. Raises UsageError where its images' shape, its time or its conditions differ."""
+    """The run to guide away from. Raises UsageError if its image shape, its time or its conditions differ."""
     weaker = open_model(Path(folder), device=model.device.type)
 
     def facts(of: TrainedModel) -> tuple[Any, ...]:
@@ -127,7 +127,7 @@ def _weaker(model: Model, folder: str) -> TrainedModel:
 
 
 def classifier_of(model: Model, tick: OnStep = lambda step, steps: None) -> Classifier:
-    """The classifier of a run's images; trains it where it is not in the cache."""
+    """The classifier of a run's images, trained if it is not in the cache."""
     if not isinstance(model, TrainedModel):
         raise UsageError(f"{model.name} is not a trained run, so no classifier of its images can be trained.")
     train, test = (images(model, split) for split in ("train", "test"))
@@ -137,7 +137,7 @@ def classifier_of(model: Model, tick: OnStep = lambda step, steps: None) -> Clas
 
 
 def _by_classifier(model: Model, sampling: Sampling) -> Guided:
-    """The unconditional model, steered by a classifier of its images."""
+    """The unconditional model with classifier guidance."""
     if sampling.label is None or sampling.text is not None:
         raise UsageError("`guidance='classifier'` steers to a class; ask for it with `label`, and leave out `text`.")
     if sampling.guide is not None or sampling.interval is not None or sampling.rescale:
@@ -157,7 +157,7 @@ def _by_classifier(model: Model, sampling: Sampling) -> Guided:
 
 @dataclass
 class EvaluationCount:
-    """How many images some networks were evaluated on."""
+    """A counter of the images that networks were evaluated on."""
 
     images: int = 0
 

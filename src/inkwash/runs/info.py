@@ -1,4 +1,4 @@
-"""What a run is: read from its checkpoint alone."""
+"""The description of a run, read from its checkpoint only."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from inkwash.view import check_out, loss_figure, write
 
 
 def run_facts(folder: Path) -> list[tuple[str, str]]:
-    """Lines of (what, value) about a run. Raises UsageError or InkwashError where there is none."""
+    """Returns (name, value) pairs that describe a run. Raises UsageError or InkwashError if there is none."""
     saved = load(folder / LAST)
     about, run = saved.facts, described(folder / LAST, saved.facts)
     parameters = sum(tensor.numel() for tensor in saved.parts["ema"].values())
@@ -53,19 +53,19 @@ def _network(run: RunSettings) -> str:
 
 
 def _condition(run: RunSettings, classes: Sequence[str]) -> str:
-    told = run.conditioning
-    if own.is_reference(told.condition):
-        return told.condition  # nothing is run to tell of it
-    kind = choices.CONDITIONS.load(told.condition)
-    what = kind.describe(told, classes)
+    given = run.conditioning
+    if own.is_reference(given.condition):
+        return given.condition  # user code is not executed to describe it
+    kind = choices.CONDITIONS.load(given.condition)
+    what = kind.describe(given, classes)
     if kind is Unconditional:
         return str(what)
-    where = "" if told.interval is None else " where σ/α lies between {:g} and {:g}".format(*told.interval)
-    return f"{what}; withheld from {told.condition_dropout:.0%} of the images, guidance scale {told.scale:g}{where}"
+    where = "" if given.interval is None else " where σ/α lies between {:g} and {:g}".format(*given.interval)
+    return f"{what}; withheld from {given.condition_dropout:.0%} of the images, guidance scale {given.scale:g}{where}"
 
 
 def draw_losses(folder: Path, out: Path) -> None:
-    """Draws the losses of a run against images seen, as a PNG. Raises UsageError where there are none yet."""
+    """Plots the losses of a run over images seen, as a PNG. Raises UsageError if there are none yet."""
     if out.suffix.lower() != ".png":
         raise UsageError(f"the losses are drawn as a PNG; give `out` a name ending in .png (got {out}).")
     check_out(out)

@@ -1,4 +1,4 @@
-"""Where and how networks are computed here: devices, number formats, compilers."""
+"""Devices, number formats and compilers for networks on this machine."""
 
 import os
 from shutil import which
@@ -11,7 +11,7 @@ from inkwash.errors import UsageError
 
 
 def precision(training: settings.Training, device: torch.device) -> torch.dtype:
-    """float32, or bfloat16 where asked for, or where "auto" finds that the processor computes in it."""
+    """float32, or bfloat16 if requested or if "auto" finds that the processor supports it."""
     if training.precision != "auto":
         return torch.bfloat16 if training.precision == "bfloat16" else torch.float32
     if device.type == "cuda":
@@ -21,7 +21,7 @@ def precision(training: settings.Training, device: torch.device) -> torch.dtype:
 
 
 def device(wanted: str) -> torch.device:
-    """The device of that name, or the best one for "auto". Raises UsageError where it is not there."""
+    """The device called `name`, or the fastest one for "auto". Raises UsageError if it is not available."""
     there = devices()
     if wanted != "auto" and wanted not in there:
         found = ", ".join(there)
@@ -30,22 +30,22 @@ def device(wanted: str) -> torch.device:
 
 
 def devices() -> list[str]:
-    """The devices that torch can use here, the fastest first."""
+    """The devices available to torch, the fastest first."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     return [name for name, found in there.items() if found]
 
 
 def cast_weights(net: nn.Module, precision: torch.dtype) -> None:
-    """Keeps the weights that autocast would cast to `precision` at every call in it: for sampling, to the same bits."""
+    """Casts the weights that autocast would cast at every call to `precision` once. For sampling; results are equal."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.to(precision)
 
 
 def compile_network(net: nn.Module, compiled: settings.Compile, device: torch.device) -> None:
-    """Compiles a network in place, if asked to; its weights keep their names. The first call takes a minute or more.
+    """Compiles a network in place, if requested, without renaming its weights. The first call takes a minute or more.
 
-    Raises UsageError where CUDA graphs are asked for without CUDA, or a compiler for the CPU is missing.
+    Raises UsageError if CUDA graphs are requested without CUDA, or if there is no compiler for the CPU.
     """
     if compiled == "no":
         return

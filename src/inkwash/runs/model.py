@@ -1,4 +1,4 @@
-"""A model ready to draw, and how a run's checkpoint is opened."""
+"""A model that images can be drawn from, and the function that opens the checkpoint of a run."""
 
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -21,20 +21,20 @@ from inkwash.training.checkpoint import BEST, LAST, digest, load
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model ready to draw: all that drawing needs to know, whether it was trained, is to be, or is known exactly."""
+    """Everything that sampling needs from a model, whether it is trained, still in training or known in closed form."""
 
-    name: str  # what tables and errors call it: a run's folder
+    name: str  # name in tables and errors: the folder of a run
     shape: build.Shape
     denoiser: Denoiser
     schedule: Schedule
     device: torch.device
-    digest: str  # sha256 hex of all that the denoiser depends on; of a run that of its checkpoint file
+    digest: str  # sha256 hex of everything that the denoiser depends on; for a run, of its checkpoint file
     condition: ConditionKind | None = None
-    run: RunSettings | None = None  # the settings that it was built from, if there are any
+    run: RunSettings | None = None  # the settings of the run, if there is one
 
     @property
     def conditioning(self) -> Conditioning:
-        """How it was conditioned in training, and how it is guided by default."""
+        """The conditioning in training, and the default guidance."""
         return Conditioning() if self.run is None else self.run.conditioning
 
     @property
@@ -45,7 +45,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel(Model):
-    """The model of a checkpoint, and what the checkpoint says of its training."""
+    """The model of a checkpoint, and the facts that the checkpoint records about its training."""
 
     folder: Path
     which: str  # "last" or "best"
@@ -56,9 +56,9 @@ class TrainedModel(Model):
 def open_model(
     folder: str | PathLike[str], which: str = "last", device: str = "auto", precision: torch.dtype | None = None
 ) -> TrainedModel:
-    """The averaged weights of a run's checkpoint, "last" or "best".
+    """Opens the averaged weights of a run's checkpoint, "last" or "best".
 
-    Raises UsageError or InkwashError where the folder holds no run, or a damaged or a newer one.
+    Raises UsageError or InkwashError if the folder contains no run, or its checkpoint is damaged or of a newer format.
     """
     folder = Path(folder)
     path = folder / (BEST if which == "best" else LAST)
@@ -89,9 +89,9 @@ def open_model(
 
 
 def computed_by(model: Model, engine: Engine) -> Model:
-    """The model as another engine computes it: "torch", "compiled" by torch.compile in place, or "onnx" in float32.
+    """Switches the model to an engine: "torch", "compiled" (torch.compile in place) or "onnx" (float32).
 
-    Raises UsageError where the machine lacks what the engine needs.
+    Raises UsageError if this machine lacks the requirements of the engine.
     """
     if engine == "torch":
         return model
@@ -105,11 +105,11 @@ def computed_by(model: Model, engine: Engine) -> Model:
 
 
 def images(model: TrainedModel, split: str, given: Path | None = None) -> Source:
-    """The images that a run was trained on, or those of its test split; `given` as in `data_dir`.
+    """The images of a split of the data that a run was trained on; `given` as in `data_dir`.
 
-    Of a run of a folder, `given` may be where that folder is now.
+    For a run trained on a folder, `given` may be the new location of that folder.
 
-    Raises UsageError where they are not those that it was trained on.
+    Raises UsageError if the images are not the ones that the run was trained on.
     """
     if not model.facts["images"]:
         raise UsageError(f"{model.name} was trained elsewhere, on images that are not known here; only sample it.")
@@ -125,5 +125,5 @@ def images(model: TrainedModel, split: str, given: Path | None = None) -> Source
 
 
 def data_dir(model: TrainedModel, given: Path | None) -> Path | None:
-    """Where a run's images are: as given, else where they were when it was trained, if that is still there."""
+    """The folder of a run's images: as given, or else the one used in training, if it still exists."""
     return whereabouts(model.facts) if given is None else given

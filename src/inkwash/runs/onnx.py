@@ -1,4 +1,4 @@
-"""A network computed by ONNX Runtime: in float32 on a CPU faster than PyTorch, where there is no bfloat16."""
+"""Inference with ONNX Runtime, which is faster than PyTorch in float32 on a CPU without bfloat16."""
 
 import contextlib
 import io
@@ -14,12 +14,12 @@ from inkwash.nets import Condition
 
 
 class Onnx(nn.Module):
-    """A network of inkwash on the CPU as ONNX Runtime computes it, float32: net(x, t, asked), inference alone.
+    """Runs a network with ONNX Runtime on the CPU in float32: net(x, t, asked), for inference only.
 
-    For each shape of batch the network is translated anew, in seconds, when it is first asked for. Its samples move
-    by float32's rounding (tests/runs/test_engines.py says how far).
+    The network is exported when a batch shape first occurs, which takes seconds. Samples differ from those of PyTorch
+    by float32 rounding (tests/runs/test_engines.py has the bound).
 
-    Raises UsageError where the packages for it are missing.
+    Raises UsageError if the required packages are not installed.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -77,7 +77,7 @@ class _Flat(nn.Module):
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """The exporter talks of its own deprecations, through warnings, a log and print."""
+    """Silences the exporter, which reports its own deprecations through warnings, logging and print."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

@@ -1,4 +1,4 @@
-"""What a run in a folder remembers of itself, and whether it can go on."""
+"""The settings and facts recorded in the folder of a run, and the checks for resuming it."""
 
 import os
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from inkwash.data import Source
     from inkwash.runs.conditions import ConditionKind
 
-IMAGES = "images.npz"  # in a run's folder: the images that a Python caller trained it on
-_BESIDE = f"<run>/{IMAGES}"  # how a checkpoint names them, so that the folder may move
+IMAGES = "images.npz"  # in a run's folder: the images passed from Python
+_BESIDE = f"<run>/{IMAGES}"  # their name in a checkpoint, so that the folder can be moved
 
-# what may differ when a run goes on: how long, how often saved, and where
+# settings that may change when a run is resumed: length, checkpoint interval and device
 _FREE = {
     "steps", "minutes", "save_every", "device", "precision", "accumulate", "layout", "compile", "recompute", "shard",
 }  # fmt: skip
 
-# what a checkpoint says of its run; state.py and loop.py add the counters
+# facts about the run in a checkpoint; state.py and loop.py add the counters
 _FACTS = (
     "run", "shape", "classes", "images", "fingerprint", "precision", "data_dir", "images_seen", "step", "steps",
     "seconds", "history", "held_out", "best",
@@ -37,14 +37,14 @@ _FACTS = (
 
 
 def stored(folder: Path) -> RunSettings | None:
-    """The settings of the run in a folder; None where there is no run."""
+    """The settings of the run in a folder; None if there is no run."""
     if not (folder / LAST).exists():
         return None
     return described(folder / LAST, facts(folder / LAST))
 
 
 def described(path: Path, about: dict[str, Any]) -> RunSettings:
-    """The run that a checkpoint's facts describe. Raises InkwashError where it is none that inkwash can make."""
+    """The settings in a checkpoint's facts. Raises InkwashError if they are invalid in this version."""
     missing = [name for name in _FACTS if name not in about]
     try:
         if not missing:
@@ -58,20 +58,20 @@ def described(path: Path, about: dict[str, Any]) -> RunSettings:
 
 
 def code(*settings: Any) -> dict[str, dict[str, str]]:
-    """The fact {"code": {reference: sha256}} of the code of a user's own that settings name; {} where there is none."""
+    """The fact {"code": {reference: sha256}} for the user's own code that settings refer to; {} if there is none."""
     found = own.digests(references(*settings))
     return {"code": found} if found else {}
 
 
 def used(run: RunSettings) -> tuple[Any, ...]:
-    """The parts of a run's settings that it is opened with, to be drawn from."""
+    """The parts of a run's settings that are needed to open it for sampling."""
     return run.network, run.process, run.conditioning
 
 
 def check_code(about: dict[str, Any], of: Path, *settings: Any) -> None:
-    """Whether the code that parts of a run name, as its facts recorded it, may be run here, and is unchanged.
+    """Checks that the code that parts of a run refer to is allowed here and has not changed since it was recorded.
 
-    `of` names what recorded the facts. Raises UsageError as `own.check_recorded`.
+    `of` names the run or artifact in the message. Raises UsageError as `own.check_recorded` does.
     """
     recorded = about.get("code", {})
     own.check_recorded({name: recorded.get(name, "") for name in references(*settings)}, str(of))
@@ -86,7 +86,7 @@ def about(
     data_dir: Path | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What a checkpoint in `folder` says of its run, besides the counters of its training: what `described` reads.
+    """The facts about a run in a checkpoint in `folder`, without the counters of its training. `described` reads them.
 
     `notes` are sentences about the images, for `inkwash info`.
     """
@@ -107,7 +107,7 @@ def _with_source(run: RunSettings, source: str) -> RunSettings:
 
 
 def resolved(run: RunSettings) -> RunSettings:
-    """The run with an encoder's folder in full, for the day it is opened from elsewhere."""
+    """The settings with an absolute path of the encoder's folder, so that the run can be opened from any folder."""
     folder = Path(run.conditioning.encoder).expanduser()
     if run.conditioning.encoder in choices.ENCODERS or not folder.is_dir():
         return run
@@ -115,7 +115,7 @@ def resolved(run: RunSettings) -> RunSettings:
 
 
 def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str) -> None:
-    """Raises UsageError, with the differences and the advice, unless the run in a folder can go on as `run`."""
+    """Raises UsageError, with the differences and the advice, unless the run in a folder can be resumed as `run`."""
     free = {name: getattr(run.training, name) for name in _FREE}
     if is_folder(run.data.source) and before.data.source not in choices.SOURCES:
         before = replace(before, data=replace(before.data, source=run.data.source))  # moved, if its images are the same
@@ -125,7 +125,7 @@ def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str)
 
 
 def moved(data: Data, given: Path | None) -> Data:
-    """The data as they are to be found: where a folder of images is no longer there, at the folder given for data."""
+    """The data settings with their current location: if a folder of images no longer exists, the given data folder."""
     known = not data.source or data.source in choices.SOURCES or own.is_reference(data.source)
     if given is None or known or Path(data.source).expanduser().exists():
         return data
@@ -133,9 +133,9 @@ def moved(data: Data, given: Path | None) -> Data:
 
 
 def whereabouts(facts: dict[str, Any]) -> Path | None:
-    """Where a run's data came from, if that is still there: the folder that was given, else that of $INKWASH_DATA.
+    """The data folder of a run, if it still exists: the one given in training, or else that of $INKWASH_DATA.
 
-    The variable, where it is set now, comes before what it was.
+    The current value of the variable takes precedence over its value in training.
     """
     before = facts["data_dir"]
     if before is None and "INKWASH_DATA" not in os.environ:

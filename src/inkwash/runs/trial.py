@@ -1,6 +1,6 @@
-"""Objects of a user's own, tried on a tiny input before any work: what is wrong is said at once, in a sentence.
+"""Checks of user-defined objects on a tiny input before any work, so that errors are reported at once.
 
-What stands in `choices` has tests of its own, and is not tried.
+Built-in objects of `choices` have their own tests and are not checked here.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ _IMAGES = 2
 
 
 def schedule(name: str, made: Schedule) -> None:
-    """Raises UsageError unless it has a schedule's members, and its noisiest level has noise."""
+    """Raises UsageError unless the object has the members of a schedule and its noisiest level has noise."""
     what = f"the schedule {name}"
     expect(made, what, "first", "num_timesteps", "time", "draw", "at", "from_logsnr")
     level = made.at(made.time(made.first / made.first))
@@ -36,7 +36,7 @@ def schedule(name: str, made: Schedule) -> None:
 
 
 def prediction(name: str, made: Prediction) -> None:
-    """Raises UsageError unless `row` gives two numbers that are not both 0."""
+    """Raises UsageError unless `row` returns two numbers that are not both 0."""
     expect(made, f"the prediction {name}", "row")
     row: Any = made.row(_NOISY)
     if not isinstance(row, tuple) or len(row) != 2 or not any(map(bool, row)):
@@ -44,7 +44,7 @@ def prediction(name: str, made: Prediction) -> None:
 
 
 def draw(name: str, made: "Draw", of: Schedule) -> None:
-    """Raises UsageError unless it gives one level of `of` for each image."""
+    """Raises UsageError unless the object returns one level of `of` for each image."""
     from inkwash.training import StepRandomness  # here, so that opening a run imports nothing that trains
 
     level: Any = made(of, StepRandomness.of(0, (_IMAGES, 1, 1, 1)))
@@ -53,14 +53,14 @@ def draw(name: str, made: "Draw", of: Schedule) -> None:
 
 
 def weight(name: str, made: "Weight") -> None:
-    """Raises UsageError unless it gives one weight for each image."""
+    """Raises UsageError unless the object returns one weight for each image."""
     one = torch.ones(_IMAGES, 1, 1, 1)
     got: Any = made(Level(0.6 * one, 0.8 * one, 0.6 * one), one)
     _same_shape(f"the weight {name}", got, one, "on_x0")
 
 
 def trainable(name: str, made: Any) -> None:
-    """Raises UsageError unless it is a module with parameters to train."""
+    """Raises UsageError unless the object is a module with trainable parameters."""
     if not isinstance(made, nn.Module):
         raise UsageError(f"the network {name} makes the type {type(made).__name__}; a torch.nn.Module is expected.")
     if not any(parameter.requires_grad for parameter in made.parameters()):
@@ -68,7 +68,7 @@ def trainable(name: str, made: Any) -> None:
 
 
 def network(name: str, net: nn.Module, inputs: Inputs) -> None:
-    """Calls a network once, without a gradient or a condition. Raises UsageError unless what comes out is like x."""
+    """Calls a network once, without gradient or condition. Raises UsageError unless the output is like x."""
     x = torch.zeros(_IMAGES, inputs.image_channels, inputs.height, inputs.width)
     t = torch.full((_IMAGES,), 0.5) if inputs.num_timesteps is None else torch.zeros(_IMAGES, dtype=torch.int64)
     was = net.training
@@ -79,7 +79,7 @@ def network(name: str, net: nn.Module, inputs: Inputs) -> None:
 
 
 def solver(name: str, made: Solver) -> None:
-    """Raises UsageError unless a step gives (x, memory)."""
+    """Raises UsageError unless a step returns (x, memory)."""
     expect(made, f"the solver {name}", "step")
     x = torch.zeros(_IMAGES, 1, 2, 2)
     got: Any = made.step(lambda x, level: x / 2, x, _NOISY, _LESS, None, torch.zeros_like)
@@ -89,7 +89,7 @@ def solver(name: str, made: Solver) -> None:
 
 
 def plan(name: str, made: Plan) -> None:
-    """Raises UsageError unless it is a list of levels with noise that ends without."""
+    """Raises UsageError unless the object is a list of noisy levels that ends at a level without noise."""
     levels = list(made)
     if len(levels) < 2 or not all(isinstance(level, Level) for level in levels):
         raise UsageError(f"the spacing {name} must give a list of two levels or more.")
@@ -99,7 +99,7 @@ def plan(name: str, made: Plan) -> None:
 
 
 def limit(name: str, limited: Denoise) -> None:
-    """Raises UsageError unless it is a denoiser; `limited` is made of one that halves its input."""
+    """Raises UsageError unless `limited`, which wraps a denoiser that halves its input, is a denoiser."""
     x = torch.zeros(_IMAGES, 1, 2, 2)
     if not callable(limited):
         raise UsageError(

@@ -1,1 +1,1 @@
-"""Studies: what a model's images are worth, and how they depend on how they are drawn."""
+"""Studies: scores of generated images, and how they depend on the sampler settings."""

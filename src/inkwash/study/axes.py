@@ -1,7 +1,7 @@
-"""The axes of a study: all that can be varied, one row each.
+"""The axes of a study: a table with one row for each setting that can be varied.
 
-The flags of `inkwash study`, the cells, the columns of the table, and the figures and sections of the report follow
-from these rows, so another axis is another row. No torch here: the command line reads them.
+The flags of `inkwash study`, the cells, the columns of the table, and the figures and sections of the report are all
+derived from these rows, so a new axis is a new row. This module does not import torch; the command line reads it.
 """
 
 from collections.abc import Callable
@@ -19,24 +19,24 @@ _LAST = 99
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that a study can vary."""
+    """A setting that a study can vary."""
 
     name: str  # the flag, the column, and the field of Sampling that it sets, or else the attribute of a subject
     title: str
-    say: Callable[[Any], str]  # a value as it is spoken of: "50 steps", "η = 0.5", "trailing spacing"
-    read: Callable[[Any], Any]  # where a `table.Row` stands on the axis; its type would import torch
+    say: Callable[[Any], str]  # the text of a value: "50 steps", "η = 0.5", "trailing spacing"
+    read: Callable[[Any], Any]  # the value of a `table.Row` on the axis; untyped, since its type would import torch
     numeric: bool = False  # numbers have an order and a middle; other values are names, in the order given
-    type: Any = None  # of one value of the flag; None where there is no flag
+    type: Any = None  # type of one value of the flag; None if there is no flag
     default: tuple[Any, ...] = ()  # values of the flag; () leaves the choice to the run or to the other settings
     help: str = ""
-    follows: str | None = None  # the axis that decides this one where the user does not
-    log: bool = False  # whether a figure spaces numbers by their ratios; else its axis begins at 0
+    follows: str | None = None  # the axis that determines the default of this one
+    log: bool = False  # whether figures use a logarithmic scale; otherwise the axis begins at 0
     colour: int = _LAST  # of several axes a figure colours by the one with the least number here,
     panel: int = _LAST  # and has a panel for each value of the one with the least number here
 
     @property
     def of_subject(self) -> bool:
-        """Whether it is a property of what is drawn from, and not a setting of the drawing."""
+        """Whether the axis is a property of the subject, not a sampler setting."""
         return self.name not in _SETTINGS
 
 
@@ -56,7 +56,7 @@ AXES: dict[str, Axis] = {  # in the order in which a report goes through them
     for axis in (
         Axis(
             "prediction", "prediction type", _prediction, lambda row: row.cell.subject.prediction, type=Prediction,
-            colour=5, panel=1, help="Of the runs given, those that predict this; empty takes all.",
+            colour=5, panel=1, help="Restrict the runs to those with these prediction targets; empty uses all.",
         ),
         Axis(
             "run", "run", str, lambda row: row.cell.subject.name, follows="prediction", colour=6, panel=2,
@@ -71,36 +71,36 @@ AXES: dict[str, Axis] = {  # in the order in which a report goes through them
         ),
         Axis(
             "scale", "guidance scale s", lambda value: f"s = {value:g}", lambda row: row.cell.sampling.scale,
-            numeric=True, type=Scale, help="Guidance scales, for conditional runs; empty takes the run's own.",
+            numeric=True, type=Scale, help="Guidance scales, for conditional runs; empty uses the run's default.",
             follows="run", colour=2, panel=4,
         ),
         Axis(
             "eta", "η", lambda value: f"η = {value:g}", lambda row: row.cell.eta, numeric=True, type=Share,
-            help="Noise of the samplers that let you choose it, from 0 (none) to 1 (as much as ddpm); empty takes 0.",
+            help="Amount of noise η, from 0 (none) to 1 (as much as ddpm), for samplers that have it; empty uses 0.",
             follows="solver", colour=1, panel=8,
         ),
         Axis(
             "spacing", "spacing of the steps", lambda value: f"{value} spacing", lambda row: row.cell.sampling.spacing,
             type=Spacing, follows="solver",
-            help=f"{', '.join(choices.SPACINGS.names)}; empty takes what suits the sampler.",
+            help=f"Spacing: {', '.join(choices.SPACINGS.names)}; empty uses the sampler's default.",
             colour=7, panel=5,
         ),
         Axis(
             "variance", "variance of the added noise", lambda value: f"{value} variance",
             lambda row: row.cell.sampling.variance, type=Literal["small", "large"], default=("small",),
-            help="Noise that ddpm, and the samplers with an η, add: small, large.", colour=9, panel=7,
+            help="Variance of the noise that ddpm and samplers with η add: small, large.", colour=9, panel=7,
         ),
         Axis(
             "limit", "limit on x̂₀", lambda value: f"limit {value}", lambda row: row.cell.sampling.limit,
             type=Limit, default=("clip",),
-            help=f"What holds the predicted image in range: {', '.join(choices.LIMITS.names)}.", colour=8, panel=6,
+            help=f"How to limit the predicted image: {', '.join(choices.LIMITS.names)}.", colour=8, panel=6,
         ),
     )
 }  # fmt: skip
 
 
 def _flag(axis: Axis) -> tuple[str, Any, Any]:
-    """A field of `Sweep`: name, type with how the command line reads it and its help, default."""
+    """A field of `Sweep`: its name, its type with parser and help, and its default."""
     word = get_args(axis.type)[0] if get_origin(axis.type) is Annotated else str
     kind = Annotated[tuple[axis.type, ...], listed(word), tyro.conf.arg(help=axis.help)]  # type: ignore[name-defined]
     return axis.name, kind, field(default=axis.default)
@@ -121,6 +121,6 @@ else:
 
 
 def one_cell(sampler: Sampler) -> Sweep:
-    """The sweep whose only cell draws as `sampler` says."""
+    """The sweep with one cell, which uses the settings of `sampler`."""
     given = {name: value for name, value in vars(sampler).items() if value is not None}
     return Sweep(**{name: (value,) for name, value in given.items()})

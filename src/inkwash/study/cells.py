@@ -1,4 +1,4 @@
-"""The cells of a study: every combination of what is swept, each checked before anything is computed."""
+"""The cells of a study: all combinations of the swept values, checked before anything is computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,18 +18,18 @@ from inkwash.study.subject import Subject, load_model
 
 @dataclass(frozen=True)
 class Cell:
-    """One way of drawing images from one subject. `sampling.n` are the images of one draw."""
+    """A subject with sampler settings. `sampling.n` is the number of images in one draw."""
 
     subject: Subject
     sampling: Sampling
 
     @property
     def evaluations(self) -> int:
-        """Of the network, for one image."""
+        """Network evaluations per image."""
         (solver, plan), model = self.solver_and_plan, load_model(self.subject)
         levels: list[Level] = []
         for t, s in pairwise(plan):
-            last = as_floats(s)[1] == 0  # which the loop takes itself
+            last = as_floats(s)[1] == 0  # the sampling loop handles the last step itself
             levels += (t,) if last else fact(solver, "evaluated_at")(t, s)
         if self.sampling.scale in (None, 0, 1):
             return len(levels)
@@ -38,18 +38,18 @@ class Cell:
 
     @property
     def eta(self) -> float:
-        """The η that was set, else how much noise the solver adds by default."""
+        """The given η, or else the solver's default."""
         eta: float = fact(build.solver(self.sampling), "eta") if self.sampling.eta is None else self.sampling.eta
         return eta
 
     @property
     def solver_and_plan(self) -> tuple[Solver, Plan]:
-        """How x goes from noise to image."""
+        """The sequence of noise levels from noise to image."""
         return build.solver(self.sampling), build.plan(self.sampling, load_model(self.subject).schedule)
 
 
 def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: int) -> list[Cell]:
-    """All cells of the sweeps, without repetition. Names change more slowly than numbers, and steps the fastest.
+    """All cells of the sweeps, without repetition. Axes of names vary slowest, then numbers, and steps fastest.
 
     Raises UsageError for an axis that a subject or a sampler does not have, before anything is computed.
     """
@@ -68,7 +68,7 @@ def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: in
 
 
 def _canonical(subject: Subject, sampling: Sampling) -> Sampling:
-    """The same drawing, written in one way: no η nor variance without effect, and scale and spacing by their values."""
+    """Normalises the settings: drops an η or variance without effect, and resolves the default scale and spacing."""
     eta = sampling.eta or 0.0 if fact(_default(sampling.solver), "has_eta") else None
     plain = replace(sampling, eta=eta, variance="small")
     noisy = fact(build.solver(plain), "eta") > 0
@@ -119,7 +119,7 @@ def _chosen(subjects: Sequence[Subject], sweep: Sweep) -> list[Subject]:
 
 
 def _check_start(cell: Cell) -> Cell:
-    """The cell. Raises UsageError where its network says nothing of the image at the first level of its plan."""
+    """Returns the cell. Raises UsageError if x₀ cannot be computed from its network at the first level of its plan."""
     model, (_, plan) = load_model(cell.subject), cell.solver_and_plan
     if determinant(model.denoiser.prediction, plan[0]) == 0:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Which differences of a table are significant: cells are compared draw by draw, as they share their noise."""
+"""Significance of differences between cells, with paired comparisons over the draws, which share their noise."""
 
 import math
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether three draws can tell it from 0: Student's t, two-sided, 95 %."""
+        """Whether a mean over three draws differs significantly from 0 (Student's t, two-sided, 95 %)."""
         return abs(self.mean) > max(T_95 * self.error, ROUNDING)
 
 
 def improvement(a: Row, b: Row, score: str = "frechet") -> Difference:
-    """By how much a is better than b in a score; negative where it is worse.
+    """The improvement of a over b in a score; negative if a is worse.
 
-    Of a score without a direction, such as the spread, by how much it is larger.
+    For a score without a direction, such as the spread, the difference a − b.
     """
     return mean_improvement([(a, b)], score)
 
 
 def mean_improvement(pairs: Sequence[tuple[Row, Row]], score: str = "frechet") -> Difference:
-    """The improvement of the first over the second of each pair, on average over the pairs: all share their draws."""
+    """The improvement of the first over the second row, averaged over the pairs, which all share their draws."""
     sign = (-1 if SCORES[score].better == "lower" else 1) / len(pairs)
     each = [sign * sum(_value(a, i, score) - _value(b, i, score) for a, b in pairs) for i in range(DRAWS)]
     mean = sum(each) / DRAWS
@@ -50,7 +50,7 @@ def _value(row: Row, draw: int, score: str) -> float:
 
 @dataclass(frozen=True)
 class Series:
-    """Rows that differ in one axis only, in its order; `fixed` is where they stand on the others."""
+    """Rows that differ in one axis only, in its order; `fixed` has their values on the other axes."""
 
     fixed: dict[str, Any]
     rows: tuple[Row, ...]
@@ -83,22 +83,21 @@ def first_unbeaten(along: Series, least: float, score: str = "frechet") -> int:
 
 
 def significant_sign(a: Row, b: Row, score: str = "frechet") -> int:
-    """1 where a is significantly better than b, −1 where it is worse, 0 where three draws cannot tell."""
+    """1 if a is significantly better than b, −1 if it is significantly worse, 0 otherwise."""
     found = improvement(a, b, score)
     return int(math.copysign(1, found.mean)) if found.significant else 0
 
 
 def best_row(rows: Sequence[Row]) -> tuple[Row, bool]:
-    """The row of the least Fréchet distance, and whether it is significantly better than every other."""
+    """The row with the smallest Fréchet distance, and whether it is significantly better than every other row."""
     best = min(rows, key=lambda row: row.scores["frechet"][0])
     return best, all(improvement(best, row).significant for row in rows if row is not best)
 
 
 def image_correlation(a: Row, b: Row) -> float:
-    """How alike the pictures of two rows are that began from the same noise: the mean correlation over images.
+    """The mean correlation between the pictures of two rows that start from the same noise.
 
-    1 for the same images, about 0 for images that have no more in common than any two. The mean over pictures is
-    subtracted from each picture first.
+    It is 1 for identical images, and about 0 for unrelated ones. The mean picture is subtracted first.
     """
     x, y = (row.pictures.reshape(len(row.pictures), -1).astype(float) for row in (a, b))
     centre = (x.mean(0) + y.mean(0)) / 2

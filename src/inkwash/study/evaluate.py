@@ -1,4 +1,4 @@
-"""What `inkwash evaluate` measures of a run besides the scores of a study: copies, losses and likelihoods."""
+"""The measurements of `inkwash evaluate` in addition to the scores of a study: copies, losses and likelihoods."""
 
 import json
 import math
@@ -28,9 +28,9 @@ from inkwash.study.table import Table
 from inkwash.study.units import OnEvaluations, units
 from inkwash.view import grid, levels_figure, write
 
-LEVELS, IMAGES = 12, 256  # of the losses by level
-EDGES, STEPS = 100, 25  # of the bound, and of the flow, each of whose steps evaluates the network four times
-AT_MOST = 60_000  # training images that copies are looked for among
+LEVELS, IMAGES = 12, 256  # noise levels, and images, for the losses by level
+EDGES, STEPS = 100, 25  # levels of the bound; steps of the flow, with four network evaluations each
+AT_MOST = 60_000  # training images searched for copies
 SHOWN = 10  # images whose nearest neighbours are drawn
 
 
@@ -45,11 +45,11 @@ class Bits:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was found, and the files that hold it."""
+    """The results of an evaluation, and the files that contain them."""
 
     table: Table
     copies: float  # share of the images that are copies of training images, in [0, 1]
-    copies_held_out: float  # the same of held-out images, which are none
+    copies_held_out: float  # the same share for held-out images, as a baseline
     losses: tuple[LevelLosses, ...]
     diagnosis: Diagnosis
     bits: Bits | None
@@ -57,15 +57,16 @@ class Evaluation:
 
 
 def cost(likelihood: int) -> int:
-    """Network evaluations, over all images, that `evaluation` makes; a gradient counts as two."""
+    """The number of network evaluations in `evaluation`, over all images; a gradient counts as two."""
     return 2 * LEVELS * IMAGES + likelihood * (EDGES + 1 + 3 * 4 * STEPS)
 
 
 def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvaluations) -> Evaluation:
-    """Looks for copies, compares losses with their floor, measures likelihoods, and writes it all into `out`.
+    """Searches for copies, compares losses with their floor, measures likelihoods, and writes the results to `out`.
 
-    `done` has one row. `likelihood` is a number of held-out images, or 0. `on_evaluations` is called as they are made.
-    Raises UsageError for a likelihood of a model whose unconditional output is undefined.
+    `done` has one row. `likelihood` is a number of held-out images, or 0. `on_evaluations` is called with the number of
+    new network evaluations. Raises UsageError if a likelihood is requested of a model whose unconditional output is
+    undefined.
     """
     subject = done.rows[0].cell.subject
     model = load_model(subject)
@@ -102,7 +103,7 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
-    """All numbers, and what they depend on."""
+    """All numbers, and everything that they depend on."""
     row = found.table.rows[0]
     return {
         **found.table.facts,
@@ -190,7 +191,7 @@ def _images(done: Table) -> Tensor:
 
 
 def _some(source: Source, most: int) -> Tensor:
-    """The images of a source, or so many of them at random."""
+    """The images of a source, or a random subset of them."""
     order = torch.arange(len(source))
     if len(source) > most:
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:most]
@@ -218,7 +219,7 @@ def _estimate(values: Tensor) -> tuple[float, float]:
 
 
 def _curves(losses: tuple[LevelLosses, ...]) -> tuple[list[float], dict[str, tuple[list[float], list[float]]]]:
-    """σ/α, and by name the losses there with their errors."""
+    """σ/α of each level, and by name the losses at these levels with their standard errors."""
     noise = [math.exp(-row.logsnr / 2) for row in losses]
     named = {
         "network, training images": [row.training.network for row in losses],

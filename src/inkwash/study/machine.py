@@ -1,4 +1,4 @@
-"""What machine this is, in words, for whoever reads seconds."""
+"""A description of this machine, which timings depend on."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def machine_facts() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The processor's name as Linux tells it, else what Python knows."""
+    """The name of the processor from Linux, or else from Python."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Studies with a name: what to train, and what to vary."""
+"""Predefined studies: the runs to train, and the settings to vary."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ ETAS = (0.0, 0.25, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class Preset:
-    """A study that has a name. `runs` are trained if they are not there; none means the exact Gaussian."""
+    """A predefined study. `runs` are trained if they do not exist; an empty dictionary means the exact Gaussian."""
 
     runs: dict[str, RunSettings]  # by the name of their folder
     sweeps: tuple[Sweep, ...]
@@ -38,7 +38,7 @@ def lab06() -> Preset:
 
 
 def gaussian() -> Preset:
-    """A data set on which all is known: what is measured must agree with what theory predicts."""
+    """Gaussian data with a known distribution, on which measurements must agree with theory."""
 
     def sweep(*solvers: str, spacing: tuple[str, ...], eta: tuple[float, ...] = ()) -> Sweep:
         return Sweep(steps=(10, 20, 50, 100), solver=solvers, eta=eta, spacing=spacing, limit=("none",))

@@ -20,7 +20,7 @@ CELLS = "cells"  # the folder of finished units, in a study's folder
 
 @dataclass(frozen=True)
 class Session:
-    """A study that is checked and can be finished; what an earlier session finished is known."""
+    """A validated study, ready to compute. Units finished by an earlier session are reused."""
 
     cells: list[Cell]
     units: list[Unit]
@@ -39,13 +39,13 @@ class Session:
 
     @property
     def left(self) -> int:
-        """Network evaluations, over all images, that are still to be made."""
+        """The number of remaining network evaluations, over all images."""
         return sum(unit.cost for unit in self.units if not unit.images_path.is_file())
 
     def finish(self, jobs: int | None = None, on_evaluations: OnEvaluations = lambda evaluations: None) -> Table:
-        """Computes what is left with `jobs` processes (see `workers.compute_all`), and makes the table."""
+        """Computes the remaining units with `jobs` processes (see `workers.compute_all`), and returns the table."""
         compute_all(self.units, jobs, on_evaluations)
-        for half in self.folder.glob(f"{TEMPORARY}*"):  # of a process that was killed while it wrote; nobody writes now
+        for half in self.folder.glob(f"{TEMPORARY}*"):  # left by a killed process; none is writing now
             half.unlink(missing_ok=True)
         return table(self.cells, self.reference_spec, self.folder)
 
@@ -58,7 +58,7 @@ def begin(
     default_n: int,
     on_step: OnStep = lambda step, steps: None,
 ) -> Session:
-    """Checks a study and prepares it in `folder`. `on_step` is called while a classifier is trained, if one must be.
+    """Checks a study and prepares it in `folder`. `on_step` is called while a classifier is trained, if needed.
 
     Raises UsageError, before anything is computed, for subjects of different images, an axis that they do not
     have, or an n that the data set does not allow.
@@ -72,7 +72,7 @@ def begin(
     if len(prints) > 1:
         each = ", ".join(f"{subject.name} on {subject.images('train').name}" for subject in subjects)
         raise UsageError(f"one study compares runs of the same images at the same size; got {each}.")
-    found = cells(subjects, sweeps, 1, scoring.seed)  # first of all, as it costs nothing
+    found = cells(subjects, sweeps, 1, scoring.seed)  # first, since it is cheap
     spec = prepare_reference(ReferenceSpec(subjects[0], scoring), default_n, on_step)
     found = [replace(cell, sampling=replace(cell.sampling, n=spec.n)) for cell in found]
     return Session(found, units(found, spec, folder / CELLS), spec, folder / CELLS)

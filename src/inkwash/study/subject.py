@@ -1,4 +1,4 @@
-"""What is studied (trained runs, or a Gaussian that is known exactly), and what its images are scored against."""
+"""The subjects of a study (trained runs, or an exact Gaussian), and the reference for scoring their images."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,29 +20,31 @@ from inkwash.runs import build
 from inkwash.runs.conditions import ConditionKind
 from inkwash.runs.model import Model, TrainedModel, images, open_model
 
-_ORDER = 7  # another order than training's
+_ORDER = 7  # a different order from that of training
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class ConditionOrder:
-    """What the images of a study are to show: image i what training image order[i mod N] shows, as often as in data."""
+    """The conditions of a study's images: that of image i is that of training image order[i mod N], so that conditions
+    are as frequent as in the data.
+    """
 
     source: Source
     condition: ConditionKind
 
     def __call__(self, indices: Sequence[int]) -> Tensor:
-        """What the embedder takes, for images of these indices."""
+        """The embedder's input for the images of these indices."""
         return self._rows(self._chosen(indices), 0)
 
     def labels(self, indices: Sequence[int]) -> Tensor | None:
-        """The classes to be read from them, int64; None where the images have no labels."""
+        """The expected classes of the images, int64; None if the training images have no labels."""
         labels = self.source.labels
         return None if labels is None else labels.cpu()[self._chosen(indices)]
 
     @property
     def digest(self) -> str:
-        """What the order depends on besides the checkpoint."""
+        """Everything besides the checkpoint that the order depends on."""
         return self.source.fingerprint
 
     @cached_property
@@ -55,7 +57,7 @@ class ConditionOrder:
 
 
 class Subject(Protocol):
-    """A small description from which every process can make the same model and images. Hashable, and can be pickled."""
+    """A small description from which every process can build the same model and images. Hashable and picklable."""
 
     @property
     def name(self) -> str: ...
@@ -71,7 +73,7 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """A run of `inkwash train`. `data_dir` as `inkwash.data.load` takes it; None takes where it was trained from."""
+    """A trained run. `data_dir` is that of `inkwash.data.load`; None uses the folder that the run was trained from."""
 
     folder: Path
     checkpoint: str = "last"
@@ -141,7 +143,7 @@ class Exact:
 
 
 class _ExactNetwork(nn.Module):
-    """The network that every training on these images tends to."""
+    """The optimal network for these images, which training converges to."""
 
     def __init__(self, schedule: core.Schedule, prediction: core.Prediction) -> None:
         super().__init__()
@@ -165,26 +167,26 @@ def _std() -> Tensor:
 
 @cache
 def load_model(subject: Subject) -> Model:
-    """The subject's model, made once in each process."""
+    """The subject's model, built once in each process."""
     return subject.model()
 
 
 @cache
 def condition_order(subject: Subject) -> ConditionOrder | None:
-    """What the subject's images are to show, read once in each process; None for a model without a condition."""
+    """The conditions of the subject's images, read once in each process; None for a model without a condition."""
     return subject.condition_order()
 
 
 @dataclass(frozen=True)
 class ReferenceSpec:
-    """From which real images, and how, images are scored. Every process makes the same `Reference` of it."""
+    """The real images and features for scoring. Every process builds the same `Reference` from it."""
 
     subject: Subject
     scoring: settings.Scoring
 
     @property
     def n(self) -> int:
-        """Images in a draw, once `prepare_reference` has settled it."""
+        """Images in a draw, after `prepare_reference` has set it."""
         assert self.scoring.n is not None
         return self.scoring.n
 
@@ -193,16 +195,16 @@ _references: dict[ReferenceSpec, Reference] = {}
 
 
 def reference(spec: ReferenceSpec, on_step: OnStep = lambda step, steps: None) -> Reference:
-    """The reference of a spec whose n is settled, made once in each process. `on_step` is called in trainings."""
+    """The reference of a prepared spec, built once in each process. `on_step` is called while a classifier trains."""
     if spec not in _references:
         _references[spec] = _reference(spec, on_step)
     return _references[spec]
 
 
 def prepare_reference(spec: ReferenceSpec, default_n: int, on_step: OnStep) -> ReferenceSpec:
-    """The spec with its n settled and its features at hand: what may take a minute is done here.
+    """Returns the spec with n set, and prepares its features, which may take a minute.
 
-    Raises UsageError where the data set is too small, or has no labels for a classifier that is asked for.
+    Raises UsageError if the data set is too small, or has no labels for a requested classifier.
     """
     available = len(spec.subject.images(spec.scoring.split))
     n = spec.scoring.n or min(default_n, available // (DRAWS + 1))
@@ -213,7 +215,7 @@ def prepare_reference(spec: ReferenceSpec, default_n: int, on_step: OnStep) -> R
 
 
 def left_out(spec: ReferenceSpec) -> str | None:
-    """A sentence on the scores that are left out, though the images have classes; None where all are there."""
+    """A sentence about class scores that will not be measured; None if none are left out."""
     if reference(spec).reader is not None or not has_classes(spec.subject.images("train")):
         return None
     names = " and ".join(name for name, score in SCORES.items() if score.reads_classes)
@@ -224,7 +226,7 @@ def left_out(spec: ReferenceSpec) -> str | None:
 
 
 def forget() -> None:
-    """Drops all that was opened in this process, for runs that were trained further since."""
+    """Clears the caches of this process, since runs may have been trained further."""
     for cached in (_load_run, load_model, condition_order):
         cached.cache_clear()
     _references.clear()

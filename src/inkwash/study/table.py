@@ -1,4 +1,4 @@
-"""The table of a study: what theory predicts of each cell, what was measured, and what it cost."""
+"""The table of a study: for each cell the prediction of theory, the measured scores, and the cost."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ PICTURES = 10  # images of each cell that the report shows
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One cell, finished. `pictures` uint8 [P,H,W,C] begin from the same noise in every row."""
+    """A finished cell. `pictures` uint8 [P,H,W,C] start from the same noise in every row."""
 
     cell: Cell
     theory: theory.Forecast
@@ -40,11 +40,11 @@ class Row:
 
     @property
     def guided(self) -> bool:
-        """Whether guidance moved the images to where `theory` cannot follow: it stands for one perfect network."""
+        """Whether guidance was applied, which `theory` does not model: it assumes a single exact denoiser."""
         return self.cell.sampling.scale not in (None, 0, 1)
 
     def value(self, axis: str) -> Any:
-        """Where the row stands on an axis of AXES."""
+        """The value of the row on an axis of AXES."""
         return AXES[axis].read(self)
 
 
@@ -53,7 +53,7 @@ class Table:
     """A finished study."""
 
     rows: tuple[Row, ...]
-    floor: tuple[Scores, ...]  # of as many real images
+    floor: tuple[Scores, ...]  # scores of the same number of real images
     reference_spec: ReferenceSpec
     folder: Path  # of its units
     made: str  # when, as 2026-11-21 14:03
@@ -65,7 +65,7 @@ class Table:
 
     @cached_property
     def axes(self) -> dict[str, list[Any]]:
-        """The axes that were swept, in the order to be read, with their values in order."""
+        """The swept axes in the order of AXES, with their values in order."""
         found = {name: _ordered(axis, [row.value(name) for row in self.rows]) for name, axis in AXES.items()}
         return {name: each for name, each in found.items() if len(each) > 1 and not self._is_decided(AXES[name])}
 
@@ -78,17 +78,17 @@ class Table:
 
     @cached_property
     def floor_scores(self) -> dict[str, tuple[float, float]]:
-        """What as many real images score: name -> (mean, standard deviation)."""
+        """Scores of the same number of real images: name -> (mean, standard deviation)."""
         return summary(list(self.floor))
 
     @cached_property
     def subjects(self) -> list[Subject]:
-        """The subjects, each once."""
+        """The subjects, without repetition."""
         return list(dict.fromkeys(row.cell.subject for row in self.rows))
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """All that the scores depend on besides the cells, for whoever doubts them."""
+        """Everything besides the cells that the scores depend on."""
         against = reference(self.reference_spec)
         reader = against.reader
         runs = [part for subject in self.subjects if (run := load_model(subject).run) for part in used(run)]
@@ -114,7 +114,7 @@ class Table:
 
 
 def table(cells: list[Cell], spec: ReferenceSpec, folder: Path) -> Table:
-    """The table of cells whose units are all done in `folder`."""
+    """Builds the table of cells whose units are all finished in `folder`."""
     against = reference(spec)
     stds = theory.stds(against.some(theory.IMAGES))
     rows = []
@@ -168,12 +168,12 @@ def _numbers(score: tuple[float, float] | None, floor: float) -> list[str]:
 
 
 def _facts(subject: Subject) -> dict[str, Any]:
-    """What is known of the subject's training."""
+    """The facts about the subject's training."""
     model = load_model(subject)
     return model.facts if isinstance(model, TrainedModel) else {}
 
 
 def _ordered(axis: Axis, values: list[Any]) -> list[Any]:
-    """The values of an axis, each once: numbers by size, names in the order of the table."""
+    """The distinct values of an axis: numbers in ascending order, names in the order of the table."""
     each = [value for value in dict.fromkeys(values) if value is not None]
     return sorted(each) if axis.numeric else each

@@ -1,4 +1,4 @@
-"""What theory predicts: the spread of images that a solver makes of Gaussian data, in closed form.
+"""Theory: the spread of the images that a solver draws for Gaussian data, in closed form.
 
 For Gaussian data the exact denoiser is linear in x, so a step of a solver is x ← A·x + B·z, separately in each
 principal direction of the data. The result is a sum of the initial noise and the noises of the steps, each times a
@@ -18,12 +18,12 @@ from inkwash.data import to_float
 from inkwash.denoise import Gaussian
 from inkwash.sample import Solver
 
-IMAGES = 2000  # the principal directions of so many images stand for those of the data
+IMAGES = 2000  # number of images used to estimate the principal directions of the data
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """How Gaussian data with the principal directions of the real data would come out."""
+    """Predicted statistics of generated images, for Gaussian data with the principal directions of the real data."""
 
     spread: float  # total standard deviation as a multiple of the data's: 1 is right
     frechet: float  # Fréchet distance to the data in pixels: Σ(std_out − std)²
@@ -41,7 +41,7 @@ def stds(pixels: Tensor) -> Tensor:
 
 
 def predict(solver: Solver, plan: Plan, data: Tensor) -> Forecast:
-    """What a solver makes of Gaussian data of standard deviations `data` [K], with its exact denoiser."""
+    """Predicts the output of a solver for Gaussian data of standard deviations `data` [K] with the exact denoiser."""
     out = spreads(solver, plan, data)
     total, variances = float(data.square().sum().sqrt()), out.square()
     # the trace of the sample covariance of n Gaussian images has variance 2·Σλ²/(n − 1); this is half its root's
@@ -50,10 +50,10 @@ def predict(solver: Solver, plan: Plan, data: Tensor) -> Forecast:
 
 
 def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
-    """The standard deviations [K] that come out where the data has `data` [K], float64.
+    """The standard deviations [K] of the output, where the data has `data` [K], float64.
 
-    For any solver whose steps are linear in (x, memory, noise), which draws noise at most once a step, and whose
-    memory is tensors like x and numbers, in tuples, lists or dictionaries.
+    Applies to any solver whose steps are linear in (x, memory, noise), which draws noise at most once per step, and
+    whose memory consists of tensors like x and numbers, in tuples, lists or dictionaries.
     """
     denoise = Gaussian(0.0, data)
     x, memory = torch.ones_like(data)[None] * float(marginal_std(plan[0])), None  # a row for each independent noise
@@ -72,12 +72,12 @@ def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
 
 
 def _with_row(x: Any) -> Any:
-    """A tensor with another row, of zeros, for the noise of the next step; anything else as it is."""
+    """Appends a row of zeros to a tensor, for the noise of the next step; returns anything else unchanged."""
     return torch.cat([x, torch.zeros_like(x[:1])]) if isinstance(x, Tensor) else x
 
 
 def _newest(x: Tensor) -> Tensor:
-    """The noise of this step: it enters through the last row alone."""
+    """The noise of this step, which is represented by the last row only."""
     z = torch.zeros_like(x)
     z[-1] = 1
     return z

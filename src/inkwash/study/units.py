@@ -1,8 +1,8 @@
-"""The work of a study in units: one draw of one cell, its images and its scores, each in a file.
+"""The units of work of a study. A unit is one draw of one cell; its images and its scores are a file each.
 
-The name of a file is a hash of all that its content depends on. So an interrupted study loses only the units that were
-being computed, and a wider one computes only what is new. Each unit is computed on one thread, so the number of
-processes changes no result.
+The name of a file is a hash of everything that its content depends on. An interrupted study therefore loses only the
+units in progress, and a larger study computes only its new units. Each unit is computed on one thread, so the results
+do not depend on the number of processes.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ from inkwash.runs.record import code
 from inkwash.study.cells import Cell
 from inkwash.study.subject import ReferenceSpec, condition_order, load_model, reference
 
-OnEvaluations = Callable[[int], object]  # network evaluations, over all images, that were made since the last call
-VERSION = 1  # of how images are drawn: raise it when the same cell would give others
+OnEvaluations = Callable[[int], object]  # called with the network evaluations, over all images, since the last call
+VERSION = 1  # version of the sampling code: increase it when the images of a cell change
 
 
 @dataclass(frozen=True)
 class UnitImages:
-    """The images of a unit, uint8 [n,H,W,C], and what they took; `evaluations` of the network for one image."""
+    """The images of a unit, uint8 [n,H,W,C], and their cost; `evaluations` are network evaluations per image."""
 
     images: Any
     evaluations: int
@@ -42,7 +42,7 @@ class UnitImages:
 
 @dataclass(frozen=True)
 class Unit:
-    """Draw `draw` (0, 1, 2) of a cell: images draw·n to (draw + 1)·n − 1 of its seed. Kept in `folder`."""
+    """Draw `draw` (0, 1, 2) of a cell: images draw·n to (draw + 1)·n − 1 of its seed. Stored in `folder`."""
 
     cell: Cell
     draw: int
@@ -56,7 +56,7 @@ class Unit:
 
     @cached_property
     def key(self) -> str:
-        """sha256 hex of all that the images depend on."""
+        """sha256 hex of everything that the images depend on."""
         model, order = load_model(self.cell.subject), condition_order(self.cell.subject)
         facts = {
             "version": VERSION,
@@ -79,7 +79,7 @@ class Unit:
         return self.folder / f"{self.key[:32]}-{reference(self.reference_spec).digest[:16]}.json"
 
     def images(self) -> UnitImages | None:
-        """What was drawn before; None if nothing was, or it cannot be read."""
+        """The stored images; None if there are none or the file cannot be read."""
         try:
             with np.load(io.BytesIO(self.images_path.read_bytes()), allow_pickle=False) as saved:
                 return UnitImages(saved["images"], int(saved["evaluations"]), float(saved["seconds"]))
@@ -87,24 +87,24 @@ class Unit:
             return None  # all that a damaged file raises
 
     def scores(self) -> Scores | None:
-        """What the images scored before; None if they were not scored yet, or lack a score."""
+        """The stored scores; None if there are none or one is missing."""
         try:
             return from_json(json.loads(self.scores_path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def done(self) -> bool:
-        """Whether nothing is left to compute."""
+        """Whether the unit is finished."""
         return self.scores() is not None and self.images() is not None
 
 
 def units(cells: list[Cell], spec: ReferenceSpec, folder: Path) -> list[Unit]:
-    """All units of the cells, the three draws of a cell one after another."""
+    """All units of the cells; the three draws of a cell are consecutive."""
     return [Unit(cell, i, spec, folder) for cell in cells for i in range(DRAWS)]
 
 
 def compute(unit: Unit, on_evaluations: OnEvaluations = lambda evaluations: None) -> None:
-    """Draws and scores what is missing of a unit, and writes it into its files."""
+    """Computes the missing images and scores of a unit, and writes its files."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Computing the units of a study: in this process, in several of its own, or in those that torchrun started."""
+"""Computes the units of a study in this process, in worker processes, or in the processes of torchrun."""
 
 import multiprocessing
 import os
@@ -19,22 +19,22 @@ from inkwash.signals import postponing
 from inkwash.study.subject import load_model
 from inkwash.study.units import OnEvaluations, Unit, compute
 
-POLL_SECONDS = 0.3  # between two looks at how far the other processes are
+POLL_SECONDS = 0.3  # interval for checking the progress of the other processes
 
 
 def compute_all(units: list[Unit], jobs: int | None, on_evaluations: OnEvaluations = lambda evaluations: None) -> None:
-    """Computes all units that are not done yet, and returns when all are, whichever process computed them.
+    """Computes all unfinished units, and returns when all are finished, by this or another process.
 
-    `jobs` processes share them; None takes one for each processor core, or one where the models are on a GPU.
-    Under torchrun each process takes its share, and waits for the others. Raises UsageError for fewer than
-    one process, and InkwashError when a process dies, or where torchrun did not start the processes that its
-    variables announce: this one would wait for them for ever.
+    `jobs` processes share the units; None uses one per processor core, or a single one if the models are on a GPU.
+    Under torchrun each process computes its share and waits for the others. Raises UsageError for fewer than
+    one process, and InkwashError if a process dies, or if the environment announces processes that torchrun did not
+    start, since this process would wait for them forever.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"`jobs` must be at least 1 (got {jobs}).")
     among = processes()
     rank, world = among.rank, among.world
-    shared = sorted(units, key=lambda unit: -unit.cost)  # long ones first; alike in all processes
+    shared = sorted(units, key=lambda unit: -unit.cost)  # the most expensive first, in the same order in all processes
     mine = [unit for unit in shared[rank::world] if not unit.done()]
     here = own.bound_here(name for unit in mine for name in _code(unit))
     if here and (jobs or 1) > 1:
@@ -67,13 +67,13 @@ def _cores() -> int:
 
 
 def _compute_in_processes(units: list[Unit], jobs: int, on_evaluations: OnEvaluations) -> None:
-    """Each process takes the next unit that none has taken, and sends back its error, if it has one."""
+    """Starts processes that each take the next free unit, and raises the error of a process that fails."""
     context = multiprocessing.get_context("spawn")
     taken, done = context.Value("q", 0), context.Value("q", 0)
     running: dict[Any, tuple[Any, Connection]] = {}  # by sentinel
     reported = 0
     try:
-        with postponing(signal.SIGINT):  # they leave Ctrl-C to this process from their first moment
+        with postponing(signal.SIGINT):  # only this process handles Ctrl-C, from the start of the workers
             for _ in range(jobs):
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_worker, args=(units, own.permits(), taken, done, sender), daemon=True)
@@ -89,7 +89,7 @@ def _compute_in_processes(units: list[Unit], jobs: int, on_evaluations: OnEvalua
                 _join(*running.pop(sentinel))
     finally:
         for process, _ in running.values():
-            process.terminate()  # after an error or Ctrl-C their current units are not waited for
+            process.terminate()  # after an error or Ctrl-C, do not wait for the current units
 
 
 def _join(process: Any, receiver: Connection) -> None:
@@ -107,7 +107,7 @@ def _join(process: Any, receiver: Connection) -> None:
 
 
 def _worker(units: list[Unit], permits: own.Permits, taken: Any, done: Any, sender: Connection) -> None:
-    """What one of the processes does: units, until all are taken. It ends with the parent, and leaves it Ctrl-C."""
+    """The main function of a worker: computes units until all are taken. Ends with its parent, and ignores Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _exit)
     parent = multiprocessing.parent_process()
@@ -134,7 +134,7 @@ def _worker(units: list[Unit], permits: own.Permits, taken: Any, done: Any, send
 
 
 def _exit(number: int, frame: object) -> None:
-    """Ends a process, which removes half-written files as it unwinds; a second signal must not stop it there."""
+    """Exits so that partly written files are removed; a second signal must not interrupt that."""
     signal.signal(number, signal.SIG_IGN)  # at its exit multiprocessing terminates again what was terminated already
     sys.exit(1)
 

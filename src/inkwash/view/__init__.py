@@ -1,7 +1,6 @@
-"""Grids, animations and figures: what is better seen than read, written with where it came from.
+"""Grids, animations and figures, written to files that contain their provenance.
 
-Everything here takes uint8 arrays, channels last, or plain numbers. Pillow, matplotlib and ffmpeg are loaded
-only by a call that needs them.
+All functions take uint8 arrays, channels last, or plain numbers. Pillow, matplotlib and ffmpeg are loaded on first use.
 """
 
 from inkwash.view.curves import forward_figure, levels_figure, loss_figure, panels_figure

@@ -1,4 +1,4 @@
-"""GIF, WebP and MP4 out of frames: each loops where its form can, and rests on its last frame."""
+"""Writes frames as GIF, WebP or MP4. GIF and WebP loop; all hold their last frame."""
 
 import io
 from itertools import chain, pairwise, repeat
@@ -21,7 +21,7 @@ LARGEST = 16383  # px; what WebP can hold, and H.264 players about as much
 
 
 def write_animation(path: Path, frames: list[Pixels], fps: float, text: str) -> None:
-    """Write `frames` in the form that the ending of `path` names.
+    """Write `frames` in the format given by the suffix of `path`.
 
     Args:
         path: ends in .gif, .webp or .mp4.
@@ -45,7 +45,7 @@ def write_animation(path: Path, frames: list[Pixels], fps: float, text: str) -> 
 
 
 def durations(n_frames: int, fps: float, ticks: int) -> list[int]:
-    """How long each frame stays, in units of 1/ticks s. Rounding never adds up; the last frame stays HOLD."""
+    """The duration of each frame in units of 1/ticks s. Rounding errors do not add up; the last frame lasts HOLD."""
     starts = [round(i * ticks / fps) for i in range(n_frames)]
     return [b - a for a, b in pairwise(starts)] + [round(HOLD * ticks)]
 
@@ -75,7 +75,7 @@ def _write_gif(path: Path, frames: list[Pixels], fps: float, text: str) -> None:
 
 
 def _shared_palette(frames: list[Pixels]) -> "Image.Image":
-    """Choose 256 colours for all frames; half the say is the last frame's, which is looked at longest."""
+    """Choose 256 colours for all frames; the last frame has half of the weight, since it is shown longest."""
     from PIL import Image
 
     some = [frames[i] for i in pick(len(frames), 8)]

@@ -1,4 +1,4 @@
-"""Figures: the forward process in pictures and in numbers, and how a training went."""
+"""Figures of the forward process and of training losses."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -23,10 +23,10 @@ OUTLINE = 228  # a faint grey, so that a white picture on white has edges
 def forward_figure(
     images_by_level: Sequence[Pixels], captions: Sequence[str], curves: Mapping[str, Curve], title: str
 ) -> Pixels:
-    """Draw what a schedule does: above, pictures level by level; below, its curves over t.
+    """Draw a schedule: pictures at each noise level above, and its curves over t below.
 
     Args:
-        images_by_level: one uint8 [N,H,W,C] per level, all of one shape: the same N pictures, ever noisier.
+        images_by_level: one uint8 [N,H,W,C] per level, all of one shape: the same N pictures at increasing noise.
             A level is a column of N pictures, drawn pixel for pixel.
         captions: one text per level, written above its column; it may have several lines.
         curves: by name, the t's and the values at them. One whose name starts with "log" is drawn on other
@@ -112,7 +112,7 @@ def panels_figure(panels: Mapping[str, Mapping[str, Curve]], x: str, title: str)
 
 
 def loss_figure(images_seen: Sequence[float], loss: Sequence[float], held_out: Curve | None = None) -> Pixels:
-    """Draw how a training went: each loss faintly, their running mean, and the held-out loss as points.
+    """Draw the losses of a training: each loss faintly, their running mean, and the held-out loss as points.
 
     Args:
         images_seen: how many images had been trained on, at each loss; at least one.

@@ -1,4 +1,4 @@
-"""Which moments of a long walk an animation shows."""
+"""Selection of the sampling steps that an animation shows."""
 
 from inkwash.errors import UsageError
 

@@ -17,8 +17,8 @@ _LONGEST = 80  # characters of a label; a name may be as long as a file system l
 def margin(labels: Sequence[str], row_height: int, gap: int, background: int) -> Pixels:
     """Draw one text per row, each in the middle of its row and flush right, where the pictures begin.
 
-    Characters that matplotlib's own font lacks, such as 猫 or 🐈, are drawn from installed fonts; those that no font
-    here has are boxes, which `unshown` foretells.
+    Characters missing from matplotlib's font, such as 猫 or 🐈, are drawn with installed fonts. Characters that no
+    installed font has are drawn as boxes; `unshown` finds the labels that contain any.
 
     Args:
         labels: the texts, one per row. What does not print is drawn as �, and long ones are cut.
@@ -43,12 +43,12 @@ def margin(labels: Sequence[str], row_height: int, gap: int, background: int) ->
 
 
 def unshown(labels: Sequence[str]) -> tuple[int, ...]:
-    """Which of the labels, by their place, have a character that no font here has."""
+    """The indices of the labels with a character that no installed font has."""
     return tuple(i for i, label in enumerate(labels) if any(face_of(c) is None for c in _tidy(label)))
 
 
 def _tidy(label: str) -> str:
-    """A label on one line, of which every character can be drawn where a font has it."""
+    """Converts a label to a single line of printable characters."""
     short = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
     return "".join(c if c.isprintable() or c in "\u200d\ufe0f" else "\ufffd" for c in short)
 

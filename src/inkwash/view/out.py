@@ -1,4 +1,4 @@
-"""Where a result may go: the ending of its name chooses its form."""
+"""Output paths: the suffix of the name selects the format."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ POSSIBLE = (
 
 
 def form(path: PathLike) -> str:
-    """Say which form a name asks for: one of ENDINGS, in lower case, or FOLDER.
+    """The format that a name selects: one of ENDINGS, in lower case, or FOLDER.
 
     Raises:
         UsageError: for any other ending; the sentence names the possible ones.
@@ -35,12 +35,12 @@ def form(path: PathLike) -> str:
 
 
 def needs_frames(path: PathLike) -> bool:
-    """Say whether `path` asks for an animation, which needs frames. Raises UsageError as `form` does."""
+    """Whether `path` selects an animation, which needs frames. Raises UsageError as `form` does."""
     return form(path) in ANIMATIONS
 
 
 def check_out(path: PathLike) -> None:
-    """Refuse, before anything is computed, a path that could not be written in the end. Changes nothing.
+    """Check, before anything is computed, that `path` can be written. Changes nothing.
 
     Raises:
         UsageError: for an unknown ending; for a file's name that is a folder, or a folder's that is a file;

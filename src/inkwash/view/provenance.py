@@ -1,4 +1,4 @@
-"""Where an artifact came from, kept inside the artifact: a JSON-serialisable dict in its own metadata."""
+"""The provenance of an artifact: a JSON-serialisable dict stored in the metadata of its file."""
 
 import json
 import re
@@ -21,7 +21,7 @@ EXIF_TAG = 0x010E  # ImageDescription
 
 
 def encode(provenance: Provenance) -> str:
-    """Write the dict as one line of JSON, all ASCII: every form can hold that.
+    """Encode the dict as one line of ASCII JSON, which every format can store.
 
     Raises:
         TypeError: for what JSON cannot hold.

@@ -1,4 +1,4 @@
-"""One call to write a result, whatever the form: the ending of the name chooses it."""
+"""Writes a result in the format given by the suffix of its name."""
 
 import io
 import zipfile

@@ -1,6 +1,6 @@
-"""What a report says of each axis: a file for each axis that has questions of its own.
+"""The sections of a report, one per axis. An axis with specific questions has its own file.
 
-A section computes numbers, names and signs from the table, and which sentences they make; the words are in `text/`.
+A section computes numbers, names and signs from the table and selects sentences; their text is in `text/`.
 """
 
 from collections.abc import Callable

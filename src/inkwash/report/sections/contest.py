@@ -1,4 +1,4 @@
-"""The section of any axis whose values compete: which is best, and whether surely."""
+"""The section of an axis whose values are compared: which is best, and whether the difference is significant."""
 
 from inkwash.report.sections.section import Paragraph, Section, when
 from inkwash.study.compare import best_row, series

@@ -65,15 +65,15 @@ def _steps(family: Series) -> int:
 
 def _spreads(found: list[Series]) -> list[tuple[int, float, float | None]]:
     """What η surely does to the spread at a number of steps, on average over the other settings, and in theory."""
-    told = []
+    changes = []
     for n in sorted({_steps(family) for family in found}):
         pairs = [(family.rows[-1], family.rows[0]) for family in found if _steps(family) == n]
         change = mean_improvement(pairs, "spread")
         foretold = sum(noisy.theory.spread - still.theory.spread for noisy, still in pairs) / len(pairs)
         guided = any(row.guided for pair in pairs for row in pair)
         if change.significant:
-            told.append((n, change.mean, None if guided else foretold))
-    return told
+            changes.append((n, change.mean, None if guided else foretold))
+    return changes
 
 
 def _definitions(done: Table) -> dict[str, list[str]]:
@@ -83,9 +83,9 @@ def _definitions(done: Table) -> dict[str, list[str]]:
     """
     found: dict[str, dict[str, None]] = {"deviation": {}, "variance": {}}
     for row in done.rows:
-        asked = row.cell.sampling.eta
-        if asked is not None and 0 < asked < 1:
-            kind = "deviation" if math.isclose(fact(row.cell.solver_and_plan[0], "eta"), asked) else "variance"
+        eta = row.cell.sampling.eta
+        if eta is not None and 0 < eta < 1:
+            kind = "deviation" if math.isclose(fact(row.cell.solver_and_plan[0], "eta"), eta) else "variance"
             found[kind][row.value("solver")] = None
     return {kind: list(names) for kind, names in found.items()}
 

@@ -48,7 +48,7 @@ def _duel(found: list[Series], one: str, other: str) -> tuple[str, str, Places, 
 
 
 def _error(done: Table, value: str) -> tuple[str, float, float]:
-    """By how much an error of the network grows on its way to x̂₀, at the noisiest and the cleanest level asked."""
+    """The factor from an error of the network to an error of x̂₀, at the noisiest and the cleanest level evaluated."""
     row = next(row for row in done.rows if row.value("prediction") == value)
     predicted = load_model(row.cell.subject).denoiser.prediction
     _, plan = row.cell.solver_and_plan

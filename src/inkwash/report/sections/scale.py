@@ -18,7 +18,7 @@ MOST = 6  # families that are spoken of one by one
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of a score between two scales, on average over the other settings."""
+    """The change of a score between two scales, averaged over the other settings."""
 
     name: str
     sign: int  # 1 where it surely rises, −1 where it surely falls, 0 where three draws cannot tell
@@ -71,7 +71,7 @@ def _mean(found: Sequence[Series], name: str, value: float) -> float:
 
 
 def _changes(done: Table, found: Sequence[Series], names: Sequence[str], low: float, high: float) -> list[Change]:
-    """What becomes of the scores that all cells have."""
+    """The changes of the scores that all cells have."""
     changes = []
     for name in names:
         if name in done.floor_scores and all(name in row.scores for family in found for row in family.rows):
@@ -89,7 +89,7 @@ def _signs(changes: Sequence[Change]) -> str:
 def _best(done: Table, found: Sequence[Series]) -> tuple[float, float, str, list[float]]:
     """At which scale the mean Fréchet distance is least, that distance, where the scale lies, and its rivals.
 
-    Rivals are the scales that cannot be told from it, or are worse by no more than the floor varies.
+    Rivals are the scales that do not differ significantly from it, or are worse by at most the floor's deviation.
     """
     values = _values(found[0])
     mean = {value: _mean(found, "frechet", value) for value in values}

@@ -1,4 +1,4 @@
-"""What a section of a report is: sentences in paragraphs, each a name that every language has and what it is about."""
+"""The interface of a section: paragraphs of sentences, each the name of a macro in every language and its arguments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ SAID = ("prediction", "run", "solver", "steps")  # axes that a row's name need n
 
 @dataclass(frozen=True)
 class SolverFacts:
-    """What a solver that was swept says of itself."""
+    """The properties of a swept solver."""
 
     name: str
     order: int | None  # of convergence without added noise; None where it always adds noise
@@ -25,7 +25,7 @@ class SolverFacts:
 
 @dataclass(frozen=True)
 class Budget:
-    """What solvers make of about as many evaluations of one run's network, each in its best setting."""
+    """A comparison of solvers at about the same number of network evaluations of one run, each at its best settings."""
 
     run: str | None  # where there are several
     evaluations: int
@@ -91,7 +91,7 @@ def _budgets(done: Table) -> list[Budget]:
 
 
 def _enough(done: Table) -> list[tuple[str, int, bool]]:
-    """For each solver: after how few evaluations no gain can be told, and whether that is the most it had."""
+    """For each solver: the fewest evaluations beyond which no gain is significant, and whether they are its most."""
     found: dict[str, tuple[int, bool]] = {}
     for family in series(done, "steps") if "steps" in done.axes else []:
         i = first_unbeaten(family, done.floor_scores["frechet"][1])

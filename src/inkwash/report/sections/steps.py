@@ -13,7 +13,7 @@ NARROW, WIDE = 0.98, 1.02  # theory's spread of few steps that is worth a word
 
 @dataclass(frozen=True)
 class Course:
-    """How a family fares with more steps. An improvement counts if it is sure and larger than the floor varies."""
+    """The effect of more steps on a family. An improvement counts if significant and above the floor's deviation."""
 
     family: Series
     knee: Row  # from here on no improvement counts

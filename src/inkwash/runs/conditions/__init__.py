@@ -1,4 +1,4 @@
-"""What a run's images are asked for by, one kind a file."""
+"""The kinds of conditions, one per file."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ __all__ = ["ConditionKind", "ConditionOf", "condition"]
 
 
 def condition(run: RunSettings, classes: Sequence[str], counts: Sequence[int] = ()) -> ConditionKind | None:
-    """The run's kind of condition; None for none. `counts` are the classes' images in training, where known.
+    """The kind of condition of a run, or None. `counts` is the number of training images of each class, if known.
 
-    Raises UsageError where it cannot be had.
+    Raises UsageError if the data set does not support the condition.
     """
     name = run.conditioning.condition
     found = choices.CONDITIONS.load(name)

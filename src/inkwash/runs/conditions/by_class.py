@@ -1,4 +1,4 @@
-"""Images asked for by their class."""
+"""Class conditions."""
 
 import re
 import unicodedata
@@ -17,9 +17,9 @@ from inkwash.runs.conditions.kind import ConditionOf
 
 
 class ByClass:
-    """Labels 0..K−1. A request for nothing in particular is for all classes in turn.
+    """Labels 0..K−1. A request without a label draws all classes in turn.
 
-    `counts` says how many images each class had in training, where that is known. What has none is not drawn.
+    `counts` is the number of training images of each class, if known. Classes without images are not drawn.
     """
 
     example = "`label`"
@@ -70,7 +70,7 @@ class ByClass:
 
 
 def requested_class(label: str | None, classes: Sequence[str]) -> int | None:
-    """What --label asks for; None for each class in turn, as "all" does, and "None" where no class has that name.
+    """The class that --label selects; None for each class in turn, as for "all", or "None" if no class has that name.
 
     Raises UsageError as `class_index` does.
     """
@@ -80,13 +80,12 @@ def requested_class(label: str | None, classes: Sequence[str]) -> int | None:
 
 
 def class_index(label: str, classes: Sequence[str]) -> int:
-    """The class of a name, or of a number in 0..K−1; class:NAME and number:N are one and not the other.
+    """The index of a class given by name or by number 0..K−1; class:NAME is always a name, number:N always a number.
 
-    Names are compared in any case and Unicode form. Where a name looks like a number, 1 is the class that is called 1
-    or 01; and where names begin or end with numbers, as 001.Albatross does, numbers alone are refused, for they could
-    be meant either way.
+    Names are compared without regard to case and Unicode form. If a name looks like a number, 1 is the class called 1
+    or 01. If names begin or end with numbers, such as 001.Albatross, plain numbers are refused as ambiguous.
 
-    Raises UsageError, with the nearest name, where there is none.
+    Raises UsageError, with the closest name, if there is no such class.
     """
     if label in classes:
         return tuple(classes).index(label)
@@ -124,7 +123,7 @@ def _form(name: str) -> str:
 
 
 def _named(label: str, classes: Sequence[str]) -> int | None:
-    """The class of that very name, else the only one of that name in another case or form."""
+    """The class with exactly this name, or else the only one that equals it up to case and Unicode form."""
     if label in classes:
         return tuple(classes).index(label)
     same = [i for i, name in enumerate(classes) if _form(name) == _form(label)]

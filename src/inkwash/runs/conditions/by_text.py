@@ -1,4 +1,4 @@
-"""Images asked for by a caption."""
+"""Text conditions."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -16,7 +16,7 @@ from inkwash.text import encode_cached, find
 
 
 class ByText:
-    """Captions, as a text encoder reads them. A request for no text is for anything."""
+    """Captions, encoded by a text encoder. A request without text is unconditional."""
 
     example = "`text='a red fox'`"
 
@@ -49,7 +49,7 @@ class ByText:
         counts = torch.tensor([len(each) for each in source.captions])
 
         def chosen(indices: Tensor, step: int) -> Tensor:
-            """One of each image's wordings, by (image, step) alone."""
+            """Selects one caption of each image, depending only on (image, step)."""
             salt = mix(step)
             turn = ((indices + salt) * 0x9E3779B1 % 2**32 >> 7) % counts[indices]
             return rows[table[indices, turn]]

@@ -1,4 +1,4 @@
-"""What a kind of condition is: how images of a run are asked for, and how that is said."""
+"""The interface of a kind of condition."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol, Self
@@ -13,37 +13,39 @@ ConditionOf = Callable[[Sequence[int]], Tensor | None]  # images i, … of a req
 
 
 class ConditionKind(Protocol):
-    """A kind of condition: settings become rows for an embedder. Another kind is one file, and a row of `choices`."""
+    """The interface of conditions, which convert settings to rows for an embedder. Add a kind as a file and a row of
+    `choices`.
+    """
 
     example: ClassVar[str]  # of how a request says what to draw
     digest: str  # of what rows depend on besides the run; "" for nothing
 
     @classmethod
     def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> Self | None:
-        """That of a run whose data set has these classes. Raises UsageError where it cannot have it."""
+        """Creates the condition of a run whose data set has these classes. Raises UsageError if that is impossible."""
 
     @classmethod
     def describe(cls, conditioning: settings.Conditioning, classes: Sequence[str]) -> str:
-        """In words, for `inkwash info`; loads nothing."""
+        """A description for `inkwash info`. Loads nothing."""
 
     def embedder(self) -> Embedder:
-        """A freshly initialised embedder of the rows below."""
+        """Returns a newly initialised embedder of the rows."""
 
     def shown(self, source: Source) -> ConditionLookup:
-        """What the images of a source show: (indices [b], step) -> rows [b,…]. Raises UsageError if unknown."""
+        """The conditions of the images of a source: (indices [b], step) -> rows [b,…]. Raises UsageError if unknown."""
 
     def is_requested(self, sampling: settings.Sampling) -> bool:
-        """Whether a request says what each of its images is to show."""
+        """Whether a request specifies a condition for each of its images."""
 
     def requested(self, sampling: settings.Sampling) -> ConditionOf:
-        """What the images of a request are to show: indices of n images -> rows [n,…], or None for anything.
+        """The conditions of the images of a request: indices of n images -> rows [n,…], or None if unconditional.
 
-        Raises UsageError for what this kind cannot be asked.
+        Raises UsageError for a request that this kind does not support.
         """
 
 
 class Unconditional:
-    """The kind of a run without conditions, of which there is no object."""
+    """The kind of a run without conditions. It has no instances."""
 
     @classmethod
     def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> None:
