@@ -51,8 +51,8 @@ def train(
     Args:
         what: a recipe's name, a folder or .npz file of images, settings (`RunSettings`), or a network of your own: a
             torch.nn.Module, its class, or a function that builds it, called as net(x, t, cond) with x float32
-            [B,C,H,W] scaled to unit variance, t [B] in [0, 1] (int64 indices for a discrete schedule) and cond None or a
-            `inkwash.nets.CondEmbedding`. A class or a function is called with those fields of
+            [B,C,H,W] scaled to unit variance, t [B] in [0, 1] (int64 indices for a discrete schedule) and cond None or
+            a `inkwash.nets.CondEmbedding`. A class or a function is called with those fields of
             `inkwash.networks.Inputs` that it accepts. A module is copied, and the copy is trained.
         data: the images, in place of the recipe's: a data set's name, a folder, an .npz file, FILE.py:NAME, a
             `Source`, or an array or tensor [N,C,H,W] with C = 1 or 3, uint8 or float in [−1, 1]. Images that are not
