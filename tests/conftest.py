@@ -1,6 +1,7 @@
 """What many tests share: a tiny trained run, and the data sets where this machine has them."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from cli_runner import TINY, did, forget
 
+# a shell ignores it for what it starts in the background, and the commands that tests start would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch, which nothing has imported yet, reads it once
 # not the user's; kept between sessions, so that the classifier of the digits is trained once
 os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / f"inkwash-tests-{os.getuid()}")
