@@ -39,7 +39,7 @@ class Settings(NetworkSettings):
 class Deep(nn.Module):
     def __init__(self, inputs, depth):
         super().__init__()
-        self.parts = nn.ModuleList(Small(inputs.image_channels, inputs.vector) for _ in range(depth))
+        self.parts = nn.ModuleList(Small(inputs.image_channels, vector=inputs.vector) for _ in range(depth))
 
     def forward(self, x, t, cond=None):
         for part in self.parts:
