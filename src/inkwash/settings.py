@@ -4,8 +4,8 @@ Each value is checked against its type and range when the dataclass is created. 
 the help text of its flag.
 """
 
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import Field
@@ -153,18 +153,6 @@ class Training(Checked):
 
 
 @dataclass(frozen=True)
-class RunSettings(Checked):
-    """All settings of a run. A recipe returns them, and a checkpoint stores them."""
-
-    recipe: tyro.conf.Suppress[str]
-    data: Data = field(default_factory=Data)
-    network: Network = field(default_factory=UNet)
-    conditioning: Conditioning = field(default_factory=Conditioning)
-    process: Process = field(default_factory=Process)
-    training: Training = field(default_factory=Training)
-
-
-@dataclass(frozen=True)
 class Sampler(Checked):
     """The sampler and its settings."""
 
@@ -186,6 +174,34 @@ class Sampler(Checked):
     ] = "clip"
     scale: Scale | None = None
     """Guidance scale s: 1 is no guidance, 0 is unconditional (CS231n's w is s − 1); None uses the run's default."""
+
+    def over(self, **given: Any) -> "Sampler":
+        """This sampler with other values; None keeps a value.
+
+        Where `given` names another solver, the values that are not given are the defaults of this class, since steps,
+        noise and spacing are chosen for a solver.
+        """
+        values = {name: value for name, value in given.items() if value is not None}
+        same = values.get("solver", self.solver) == self.solver
+        return replace(self, **values) if same else Sampler(**values)
+
+
+@dataclass(frozen=True)
+class RunSettings(Checked):
+    """All settings of a run. A recipe returns them, and a checkpoint stores them."""
+
+    recipe: tyro.conf.Suppress[str]
+    data: Data = field(default_factory=Data)
+    network: Network = field(default_factory=UNet)
+    conditioning: Conditioning = field(default_factory=Conditioning)
+    process: Process = field(default_factory=Process)
+    training: Training = field(default_factory=Training)
+    sampler: tyro.conf.Suppress[Sampler] = field(default_factory=Sampler)
+
+    @property
+    def default_sampler(self) -> Sampler:
+        """The sampler of the recipe, with at most as many steps as the process has timesteps."""
+        return replace(self.sampler, steps=min(self.sampler.steps, self.process.timesteps))
 
 
 @dataclass(frozen=True)

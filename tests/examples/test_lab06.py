@@ -334,12 +334,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("prediction", "ours", "theirs", "n"),
     [
-        ("eps", ["--eta", "0", "--clip"], ["--eta", "0"], 8),
+        ("eps", ["--eta", "0", "--clip"], ["--eta", "0", "--limit", "clip"], 8),
         ("eps", ["--eta", "1", "--clip"], ["--solver", "ddpm"], 16),
-        ("v", ["--eta", "0"], ["--limit", "none"], 5),
-        ("v", ["--eta", "1"], ["--eta", "1", "--limit", "none"], 16),
+        ("v", ["--eta", "0"], ["--solver", "ddim", "--limit", "none"], 5),
+        ("v", [], [], 16),
         ("v", ["--eta", "1"], ["--solver", "ddpm", "--limit", "none"], 72),
-        ("v", ["--eta", "0.25", "--clip"], ["--eta", "0.5"], 8),  # the lab's η scales the variance, the paper's σ
+        ("v", ["--eta", "0.25", "--clip"], ["--eta", "0.25", "--limit", "clip"], 8),
+        ("v", ["--eta", "0.25", "--clip"], ["--solver", "ddim", "--eta", "0.5"], 8),  # η of the paper scales σ
     ],
 )
 def test_infer_draws_what_the_tool_draws(

@@ -3,7 +3,7 @@
 import html
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.runs.model import TrainedModel, open_model
 from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
-from inkwash.study.axes import AXES, Sweep, one_cell
+from inkwash.study.axes import AXES, Sweep, one_cell, sweep_of
 
 if TYPE_CHECKING:
     from inkwash.api.images import Images
@@ -103,20 +103,23 @@ class Run:
 
     # ---- methods
 
+    def _sampler(self, **given: Any) -> Sampler:
+        return self.settings.default_sampler.over(**given)
+
     def sample(
         self,
         n: int = 64,
         *,
-        steps: int = 50,
-        solver: str = "ddim",
+        steps: int | None = None,
+        solver: str | None = None,
         eta: float | None = None,
         label: str | int | None = None,
         text: str | None = None,
         scale: float | None = None,
         seed: int = 0,
         spacing: str | None = None,
-        variance: Literal["small", "large"] = "small",
-        limit: str = "clip",
+        variance: Literal["small", "large"] | None = None,
+        limit: str | None = None,
         interval: tuple[float, float] | None = None,
         rescale: float = 0.0,
         guide: PathLike | None = None,
@@ -130,7 +133,8 @@ class Run:
         Image i depends on the run, the settings and i, but not on n.
 
         Args:
-            steps, solver, eta, spacing, variance, limit: the sampler; see `inkwash sample --help`.
+            steps, solver, eta, spacing, variance, limit: the sampler; see `inkwash sample --help`. None uses the value
+                of the run's recipe, or if `solver` differs from the recipe's, the default of the command.
             label, text: what to draw, for conditional runs; `label="all"` draws each class in turn.
             scale, interval, rescale, guide, guidance: guidance; see docs/conditions.md.
             engine: "torch", "compiled" or "onnx".
@@ -144,9 +148,11 @@ class Run:
         from inkwash.runs.draw import draw
         from inkwash.runs.guidance import classifier_of
 
+        sampler = self._sampler(
+            solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
+        )
         sampling = Sampling(
-            n=n, steps=steps, solver=solver, eta=eta, label=None if label is None else str(label), text=text,
-            scale=scale, seed=seed, spacing=spacing, variance=variance, limit=limit, interval=interval,
+            **vars(sampler), n=n, label=None if label is None else str(label), text=text, seed=seed, interval=interval,
             rescale=rescale, guide=None if guide is None else os.fspath(guide), guidance=guidance, engine=engine,
         )  # fmt: skip
         if guidance == "classifier":
@@ -213,13 +219,13 @@ class Run:
         self,
         n: int | None = None,
         *,
-        steps: int = 50,
-        solver: str = "ddim",
+        steps: int | None = None,
+        solver: str | None = None,
         eta: float | None = None,
         scale: float | None = None,
         spacing: str | None = None,
-        variance: Literal["small", "large"] = "small",
-        limit: str = "clip",
+        variance: Literal["small", "large"] | None = None,
+        limit: str | None = None,
         features: str = "auto",
         class_scores: bool = False,
         split: Literal["train", "test"] = "train",
@@ -234,7 +240,7 @@ class Run:
 
         Args:
             n: images in each of three draws; None uses 2,000, or fewer if the data set is smaller.
-            steps, solver, eta, scale, spacing, variance, limit: the sampler.
+            steps, solver, eta, scale, spacing, variance, limit: the sampler, as in `sample`.
             features, class_scores, split, seed: the features to compare in, whether to compute class scores even if the
                 features do not need a classifier, the split of real images, and the seed of the generated images.
             likelihood: number of held-out images whose likelihood is measured.
@@ -252,7 +258,9 @@ class Run:
             raise UsageError(
                 f"`likelihood` is a number of images, 2 or more for a standard error, or 0 (got {likelihood})."
             )
-        sampler = Sampler(solver, steps, eta, variance, spacing, limit, scale)
+        sampler = self._sampler(
+            solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
+        )
         place = self.folder / "evaluation" if out is None else Path(out)
         scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
         table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress)
@@ -290,7 +298,7 @@ class Run:
         names = "-".join(run.folder.resolve().name for run in runs)
         place = Path("runs") / f"study-{names}" if out is None else Path(out)
         scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
-        table = _measured(runs, _sweep(axes), scoring, place, 200, data_dir, jobs, progress)
+        table = _measured(runs, _sweep(axes, runs), scoring, place, 200, data_dir, jobs, progress)
         with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
             paths = write_report(table, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
         return Study(table, answers(table), tuple(paths))
@@ -312,8 +320,11 @@ class Run:
         return f"<table>{''.join(f'<tr><td>{name}</td><td>{value}</td></tr>' for name, value in cells)}</table>"
 
 
-def _sweep(axes: dict[str, Any]) -> Sweep:
-    """Returns the sweep over `axes`, each with one value or several. Raises UsageError for an unknown axis."""
+def _sweep(axes: dict[str, Any], runs: Sequence[Run]) -> Sweep:
+    """Returns the sweep over `axes`, each with one value or several; other axes as the sampler of the runs' recipe.
+
+    Raises UsageError for an unknown axis.
+    """
     known = [axis.name for axis in AXES.values() if axis.type is not None]
     wrong = sorted(set(axes) - set(known))
     if wrong:
@@ -322,7 +333,11 @@ def _sweep(axes: dict[str, Any]) -> Sweep:
         name: (value,) if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
         for name, value in axes.items()
     }
-    return Sweep(**several)
+    samplers = {run.settings.default_sampler for run in runs}
+    defaults = sweep_of(samplers.pop()) if len(samplers) == 1 else Sweep()
+    return (
+        replace(defaults, **several) if several.get("solver", defaults.solver) == defaults.solver else Sweep(**several)
+    )
 
 
 def _measured(

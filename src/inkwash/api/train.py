@@ -23,7 +23,7 @@ from inkwash.progress import bar
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.runs.fit import Fit, fit
-from inkwash.settings import Process, RunSettings, Training
+from inkwash.settings import Process, RunSettings, Sampler, Training
 from inkwash.signals import finishing_step
 from inkwash.training import Progress, Step
 
@@ -158,7 +158,8 @@ _OWN = RunSettings(
 
 def changed(run: RunSettings, changes: dict[str, Any]) -> RunSettings:
     """Returns the settings with some fields changed, by name. Raises UsageError for an unknown name."""
-    parts = {part.name: getattr(run, part.name) for part in fields(run) if is_dataclass(getattr(run, part.name))}
+    values = {part.name: getattr(run, part.name) for part in fields(run)}
+    parts = {name: part for name, part in values.items() if is_dataclass(part) and not isinstance(part, Sampler)}
     owner = {entry.name: part for part, value in parts.items() for entry in fields(value) if entry.name != "kind"}
     for name, value in changes.items():
         if name not in owner:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import tyro
 
 from inkwash.checked import Reference
+from inkwash.settings import Sampler
 
 RUNS = Path("runs")  # default parent folder of runs, studies and races
 
@@ -40,6 +41,14 @@ class Command:
     resume_flags: ClassVar[tuple[str, ...]] = ()
     """Flags to add to the same command line to resume after an interruption."""
 
+    def reread(self) -> Self | None:
+        """The defaults to parse the flags with again, if these arguments select other defaults; else None."""
+        return None
+
+    def follows(self, defaults: Self) -> bool:
+        """Whether arguments that were parsed with the defaults of `reread` are to be used."""
+        return True
+
     def run(self) -> None:
         """Runs the command. Results go to standard output, everything else to standard error.
 
@@ -69,9 +78,13 @@ class PresetCommand(Command):
         """A longer description of the preset."""
         raise NotImplementedError
 
-    def reread(self) -> Self | None:
-        """The defaults to parse the flags with again, if the flags select other defaults than the preset; else None."""
-        return None
+
+def sampler_of(folder: Path) -> Sampler | None:
+    """The sampler of the recipe of the run in a folder; None if there is no run, or if it is the general default."""
+    from inkwash.runs.record import stored
+
+    settings = stored(folder)
+    return None if settings is None or settings.default_sampler == Sampler() else settings.default_sampler
 
 
 def notice(words: str) -> None:

@@ -46,15 +46,15 @@ def _value(code: str) -> str:
 def _flags(kind: type) -> Iterator[tuple[str, str]]:
     """The arguments of a dataclass with their flags, including those of nested dataclasses."""
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        if get_origin(hint) is ClassVar:
-            continue
         inner, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        if get_origin(hint) is ClassVar or tyro.conf.Suppress in marks:
+            continue
         kinds = (kind for kind in (inner, *get_args(inner)) if isinstance(kind, type))  # also those of a union
         if NetworkSettings in (inner, *get_args(inner)):
             yield from (pair for network in all_networks() for pair in _flags(network))
         elif parts := [kind for kind in kinds if is_dataclass(kind)]:
             yield from (pair for part in parts for pair in _flags(part))
-        elif tyro.conf.Suppress not in marks:
+        else:
             name = next((mark.name for mark in marks if getattr(mark, "name", None)), name)
             metavar = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), name.upper())
             yield name, metavar if tyro.conf.Positional in marks else f"--{name.replace('_', '-')}"

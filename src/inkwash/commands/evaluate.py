@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder, sampler_of
 from inkwash.errors import UsageError
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
@@ -28,6 +28,13 @@ class Evaluate(Command):
     device: Device = "auto"
     data_dir: DataDirOfRun = None
     code: Code = ()
+
+    def reread(self) -> Self | None:
+        sampler = sampler_of(self.folder)
+        return None if sampler is None else type(self)(self.folder, sampler, Scoring())
+
+    def follows(self, defaults: Self) -> bool:
+        return self.sampler.solver == defaults.sampler.solver
 
     def run(self) -> None:
         """Scores with a bar and prints the table."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder, sampler_of
 from inkwash.settings import Sampler
 
 
@@ -24,6 +24,13 @@ class Gallery(Command):
     device: Device = "auto"
     data_dir: DataDirOfRun = None
     code: Code = ()
+
+    def reread(self) -> Self | None:
+        sampler = sampler_of(self.folder)
+        return None if sampler is None else type(self)(self.folder, sampler)
+
+    def follows(self, defaults: Self) -> bool:
+        return self.sampler.solver == defaults.sampler.solver
 
     def run(self) -> None:
         """Draws with a bar and says where the five files are."""

@@ -42,4 +42,4 @@ class Import(Command):
         )  # fmt: skip
         process, steps = run.process, run.process.timesteps
         print(f"{out}: {process.schedule} schedule, T = {steps}, predicts {process.prediction}")
-        print(f'Draw from it with: inkwash sample {out} --text "red heart" --solver ddpm --steps {steps}')
+        print(f'Draw from it with: inkwash sample {out} --text "red heart"')

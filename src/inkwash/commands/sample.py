@@ -2,17 +2,17 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import tyro
 
-from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, sampler_of
 from inkwash.settings import Sampling
 
 
 @dataclass(frozen=True)
 class Sample(Command):
-    """Draw images from a run."""
+    """Draw images from a run, with the sampler of its recipe unless flags say otherwise."""
 
     order: ClassVar[int] = 20
 
@@ -25,6 +25,13 @@ class Sample(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     code: Code = ()
+
+    def reread(self) -> Self | None:
+        sampler = sampler_of(self.folder)
+        return None if sampler is None else type(self)(self.folder, Sampling(**vars(sampler)))
+
+    def follows(self, defaults: Self) -> bool:
+        return self.sampling.solver == defaults.sampling.solver
 
     def run(self) -> None:
         """Draws with a progress bar and prints the paths. Processes of torchrun share the images."""

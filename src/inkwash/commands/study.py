@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import tyro
 
-from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, notice
+from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, notice, sampler_of
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
 from inkwash.settings import RunSettings, Scoring
-from inkwash.study.axes import Sweep
+from inkwash.study.axes import Sweep, sweep_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,16 @@ class Study(Command):
     device: Device = "auto"
     data_dir: DataDirOfRun = None
     code: Code = ()
+
+    def reread(self) -> Self | None:
+        samplers = {sampler_of(folder) for folder in self.runs}
+        sampler = (
+            samplers.pop() if len(samplers) == 1 else None
+        )  # runs of several recipes are compared with one sampler
+        return None if sampler is None else type(self)(self.runs, sweep_of(sampler), Scoring())
+
+    def follows(self, defaults: Self) -> bool:
+        return bool(self.sweep.solver == defaults.sweep.solver)
 
     def run(self) -> None:
         """Trains what a preset needs, measures all cells, and writes the report."""

@@ -19,7 +19,7 @@ from inkwash.recipes.cs231n import cs231n_emoji
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.runs.record import resolved
-from inkwash.settings import Conditioning, Data, Process, RunSettings
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampler
 from inkwash.training.checkpoint import LAST, Checkpoint, save
 
 ScheduleName = Literal["linear", "cosine", "sigmoid"]
@@ -114,6 +114,7 @@ def import_cs231n(
         network=Cs231nSettings(model.dim, model.dim_mults),
         conditioning=Conditioning("text", encoder, condition_dropout=0.2, scale=1.0),
         process=process,
+        sampler=Sampler("ddpm", steps=process.timesteps),
     )
     run = resolved(run)
     cond = condition(run, ())

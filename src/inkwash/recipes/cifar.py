@@ -1,7 +1,7 @@
 """CIFAR-10 by class: the system of abarankab's DDPM, and our own guess for a GPU."""
 
 from inkwash.networks import AbarankabUNet, UNet
-from inkwash.settings import Conditioning, Data, Process, RunSettings, Training
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampler, Training
 
 
 def abarankab_cifar10() -> RunSettings:
@@ -20,8 +20,8 @@ def abarankab_cifar10() -> RunSettings:
 
     Its average of the weights copies them for 2000 steps and then keeps 0.9999 of itself at each (the script's
     ema_update_rate 1; the class's own defaults are 0.995 every tenth step). Ours keeps (1 + n)/(10 + n) at the n-th
-    step until that is 0.9999, after some 90,000 steps. It samples with
-    `--solver ddpm --steps 1000 --variance large --limit none`. All of it takes a GPU for days: see --steps.
+    step until that is 0.9999, after some 90,000 steps. Its sampler takes all T steps (for T = 2000, sample with
+    --steps 2000), adds noise of variance β and does not clip x̂₀. All of it takes a GPU for days: see --steps.
     """
     return RunSettings(
         recipe="abarankab-cifar10",
@@ -33,6 +33,7 @@ def abarankab_cifar10() -> RunSettings:
             steps=800_000, batch_size=128, lr=2e-4, warmup=0, decay="none", clip=None, beta2=0.999, ema=0.9999,
             precision="float32", save_every=1000,
         ),
+        sampler=Sampler("ddpm", steps=1000, variance="large", limit="none"),
     )  # fmt: skip
 
 

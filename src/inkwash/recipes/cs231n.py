@@ -1,7 +1,7 @@
 """Stanford CS231n, assignment 3: emoji from text, as the course sets it."""
 
 from inkwash.networks import Cs231nUNet
-from inkwash.settings import Conditioning, Data, Process, RunSettings, Training
+from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampler, Training
 
 
 def cs231n_emoji() -> RunSettings:
@@ -12,8 +12,8 @@ def cs231n_emoji() -> RunSettings:
     its pred_x_start) with its loss weights, a fifth of the texts withheld, the gradient held at 1, no average of the
     weights. The emoji are drawn here from a font; the course hands out a file of several fonts' drawings.
 
-    It samples with `--solver ddpm --steps 100`; its cfg_scale w is --scale 1 + w. On a CPU, and without CLIP:
-    `inkwash train cs231n-emoji --encoder minilm --steps 800`, or `--encoder joint`, which needs nothing.
+    Its sampler draws from the posterior in all 100 steps and clips x̂₀; its cfg_scale w is --scale 1 + w. On a CPU, and
+    without CLIP: `inkwash train cs231n-emoji --encoder minilm --steps 800`, or `--encoder joint`, which needs nothing.
     """
     return RunSettings(
         recipe="cs231n-emoji",
@@ -25,4 +25,5 @@ def cs231n_emoji() -> RunSettings:
             steps=50_000, batch_size=256, lr=1e-3, warmup=0, decay="none", clip=1.0, ema=0, weight="snr",
             save_every=1000,
         ),
+        sampler=Sampler("ddpm", steps=100),
     )  # fmt: skip

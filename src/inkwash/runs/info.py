@@ -10,7 +10,7 @@ from inkwash.errors import UsageError
 from inkwash.networks import OwnNetwork
 from inkwash.runs.conditions.kind import Unconditional
 from inkwash.runs.record import described
-from inkwash.settings import RunSettings
+from inkwash.settings import RunSettings, Sampler
 from inkwash.training.checkpoint import BEST, LAST, digest, facts, load
 from inkwash.view import check_out, loss_figure, write
 
@@ -33,6 +33,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ),
         ("condition", _condition(run, about["classes"])),
         ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
+        ("sampler", _sampler(run.default_sampler)),
         ("trained", f"{about['step']:,} of {about['steps']:,} steps, {about['images_seen']:,} images seen"),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
         ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),
@@ -46,6 +47,14 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("made by", f"inkwash {about['version']}"),
         *(("images", str(note)) for note in about.get("data", {}).get("notes", ())),
     ]
+
+
+def _sampler(sampler: Sampler) -> str:
+    """A sampler as the flags that select it."""
+    values = {name: value for name, value in vars(sampler).items() if value is not None}
+    return " ".join(
+        f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}" for name, value in values.items()
+    )
 
 
 def _network(run: RunSettings) -> str:

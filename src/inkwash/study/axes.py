@@ -120,6 +120,12 @@ else:
     )  # fmt: skip
 
 
+def sweep_of(sampler: Sampler) -> Sweep:
+    """The default steps of a study with the other settings of `sampler`."""
+    given = {name: value for name, value in vars(sampler).items() if value is not None and name != "steps"}
+    return Sweep(**{name: (value,) for name, value in given.items()})
+
+
 def one_cell(sampler: Sampler) -> Sweep:
     """The sweep with one cell, which uses the settings of `sampler`."""
     given = {name: value for name, value in vars(sampler).items() if value is not None}
