@@ -3,7 +3,7 @@
 import html
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -335,9 +335,8 @@ def _sweep(axes: dict[str, Any], runs: Sequence[Run]) -> Sweep:
     }
     samplers = {run.settings.default_sampler for run in runs}
     defaults = sweep_of(samplers.pop()) if len(samplers) == 1 else Sweep()
-    return (
-        replace(defaults, **several) if several.get("solver", defaults.solver) == defaults.solver else Sweep(**several)
-    )
+    same = several.get("solver", defaults.solver) == defaults.solver
+    return Sweep(**{**vars(defaults), **several}) if same else Sweep(**several)
 
 
 def _measured(

@@ -158,8 +158,10 @@ _OWN = RunSettings(
 
 def changed(run: RunSettings, changes: dict[str, Any]) -> RunSettings:
     """Returns the settings with some fields changed, by name. Raises UsageError for an unknown name."""
-    values = {part.name: getattr(run, part.name) for part in fields(run)}
-    parts = {name: part for name, part in values.items() if is_dataclass(part) and not isinstance(part, Sampler)}
+    values: dict[str, Any] = {part.name: getattr(run, part.name) for part in fields(run)}
+    parts: dict[str, Any] = {
+        name: part for name, part in values.items() if is_dataclass(part) and not isinstance(part, Sampler)
+    }
     owner = {entry.name: part for part, value in parts.items() for entry in fields(value) if entry.name != "kind"}
     for name, value in changes.items():
         if name not in owner:

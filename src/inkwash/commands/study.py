@@ -42,7 +42,7 @@ class Study(Command):
         return None if sampler is None else type(self)(self.runs, sweep_of(sampler), Scoring())
 
     def follows(self, defaults: Self) -> bool:
-        return bool(self.sweep.solver == defaults.sweep.solver)
+        return self.sweep.solver == defaults.sweep.solver
 
     def run(self) -> None:
         """Trains what a preset needs, measures all cells, and writes the report."""

@@ -111,6 +111,8 @@ _ABOUT = "What a study varies: each axis takes one value or several, and every c
 if TYPE_CHECKING:  # no type checker can see fields that come from rows
 
     class Sweep(Checked):
+        solver: tuple[str, ...]
+
         def __init__(self, **values: tuple[Any, ...]) -> None: ...
 
 else:
