@@ -89,9 +89,9 @@ class Process(Checked):
     timesteps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Number of timesteps T of a discrete schedule."""
     beta_low: Positive | None = None
-    """First β of linear and scaled-linear, first σ of ve; None uses the schedule's default."""
+    """First β of linear and scaled-linear, first σ of ve; None uses the schedule's default, for β times 1000/T."""
     beta_high: Positive | None = None
-    """Last β of linear and scaled-linear, last σ of ve; None uses the schedule's default."""
+    """Last β of linear and scaled-linear, last σ of ve; None uses the schedule's default, for β times 1000/T."""
     prediction: Annotated[Prediction, tyro.conf.arg(help=f"What the network outputs. {choices.PREDICTIONS.help}.")] = (
         "eps"
     )

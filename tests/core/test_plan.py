@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -234,3 +235,22 @@ def test_travelling_undoes_and_repeats(steps: int, every: int, back: int, times:
 def test_a_journey_that_cannot_be_is_refused(wrong: tuple[int, int, int]) -> None:
     with pytest.raises(UsageError, match="1 <= back <= every and times >= 0"):
         travel(trailing(linear(100), 10), *wrong)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 20])
+def test_karras_tells_each_level_another_t_where_a_table_ends_in_pure_noise(steps: int) -> None:
+    betas = torch.cat([torch.linspace(0.001, 0.2, 30, dtype=torch.float64), torch.ones(1, dtype=torch.float64)])
+    schedule = Discrete(betas)
+    assert schedule.at(30).alpha == 0
+    plan = karras(schedule, steps)[:-1]
+    times = [level.t for level in plan]
+    assert times == sorted(set(times), reverse=True)
+    assert times[0] == pytest.approx(29, abs=1e-9)
+    for level in plan:  # what is told is what is meant
+        low, high = schedule.at(math.floor(level.t)), schedule.at(min(math.ceil(level.t), 29))
+        assert high.logsnr - 1e-9 <= level.logsnr <= low.logsnr + 1e-9
+
+
+def test_karras_refuses_a_schedule_of_pure_noise_alone() -> None:
+    with pytest.raises(UsageError, match="only row of this schedule is pure noise"):
+        karras(Discrete(torch.ones(1)), 1)

@@ -71,8 +71,11 @@ def betas_of(curve, T: int) -> list[float]:
         (linear(7, 0.1, 0.7), [0.1 * (i + 1) for i in range(7)]),
         (
             scaled_linear(500),
-            [(math.sqrt(0.00085) + (math.sqrt(0.012) - math.sqrt(0.00085)) * i / 499) ** 2 for i in range(500)],
+            [2 * (math.sqrt(0.00085) + (math.sqrt(0.012) - math.sqrt(0.00085)) * i / 499) ** 2 for i in range(500)],
         ),
+        (linear(50, high=0.3), [0.002 + (0.3 - 0.002) * i / 49 for i in range(50)]),
+        (linear(10), [0.01 + (0.999 - 0.01) * i / 9 for i in range(10)]),
+        (linear(4000), [1e-4 / 4 + (0.02 - 1e-4) / 4 * i / 3999 for i in range(4000)]),
         (cosine(1000), betas_of(abar_cosine, 1000)),
         (cosine(30), betas_of(abar_cosine, 30)),
         (sigmoid(1000), betas_of(abar_sigmoid, 1000)),

@@ -155,7 +155,7 @@ def test_scale_1_is_the_guided_model_and_0_the_other_to_the_last_bit(level: Leve
             assert torch.equal(got, of(0)(x, level) if scale == 1 else ANY(x, level))
 
 
-@pytest.mark.parametrize("scale", [0.0, 3.0])
+@pytest.mark.parametrize("scale", [0.5, 3.0])
 def test_outside_its_interval_the_guided_model_stands_alone(scale: float) -> None:
     """Guided where low < σ/α ≤ high, at whatever size of both; elsewhere the model under its condition."""
     low, high = 0.5, 2.0
@@ -168,6 +168,14 @@ def test_outside_its_interval_the_guided_model_stands_alone(scale: float) -> Non
             expected = guide(of(0), ANY, scale)(x, level) if acts else of(0)(x, level)
             assert torch.equal(got, expected)
             assert acts or told.calls == 1
+
+
+def test_scale_0_is_the_other_model_at_every_level_whatever_the_interval() -> None:
+    a, b = of(1), of(2)
+    for t in (0.05, 0.5, 0.9, 1.0):
+        level = Cosine().at(t)
+        x = noisy(level)
+        assert torch.equal(guide(a, b, 0.0, (0.6, 1.2))(x, level), b(x, level))
 
 
 def test_intervals_that_adjoin_guide_every_level_once() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cli_runner import TINY, Command, did, inkwash, refused
 from inkwash import recipes
+from inkwash.runs.record import stored
 from inkwash.training.checkpoint import BEST, LAST, facts, load
 
 SMALL = (*TINY, "--steps", 2, "--mults", 1, "--attention", "--heads", 1, "--patch", 1)
@@ -307,10 +308,48 @@ def test_a_truncated_checkpoint(run: Path) -> None:
     did("train", "digits", "--out", run, "--steps", 13, "--resume")
 
 
+@pytest.mark.parametrize(("timesteps", "ends"), [(1000, (None, None)), (200, (1e-4, 0.02))])
+def test_a_run_of_format_3_keeps_the_ends_of_its_schedule(
+    run: Path, timesteps: int, ends: tuple[float | None, float | None]
+) -> None:
+    process = {**load(run / LAST).facts["run"]["process"], "schedule": "linear", "timesteps": timesteps}
+    settings = {**load(run / LAST).facts["run"], "process": process}
+    rewrite(run / LAST, format=3, run=settings)
+    found = stored(run)
+    assert found is not None
+    assert (found.process.beta_low, found.process.beta_high) == ends
+    rewrite(run / LAST, format=4)
+    found = stored(run)
+    assert found is not None
+    assert (found.process.beta_low, found.process.beta_high) == (None, None)
+
+
+@pytest.mark.parametrize(("flags", "warned"), [((), False), (("--beta-high", 0.001), True)])
+def test_a_schedule_whose_last_level_shows_the_image_is_told(
+    tmp_path: Path, flags: tuple[object, ...], warned: bool
+) -> None:
+    done = did(
+        "train",
+        "digits",
+        *TINY,
+        "--schedule",
+        "linear",
+        "--timesteps",
+        50,
+        *flags,
+        "--steps",
+        1,
+        "--out",
+        tmp_path / "r",
+    )
+    assert ("the noisiest level of the linear schedule keeps signal (α = 0.9" in done.err) == warned
+    assert not warned or "--beta-high" in done.err
+
+
 def test_a_newer_checkpoint(run: Path) -> None:
-    rewrite(run / LAST, format=4, version="9.9")
+    rewrite(run / LAST, format=5, version="9.9")
     for command in everything(run):
-        assert "was written by inkwash 9.9 in format 4" in refused(*command)
+        assert "was written by inkwash 9.9 in format 5" in refused(*command)
 
 
 @pytest.mark.parametrize(

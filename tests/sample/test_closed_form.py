@@ -14,6 +14,7 @@ from inkwash.core import (
     Flow,
     Plan,
     Seeded,
+    as_floats,
     cosine,
     karras,
     leading,
@@ -47,9 +48,9 @@ def line(a: float, b: float, T: int) -> list[float]:
 
 
 TABLES = {
-    "linear 200": Table(line(1e-4, 0.02, 200)).levels(),
+    "linear 200": Table(line(5e-4, 0.1, 200)).levels(),
     "linear 1000": Table(line(1e-4, 0.02, 1000)).levels(),
-    "linear 2000": Table(line(1e-4, 0.02, 2000)).levels(),
+    "linear 2000": Table(line(5e-5, 0.01, 2000)).levels(),
     "scaled linear": Table([root**2 for root in line(0.00085**0.5, 0.012**0.5, 1000)]).levels(),
     # these betas have their own test, in 50 digits
     "cosine": Table(SCHEDULES["cosine"].betas.tolist()).levels(),
@@ -147,3 +148,28 @@ def test_one_step_is_the_mean_of_the_data_at_pure_noise() -> None:
         for schedule in (Cosine(), Flow()):
             assert torch.equal(last(sample(ORACLE, x, trailing(schedule, 1), solver, torch.zeros_like)),
                                torch.full_like(x, MEAN))  # fmt: skip
+
+
+@pytest.mark.parametrize("T", [20, 50, 200, 1000, 2000])
+def test_the_linear_schedule_ends_near_pure_noise_for_every_number_of_timesteps(T: int) -> None:
+    """Sampling begins at N(0, 1), which is the marginal of the last row to 1 % whatever T is."""
+    mean, std = -0.739, 0.6
+    schedule = linear(T)
+    x = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64).view(3, 1, 1, 1)
+    x0 = last(sample(Gaussian(mean, std), x, trailing(schedule, T), DDIM(), torch.zeros_like)).flatten()
+    alpha, sigma, _ = as_floats(schedule.at(T - 1))
+    assert alpha / sigma < 0.01
+    assert x0[1].item() == pytest.approx(mean, abs=0.01)
+    exact = std * math.exp(sum_of_logs(schedule, std, T))  # of the DDIM recursion, without a solver
+    assert (x0[2] - x0[0]).item() / 2 == pytest.approx(exact, rel=1e-9)
+
+
+def sum_of_logs(schedule, std: float, T: int) -> float:
+    """log of the factor by which DDIM scales x from the last row to the image, divided by the data's std."""
+    total = 0.0
+    for t in range(T - 1, -1, -1):
+        a, s, _ = as_floats(schedule.at(t))
+        a2, s2 = (1.0, 0.0) if t == 0 else as_floats(schedule.at(t - 1))[:2]
+        gain = a * std**2 / (a**2 * std**2 + s**2)
+        total += math.log(s2 / s + (a2 - s2 / s * a) * gain)
+    return total - math.log(std)

@@ -113,7 +113,7 @@ def test_of_another_program(metadata: dict[str, str] | None, tmp_path: Path) -> 
         load(tmp_path / LAST)
 
 
-@pytest.mark.parametrize(("found", "advice"), [(4, "Upgrade inkwash"), (1, "Its networks were others; train again")])
+@pytest.mark.parametrize(("found", "advice"), [(5, "Upgrade inkwash"), (1, "Its networks were others; train again")])
 def test_of_another_format(found: int, advice: str, tmp_path: Path) -> None:
     about = json.dumps({"format": found, "version": "7.5.0"})
     safetensors.torch.save_file({"a.b": torch.zeros(1)}, tmp_path / LAST, metadata={"inkwash": about})

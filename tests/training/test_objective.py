@@ -445,3 +445,23 @@ def test_what_is_withheld_changed_nothing_drawn_before() -> None:
         strict=True,
     ):
         assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("weight", [SNR(), MinSNR()])
+@pytest.mark.parametrize("prediction", [Eps(), X0(), V()])
+def test_an_l1_loss_weighs_the_error_of_x0_by_the_root(prediction: Any, weight: Any) -> None:
+    """√w·|error of x̂₀| for every prediction, where the squared error has w."""
+    schedule, x0, randomness = linear(1000), randn(5, 1, 3, 3), StepRandomness.of(3, (5, 1, 3, 3))
+    level = Level(*(value.view(-1, 1, 1, 1) for value in schedule.at(schedule.draw(randomness.uniform))))
+    snr = (level.alpha / level.sigma) ** 2
+    wanted = snr if isinstance(weight, SNR) else snr.clamp(max=5)
+    denoiser = Denoiser(Third(), prediction)
+    got = Objective(schedule, prediction, Uniform(), weight, "l1")(denoiser, x0, randomness)
+    with torch.no_grad():
+        miss = denoiser(level.alpha * x0 + level.sigma * randomness.eps, level) - x0
+    torch.testing.assert_close(got, (wanted.sqrt() * miss.abs()).flatten(1).mean(1), rtol=1e-3, atol=1e-5)
+
+
+class Third(nn.Module):
+    def forward(self, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+        return x / 3

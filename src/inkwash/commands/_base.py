@@ -79,12 +79,14 @@ class PresetCommand(Command):
         raise NotImplementedError
 
 
-def sampler_of(folder: Path) -> Sampler | None:
+def sampler_of(folder: Path, checkpoint: Literal["last", "best"]) -> Sampler | None:
     """The sampler of the recipe of the run in a folder; None if there is no run, or if it is the general default."""
-    from inkwash.runs.record import stored
+    from inkwash.runs.record import described
+    from inkwash.training.checkpoint import FILES, facts
 
-    settings = stored(folder)
-    return None if settings is None or settings.default_sampler == Sampler() else settings.default_sampler
+    path = folder / FILES[checkpoint]
+    sampler = described(path, facts(path)).default_sampler if path.exists() else Sampler()
+    return None if sampler == Sampler() else sampler
 
 
 def notice(words: str) -> None:

@@ -30,7 +30,7 @@ class Evaluate(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        sampler = sampler_of(self.folder)
+        sampler = sampler_of(self.folder, self.checkpoint)
         return None if sampler is None else type(self)(self.folder, sampler, Scoring())
 
     def follows(self, defaults: Self) -> bool:

@@ -26,7 +26,7 @@ class Gallery(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        sampler = sampler_of(self.folder)
+        sampler = sampler_of(self.folder, self.checkpoint)
         return None if sampler is None else type(self)(self.folder, sampler)
 
     def follows(self, defaults: Self) -> bool:

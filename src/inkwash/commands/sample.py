@@ -27,7 +27,7 @@ class Sample(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        sampler = sampler_of(self.folder)
+        sampler = sampler_of(self.folder, self.checkpoint)
         return None if sampler is None else type(self)(self.folder, Sampling(**vars(sampler)))
 
     def follows(self, defaults: Self) -> bool:

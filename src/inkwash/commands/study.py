@@ -35,7 +35,7 @@ class Study(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        samplers = {sampler_of(folder) for folder in self.runs}
+        samplers = {sampler_of(folder, self.checkpoint) for folder in self.runs}
         sampler = (
             samplers.pop() if len(samplers) == 1 else None
         )  # runs of several recipes are compared with one sampler

@@ -9,7 +9,11 @@ from inkwash.core.level import Level, as_floats
 
 
 def diffuse(x0: Tensor, eps: Tensor, level: Level) -> Tensor:
-    """x = α·x₀ + σ·ε (Ho et al. 2020, eq. 4). It acts on x₀, not on a noisier or cleaner x."""
+    """x = α·x₀ + σ·ε (Ho et al. 2020, eq. 4). It acts on x₀, not on a noisier or cleaner x.
+
+    x0 and eps [B,C,H,W]; the level holds numbers, or tensors [B] or [B,1,1,1]. Raises UsageError for other shapes.
+    """
+    level = level.per_image(x0)
     return level.alpha * x0 + level.sigma * eps
 
 

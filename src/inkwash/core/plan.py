@@ -42,10 +42,11 @@ def linspace(schedule: Schedule, steps: int) -> Plan:
 def karras(schedule: Schedule, steps: int, rho: float = 7.0, most: float = 80.0) -> Plan:
     """σ/α in equal strides of its ρ-th root (Karras et al. 2022, eq. 5); t may fall between rows.
 
-    Runs between the schedule's own ends, but never begins above σ/α = `most`.
+    Runs between the schedule's own ends, but never begins above σ/α = `most`. Where the last row of a table is pure
+    noise, it begins at the row before: no t lies between the two that a network could be told.
     """
     _check(schedule, steps)
-    ends = [schedule.at(schedule.time(position)) for position in (Fraction(1), schedule.first)]
+    ends = [schedule.at(schedule.time(position)) for position in (_noisiest(schedule), schedule.first)]
     high, low = (math.exp(-as_floats(level)[2] / 2) if as_floats(level)[0] > 0 else math.inf for level in ends)
     high = min(high, most)
     roots = [high ** (1 / rho) + i / max(steps - 1, 1) * (low ** (1 / rho) - high ** (1 / rho)) for i in range(steps)]
@@ -89,6 +90,16 @@ def travel(plan: Plan, every: int, back: int, times: int = 1) -> Plan:
         if i % every == 0 and as_floats(level)[1] > 0:
             travelled += [*plan[i - back : i + 1]] * times
     return travelled
+
+
+def _noisiest(schedule: Schedule) -> Fraction:
+    """The last position, or that of the row before if the last row of a table is pure noise."""
+    rows, last = schedule.num_timesteps, Fraction(1)
+    if rows is None or as_floats(schedule.at(schedule.time(last)))[0] > 0:
+        return last
+    if rows == 1:
+        raise UsageError("the only row of this schedule is pure noise (α = 0); give a schedule with more rows.")
+    return last - Fraction(1, rows)
 
 
 def _stride(schedule: Schedule, steps: int) -> Fraction:

@@ -73,7 +73,8 @@ class EDM:
 
 
 def target(prediction: Prediction, x0: Tensor, eps: Tensor, level: Level) -> Tensor:
-    """F = a·x₀ + b·ε, what the network should output. Shapes as x0."""
+    """F = a·x₀ + b·ε, what the network should output. Shapes as x0; the level as `diffuse` takes it."""
+    level = level.per_image(x0)
     a, b = prediction.row(level)
     return a * x0 + b * eps
 
@@ -85,7 +86,8 @@ def determinant(prediction: Prediction, level: Level) -> Scalar:
 
 
 def x0_from(prediction: Prediction, output: Tensor, x: Tensor, level: Level) -> Tensor:
-    """x̂₀ = (b·x − σ·F)/det, from F and x = α·x₀ + σ·ε. Shapes as x."""
+    """x̂₀ = (b·x − σ·F)/det, from F and x = α·x₀ + σ·ε. Shapes as x; the level as `diffuse` takes it."""
+    level = level.per_image(x)
     _, b = prediction.row(level)
     det = determinant(prediction, level)
     # the coefficients are divided first, in float64 when sampling
@@ -93,7 +95,8 @@ def x0_from(prediction: Prediction, output: Tensor, x: Tensor, level: Level) -> 
 
 
 def eps_from(prediction: Prediction, output: Tensor, x: Tensor, level: Level) -> Tensor:
-    """ε̂ = (α·F − a·x)/det, from F and x = α·x₀ + σ·ε. Shapes as x."""
+    """ε̂ = (α·F − a·x)/det, from F and x = α·x₀ + σ·ε. Shapes as x; the level as `diffuse` takes it."""
+    level = level.per_image(x)
     a, _ = prediction.row(level)
     det = determinant(prediction, level)
     return (level.alpha / det) * output - (a / det) * x

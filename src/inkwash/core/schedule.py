@@ -155,14 +155,23 @@ class VE(_Continuous):
         return _like(logsnr, t, torch.ones_like(sigma), sigma)
 
 
-def linear(num_timesteps: int = 1000, low: float = 1e-4, high: float = 0.02) -> Discrete:
-    """β rises linearly from `low` to `high` (Ho et al. 2020, section 4)."""
-    return Discrete(torch.linspace(low, high, _count(num_timesteps), dtype=torch.float64))
+def linear(num_timesteps: int = 1000, low: float | None = None, high: float | None = None) -> Discrete:
+    """β rises linearly from `low` to `high` (Ho et al. 2020, section 4).
+
+    The ends are 1e-4 and 0.02 for 1000 timesteps; None multiplies these by 1000/T, so that every T ends near pure
+    noise (Nichol & Dhariwal 2021's code), up to 0.999.
+    """
+    low, high = _ends(num_timesteps, low, high, 0.1, 20.0)
+    return Discrete(torch.linspace(low, high, num_timesteps, dtype=torch.float64))
 
 
-def scaled_linear(num_timesteps: int = 1000, low: float = 0.00085, high: float = 0.012) -> Discrete:
-    """√β rises linearly from √`low` to √`high` (Rombach et al. 2022)."""
-    return Discrete(torch.linspace(low**0.5, high**0.5, _count(num_timesteps), dtype=torch.float64) ** 2)
+def scaled_linear(num_timesteps: int = 1000, low: float | None = None, high: float | None = None) -> Discrete:
+    """√β rises linearly from √`low` to √`high` (Rombach et al. 2022).
+
+    The ends are 0.00085 and 0.012 for 1000 timesteps; None multiplies these by 1000/T, as `linear` does.
+    """
+    low, high = _ends(num_timesteps, low, high, 0.85, 12.0)
+    return Discrete(torch.linspace(low**0.5, high**0.5, num_timesteps, dtype=torch.float64) ** 2)
 
 
 def cosine(num_timesteps: int = 1000, offset: float = 0.008, most: float = 0.999) -> Discrete:
@@ -180,6 +189,12 @@ def sigmoid(num_timesteps: int = 1000, start: float = -3.0, end: float = 3.0, ta
 
 def _from_abar(curve: Tensor, most: float) -> Discrete:
     return Discrete((1 - curve[1:] / curve[:-1]).clamp(max=most))
+
+
+def _ends(T: int, low: float | None, high: float | None, first: float, last: float) -> tuple[float, float]:
+    """The given ends of β, or else first/T and last/T, at most 0.999."""
+    _count(T)
+    return (min(first / T, 0.999) if low is None else low), (min(last / T, 0.999) if high is None else high)
 
 
 def _count(num_timesteps: int) -> int:

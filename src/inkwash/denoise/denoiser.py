@@ -33,7 +33,8 @@ class Denoiser(nn.Module):
         self.precision = precision
 
     def output(self, x: Tensor, level: Level, cond: Any = None) -> Tensor:
-        """The network's raw output F [B,C,H,W], float32. `level` holds floats or tensors [B,1,1,1]."""
+        """The network's raw output F [B,C,H,W], float32. `level` holds floats, or tensors [B] or [B,1,1,1]."""
+        level = level.per_image(x)
         t = level.t.flatten() if isinstance(level.t, Tensor) else torch.full((len(x),), level.t, device=x.device)
         scaled = x / marginal_std(level, self.sigma_data)
         with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):

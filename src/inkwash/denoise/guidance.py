@@ -30,10 +30,10 @@ def guide(
     Salimans 2022, eq. 6, with w = scale − 1, as in CS231n); the two evaluations run as one batch. If `base` is a
     weaker model with the same condition, this is autoguidance (Karras et al. 2024a, eq. 5).
 
-    `scale` 1 returns `guided` and 0 returns `base`, bit for bit, with one evaluation. Guidance is applied where σ/α
-    lies in `interval`, (low, high]; elsewhere `guided` is returned (Kynkäänniemi et al. 2024, eq. 5). `rescale` in
-    [0, 1] interpolates the standard deviation of each image's x̂₀ back to that of `guided` (Lin et al. 2024,
-    eqs. 14–16). Raises UsageError for numbers out of range.
+    `scale` 1 returns `guided` and 0 returns `base`, bit for bit, with one evaluation, at every level. Other guidance is
+    applied where σ/α lies in `interval`, (low, high]; elsewhere `guided` is returned (Kynkäänniemi et al. 2024, eq. 5).
+    `rescale` in [0, 1] interpolates the standard deviation of each image's x̂₀ back to that of `guided` (Lin et al.
+    2024, eqs. 14–16). Raises UsageError for numbers out of range.
     """
     low, high = interval
     if not (math.isfinite(scale) and 0 <= low < high and 0 <= rescale <= 1):
@@ -43,10 +43,10 @@ def guide(
         )
 
     def blended(x: Tensor, level: Level) -> Tensor:
-        if scale == 1 or not is_active(level, interval):
-            return guided(x, level)
         if scale == 0:
             return base(x, level)
+        if scale == 1 or not is_active(level, interval):
+            return guided(x, level)
         target_x0, base_x0 = evaluate_both(guided, base, x, level)
         x0 = base_x0 + scale * (target_x0 - base_x0)
         if rescale == 0:
@@ -87,12 +87,13 @@ def classifier_guidance(denoise: Denoise, log_p: Callable[[Tensor], Tensor], sca
     """
 
     def guided(x: Tensor, level: Level) -> Tensor:
-        if scale == 0 or level.alpha == 0:
+        alpha, sigma, _ = as_floats(level)
+        if scale == 0 or alpha == 0:
             return denoise(x, level)
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             x0 = denoise(x, level)
             (slope,) = torch.autograd.grad(log_p(x0).sum(), x)
-        return x0.detach() + scale * level.sigma**2 / level.alpha * slope
+        return x0.detach() + scale * sigma**2 / alpha * slope
 
     return guided

@@ -13,9 +13,10 @@ def abarankab_cifar10() -> RunSettings:
     nor clipping, no mirrored images, and a checkpoint every 1000 steps. Classes are that script's --use_labels; they
     are never dropped, so classifier-free guidance is not possible.
 
-    β rises from 1e-4 to 0.02, both times 1000/T there: T = 2000 is
-    `--timesteps 2000 --beta-low 5e-5 --beta-high 0.01` here. (The document's margin has T = 2000 with β between 1e-2
-    and 2e-4: the first is that end, the second is not in the code.) Its other choices are `--schedule cosine` and
+    β rises from 1e-4 to 0.02, both times 1000/T, as inkwash's linear schedule does for --timesteps. (The document's
+    margin has T = 2000 with β from 10⁻² to 2×10⁻⁴. These are the numbers of another repository, Janspiry's, with the
+    exponents exchanged: its sr_ddpm_16_128 has T = 2000 and β from 10⁻⁴ to 2×10⁻², which is
+    `--timesteps 2000 --beta-low 1e-4 --beta-high 2e-2` here.) Its other choices are `--schedule cosine` and
     `--loss l1`; its class GaussianDiffusion defaults to the latter, its script to the squared error.
 
     Its average of the weights copies them for 2000 steps and then keeps 0.9999 of itself at each (the script's

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from inkwash.core import as_floats
 from inkwash.data import Batch, Batches, Images, Source, describe, divide, is_folder, is_same, to_float, write_archive
 from inkwash.distributed import not_connected, processes
 from inkwash.errors import UsageError
@@ -15,10 +17,11 @@ from inkwash.nets import recompute
 from inkwash.runs import build, machine, record
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.record import IMAGES, check_code, check_same, moved, resolved, stored
-from inkwash.settings import RunSettings
+from inkwash.settings import Process, RunSettings
 from inkwash.training import Progress, State, train
 from inkwash.training.checkpoint import LAST, facts, load, sweep
 
+_MOST_SIGNAL = 0.05  # α/σ of the last level; linear has 0.006, scaled-linear 0.068
 HELD_OUT = 512  # images that the held-out loss is measured on
 
 
@@ -67,6 +70,7 @@ def fit(
         recompute(denoiser.net)
     machine.compile_network(denoiser.net, run.training.compile, accelerator.device)
     notes = describe(source, held_out, run.data.held_out) if accelerator.is_main_process else ()
+    notes = (*notes, *_signal_left(run.process))
     about = record.about(run, out, source, precision, kind, data_dir, notes)
     if before is not None:
         saved = load(out / LAST)
@@ -93,6 +97,19 @@ def fit(
         len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
         progress, notes,
     )  # fmt: skip
+
+
+def _signal_left(process: Process) -> tuple[str, ...]:
+    """A warning if the noisiest level of the schedule still shows the image, since sampling begins at pure noise."""
+    schedule = build.schedule(process)
+    alpha, sigma, _ = as_floats(schedule.at(schedule.time(Fraction(1))))
+    if alpha <= _MOST_SIGNAL * sigma:
+        return ()
+    return (
+        f"warning: the noisiest level of the {process.schedule} schedule keeps signal (α = {alpha:.3g}, "
+        f"σ = {sigma:.3g}), but sampling begins at pure noise, so brightness and contrast of the images will be off "
+        "(Lin et al. 2024); raise `beta_high` or choose another `schedule`.",
+    )
 
 
 def _after_writing(

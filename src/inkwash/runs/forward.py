@@ -60,12 +60,8 @@ def draw_forward(wanted: Forward, data_dir: Path | None = None) -> tuple[Any, di
 
 
 def draw_schedules(timesteps: int) -> tuple[Any, dict[str, Any]]:
-    """Plots β, √ᾱ and √(1 − ᾱ) of the three discrete schedules for T = `timesteps`. Returns the figure and its facts.
-
-    The ends of the linear schedule are 1e-4 and 0.02 times 1000/T, as in the notes of CS231n.
-    """
-    curved = [Process("cosine", timesteps), Process("sigmoid", timesteps)]  # checks T
-    processes = [Process("linear", timesteps, min(0.1 / timesteps, 0.999), min(20 / timesteps, 0.999)), *curved]
+    """Plots β, √ᾱ and √(1 − ᾱ) of the discrete schedules for T = `timesteps`. Returns the figure and its facts."""
+    processes = [Process(name, timesteps) for name in ("linear", "cosine", "sigmoid")]
     panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {"β": {}, "√ᾱ": {}, "√(1 − ᾱ)": {}}
     for process in processes:
         drawn = curves(build.schedule(process), timesteps)

@@ -48,6 +48,11 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
             "`interval`, `rescale` and `guide` change how guidance acts, and nothing guides at scale 1; leave them "
             "out, or give another `scale`."
         )
+    if strength == 0 and (sampling.interval is not None or sampling.rescale):
+        raise UsageError(
+            "scale 0 is the unconditional model at every level, which `interval` and `rescale` do not change; leave "
+            "them out, or give another `scale`."
+        )
     condition = model.condition
     if asked is None and condition is not None and not condition.is_requested(sampling):
         if model.condition_never_dropped:

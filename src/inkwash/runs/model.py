@@ -16,7 +16,7 @@ from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
 from inkwash.runs.record import check_code, described, moved, used, whereabouts
 from inkwash.settings import Conditioning, Engine, RunSettings
-from inkwash.training.checkpoint import BEST, LAST, digest, load
+from inkwash.training.checkpoint import FILES, digest, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def open_model(
     Raises UsageError or InkwashError if the folder contains no run, or its checkpoint is damaged or of a newer format.
     """
     folder = Path(folder)
-    path = folder / (BEST if which == "best" else LAST)
+    path = folder / FILES[which]
     saved = load(path)
     run = described(path, saved.facts)
     check_code(saved.facts, path, *used(run))

@@ -12,7 +12,7 @@ from inkwash import __version__, choices, own
 from inkwash.checked import references
 from inkwash.data import class_counts, is_folder
 from inkwash.errors import InkwashError, UsageError
-from inkwash.settings import Data, RunSettings
+from inkwash.settings import Data, Process, RunSettings
 from inkwash.training.checkpoint import LAST, facts
 
 if TYPE_CHECKING:
@@ -49,12 +49,30 @@ def described(path: Path, about: dict[str, Any]) -> RunSettings:
     try:
         if not missing:
             run = TypeAdapter(RunSettings).validate_python(about["run"])
+            if about["format"] < 4:
+                run = replace(run, process=_with_former_ends(run.process))
             return _with_source(run, str((path.parent / IMAGES).resolve())) if run.data.source == _BESIDE else run
         wrong = f"without {', '.join(missing)}"
     except ValidationError as error:
         place = ".".join(str(name) for name in error.errors()[0]["loc"])
         wrong = f"{place}: {error.errors()[0]['msg']}"
     raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
+
+
+# the default ends of β before format 4, for every T
+_FORMER_ENDS = {"linear": (1e-4, 0.02), "scaled-linear": (0.00085, 0.012)}
+
+
+def _with_former_ends(process: Process) -> Process:
+    """The process with the ends that its schedule had before format 4, where it was given none."""
+    low, high = _FORMER_ENDS.get(process.schedule, (None, None))
+    if process.timesteps == 1000 or low is None:
+        return process
+    return replace(
+        process,
+        beta_low=low if process.beta_low is None else process.beta_low,
+        beta_high=high if process.beta_high is None else process.beta_high,
+    )
 
 
 def code(*settings: Any) -> dict[str, dict[str, str]]:

@@ -19,14 +19,17 @@ from inkwash import __version__
 from inkwash.atomic import TEMPORARY, replacing
 from inkwash.errors import InkwashError, UsageError
 
-FORMAT = 3  # 2: norms have groups of 16 channels; 3: the conditioning modules were renamed
-_READABLE = (2, FORMAT)
+# 2: norms have groups of 16 channels; 3: the conditioning modules were renamed; 4: the default ends of linear schedules
+# are scaled by 1000/T
+FORMAT = 4
+_READABLE = (2, 3, FORMAT)
 _RENAMED = (  # parameter names of format 2 -> names of format 3
     (re.compile(r"\.told\.told\."), ".cross_attention.key_value."),
     (re.compile(r"\.(downs|middle|ups)\.(\d+)\.told\."), r".\1.\2.cross_attention."),
     (re.compile(r"\.told\.(\d+)\."), r".cond_embed.\1."),
 )
 LAST, BEST = "last.safetensors", "best.safetensors"
+FILES = {"last": LAST, "best": BEST}  # by the values of --checkpoint
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,16 @@ class Draw(Protocol):
 
 
 class Weight(Protocol):
-    """The factor on each image's loss, on top of the plain loss on the network's output F."""
+    """The factor on each image's squared error, on top of the plain loss on the network's output F.
+
+    An l1 loss uses its square root, so that the error of x̂₀ has the weight that the rule gives it.
+    """
 
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
-        """Weights [B,1,1,1]. `on_x0` = (det/σ)² is the weight that the plain MSE on F already gives to x̂₀'s error."""
+        """Weights of the shape of `on_x0`, [B,1,1,1].
+
+        `on_x0` = (det/σ)² is the weight that the plain MSE on F already gives to x̂₀'s error.
+        """
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class SNR:
     """
 
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
-        snr = torch.as_tensor(level.alpha / level.sigma) ** 2
+        snr = _snr(level, on_x0)
         return (snr / on_x0).nan_to_num(1.0)  # 0/0 at pure noise, where ε's weight is 1
 
 
@@ -141,13 +147,19 @@ class MinSNR:
     gamma: float = 5.0
 
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
-        snr = torch.as_tensor(level.alpha / level.sigma) ** 2
+        snr = _snr(level, on_x0)
         return (snr.clamp(max=self.gamma) / on_x0).nan_to_num(1.0)  # 0/0 at pure noise, where ε's weight tends to 1
+
+
+def _snr(level: Level, like: Tensor) -> Tensor:
+    """α²/σ², with one value per image of `like`."""
+    _, alpha, sigma = level.per_image(like)
+    return torch.as_tensor(alpha / sigma) ** 2
 
 
 @dataclass(frozen=True)
 class Objective:
-    """E[w · |F − (a·x₀ + b·ε)|^p], p = 2 for "mse" and 1 for "l1".
+    """E[w^(p/2) · |F − (a·x₀ + b·ε)|^p], p = 2 for "mse" and 1 for "l1".
 
     `drop` is the probability that an image's condition is dropped (Ho & Salimans 2022, algorithm 1).
     """
@@ -173,6 +185,7 @@ class Objective:
         output = denoiser(diffuse(x0, randomness.eps, level), level, condition, raw=True)
         error = output - target(self.prediction, x0, randomness.eps, level)
         on_x0 = torch.as_tensor(determinant(self.prediction, level) / level.sigma) ** 2
-        loss = error.square() if self.norm == "mse" else error.abs()
-        per_image: Tensor = (self.weight(level, on_x0) * loss).flatten(1).mean(1)
+        weight = self.weight(level, on_x0)
+        loss = weight * error.square() if self.norm == "mse" else weight.sqrt() * error.abs()
+        per_image: Tensor = loss.flatten(1).mean(1)
         return per_image
