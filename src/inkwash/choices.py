@@ -142,6 +142,7 @@ SPACINGS = Choices(  # (schedule, steps) -> a Plan
     Choice("leading", "inkwash.core.plan:leading", "equal strides of t that end on the least noisy level"),
     Choice("linspace", "inkwash.core.plan:linspace", "equal strides of t from one end of the schedule to the other"),
     Choice("karras", "inkwash.core.plan:karras", "σ/α in equal strides of its seventh root"),
+    Choice("logsnr", "inkwash.core.plan:logsnr", "log SNR in equal strides"),
 )
 LIMITS = Choices(  # Denoise -> Denoise
     "limit",

@@ -23,6 +23,7 @@ from inkwash.core import (
     leading,
     linear,
     linspace,
+    logsnr,
     scaled_linear,
     sigmoid,
     trailing,
@@ -61,7 +62,7 @@ def check_rows(spacing, schedule: Discrete, steps: int) -> None:
     plan = spacing(schedule, steps)
     check(plan, steps)
     rows = [level.t for level in plan[:-1]]
-    if spacing is karras:
+    if spacing in (karras, logsnr):
         assert all(a >= b for a, b in pairwise(rows))
         return
     assert list(plan[:-1]) == [schedule.at(row) for row in rows]
@@ -107,7 +108,7 @@ def test_continuous_schedules_take_any_number_of_steps(spacing, schedule: Schedu
     times = [level.t for level in plan[:-1]]
     assert all(a >= b for a, b in pairwise(times))
     assert 0.001 - 1e-9 <= times[-1] <= times[0] <= 1
-    if spacing is not karras:
+    if spacing not in (karras, logsnr):
         assert list(plan[:-1]) == [schedule.at(t) for t in times]
         strides = [a - b for a, b in pairwise(times)]
         assert strides == pytest.approx([strides[0]] * (steps - 1) if strides else [], rel=1e-9)
@@ -249,6 +250,16 @@ def test_karras_tells_each_level_another_t_where_a_table_ends_in_pure_noise(step
     for level in plan:  # what is told is what is meant
         low, high = schedule.at(math.floor(level.t)), schedule.at(min(math.ceil(level.t), 29))
         assert high.logsnr - 1e-9 <= level.logsnr <= low.logsnr + 1e-9
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), Flow(), VE(), linear(1000), cosine(1000)])
+@pytest.mark.parametrize("steps", [2, 7, 500])
+def test_logsnr_has_equal_strides_between_the_ends_of_karras(schedule: Schedule, steps: int) -> None:
+    plan = [level.logsnr for level in logsnr(schedule, steps)[:-1]]
+    strides = [b - a for a, b in pairwise(plan)]
+    assert strides == pytest.approx([strides[0]] * len(strides), rel=1e-6)
+    ends = [level.logsnr for level in karras(schedule, steps)[:-1]]
+    assert (plan[0], plan[-1]) == pytest.approx((ends[0], ends[-1]), rel=1e-9)
 
 
 def test_karras_refuses_a_schedule_of_pure_noise_alone() -> None:

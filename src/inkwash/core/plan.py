@@ -46,11 +46,17 @@ def karras(schedule: Schedule, steps: int, rho: float = 7.0, most: float = 80.0)
     noise, it begins at the row before: no t lies between the two that a network could be told.
     """
     _check(schedule, steps)
-    ends = [schedule.at(schedule.time(position)) for position in (_noisiest(schedule), schedule.first)]
-    high, low = (math.exp(-as_floats(level)[2] / 2) if as_floats(level)[0] > 0 else math.inf for level in ends)
-    high = min(high, most)
+    high, low = noise_range(schedule, most)
     roots = [high ** (1 / rho) + i / max(steps - 1, 1) * (low ** (1 / rho) - high ** (1 / rho)) for i in range(steps)]
     return [*(schedule.from_logsnr(-2 * rho * math.log(root)) for root in roots), CLEAN]
+
+
+def logsnr(schedule: Schedule, steps: int, most: float = 80.0) -> Plan:
+    """log SNR in equal strides (Lu et al. 2022, section 3.4); t may fall between rows. The ends are as in `karras`."""
+    _check(schedule, steps)
+    high, low = (-2 * math.log(ratio) for ratio in noise_range(schedule, most))
+    stride = (low - high) / max(steps - 1, 1)
+    return [*(schedule.from_logsnr(high + i * stride) for i in range(steps)), CLEAN]
 
 
 def truncate(plan: Plan, share: float) -> Plan:
@@ -90,6 +96,13 @@ def travel(plan: Plan, every: int, back: int, times: int = 1) -> Plan:
         if i % every == 0 and as_floats(level)[1] > 0:
             travelled += [*plan[i - back : i + 1]] * times
     return travelled
+
+
+def noise_range(schedule: Schedule, most: float = 80.0) -> tuple[float, float]:
+    """σ/α of the noisiest level with signal, at most `most`, and of the least noisy level."""
+    ends = [as_floats(schedule.at(schedule.time(place))) for place in (_noisiest(schedule), schedule.first)]
+    high, low = (math.exp(-logsnr / 2) if alpha > 0 else math.inf for alpha, _, logsnr in ends)
+    return min(high, most), low
 
 
 def _noisiest(schedule: Schedule) -> Fraction:

@@ -1,14 +1,14 @@
 """Likelihoods of images in bits per dimension: the variational bound, and the probability-flow ODE's density."""
 
 import math
-from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from inkwash.core import Denoise, Noise, Plan, Schedule, as_floats, diffuse, drift
+from inkwash.core import CLEAN, Denoise, Noise, Plan, Schedule, as_floats, diffuse, drift
+from inkwash.core.plan import noise_range
 from inkwash.data import to_float, to_uint8
 from inkwash.errors import UsageError
 
@@ -28,6 +28,22 @@ class Density(NamedTuple):
 
     bits: Tensor
     evaluations: int  # of the denoiser, per image; each with one backward pass per probe
+
+
+def bound_plan(schedule: Schedule, steps: int = 4000, least: float = 0.005) -> Plan:
+    """A plan on which the bound of a good denoiser is nearly as low as with infinitely many steps.
+
+    Its strides are equal in log SNR. An edge of stride h in log SNR costs about h/2 times more than infinitely many
+    edges between the same levels (Kingma et al. 2021, eq. 13 and 19), so strides equal in time waste 1 to 2 bits per
+    dimension at the clean end. For a table, levels lie between its rows, and the network is told a fraction of t; the
+    number of rows does not limit the number of steps.
+
+    The plan ends at σ/α = `least`, 0.64 bins of an 8-bit pixel, or at the schedule's own end if that is noisier. Levels
+    below half a bin cost bits without describing the image: 0.4 per dimension at σ/α = 0.0016 for a Gaussian.
+    """
+    low, high = _ends(schedule, 80.0)
+    low = max(low, math.log(least))
+    return [*(schedule.from_logsnr(2 * (i / (steps - 1) * (high - low) - high)) for i in range(steps)), CLEAN]
 
 
 def bound(denoise: Denoise, x0: Tensor, plan: Plan, noise: Noise, edges: int | None = None, seed: int = 0) -> Bound:
@@ -191,11 +207,10 @@ def _check_plan(plan: Plan) -> None:
 
 def _ends(schedule: Schedule, most: float) -> tuple[float, float]:
     """log(σ/α) of the least and the most noisy level."""
-    first, last = (as_floats(schedule.at(schedule.time(u)))[2] for u in (schedule.first, Fraction(1)))
-    low, high = -first / 2, min(-last / 2, math.log(most))
+    high, low = (math.log(ratio) for ratio in noise_range(schedule, most))
     if not low < high:
         raise UsageError(
-            f"the flow runs from the schedule's least noise up to σ/α = {most:g} at most, and this schedule's least "
-            f"is σ/α = {math.exp(low):.3g}; give a schedule of more levels, that begins nearly clean."
+            f"a likelihood needs levels from the schedule's least noise up to σ/α = {most:g} at most, and this "
+            f"schedule's least is σ/α = {math.exp(low):.3g}; give a schedule of more levels, that begins nearly clean."
         )
     return low, high

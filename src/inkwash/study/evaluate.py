@@ -12,13 +12,13 @@ from torch import Tensor
 
 from inkwash import __version__
 from inkwash.atomic import replacing
-from inkwash.core import Seeded, trailing
+from inkwash.core import Seeded
 from inkwash.data import Source, to_float
 from inkwash.denoise import clip
 from inkwash.errors import UsageError
 from inkwash.metrics import score
 from inkwash.metrics.floor import Diagnosis, LevelLosses, diagnose, loss_floor
-from inkwash.metrics.likelihood import bound, flow
+from inkwash.metrics.likelihood import bound, bound_plan, flow
 from inkwash.metrics.neighbours import copied, neighbours
 from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.runs.draw import CPU_BATCH, channels_first, channels_last, smooth
@@ -200,8 +200,7 @@ def _some(source: Source, most: int) -> Tensor:
 
 def _bits(subject: Subject, pixels: Tensor, on_evaluations: OnEvaluations) -> Bits:
     model = subject.model(torch.float32)  # gradients of bfloat16 are too coarse for a trace
-    rows = model.schedule.num_timesteps
-    plan = trailing(model.schedule, 1000 if rows is None else rows)
+    plan = bound_plan(model.schedule)
     upper, exact = [], []
     for first in range(0, len(pixels), CPU_BATCH):
         x0 = to_float(pixels[first : first + CPU_BATCH]).to(model.device)
