@@ -24,7 +24,7 @@ settings
 recipes distributed view data
 progress
 denoise sample text
-training testing metrics
+training testing metrics check
 runs
 importers study
 report
