@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Unet(nn.Module):
-    """Add your own layers and `forward(x, time, model_kwargs)`, where model_kwargs has "text_emb", or None for no text."""
+    """Add your layers and `forward(x, time, model_kwargs)`, where model_kwargs["text_emb"] is None for no text."""
 
     def cfg_forward(self, x: Tensor, time: Tensor, model_kwargs: dict[str, Any]) -> Tensor:
         """(1 + w)·F(x, text) − w·F(x, no text), with w = model_kwargs["cfg_scale"]."""

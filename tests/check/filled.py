@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+# ruff: noqa: E501
+
 HANDOUTS = Path(__file__).parents[2] / "examples" / "handouts"
 
 # for each hand-out the code of its blanks, by what stands before the `...`, in the order of the page

@@ -1,20 +1,21 @@
 """`inkwash check`: right pages are right, and each planted mistake is named."""
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 from filled import ANSWERS, HANDOUTS, filled
+from other_pages import ABARANKAB, FUNCTIONS, REPORT, V_PAGE
+from planted import LAB, PLANTED
 
-from cli_runner import did, inkwash, refused
-from inkwash.check import formulas, guard, kinds, mistakes
+from cli_runner import _server, did, inkwash, refused
+from inkwash.check import formulas, guard, kinds, mistakes, tables
 from inkwash.check.case import make_case
 from inkwash.check.examine import examine
 from inkwash.check.finding import Finding, passed
+from inkwash.check.likely import mistakes_of
 from inkwash.core import cosine, linear, posterior
-from inkwash.errors import UsageError
 
 EXAMPLES = HANDOUTS.parent
 
@@ -64,6 +65,10 @@ def test_the_network_is_exact() -> None:
     assert (residual * (x - x.mean(0))).mean().abs() < 3e-3
 
 
+def differ(one: tuple[torch.Tensor, ...], other: tuple[torch.Tensor, ...]) -> bool:
+    return any(not torch.allclose(a, b, rtol=2e-3, equal_nan=True) for a, b in zip(one, other, strict=True))
+
+
 def test_no_mistake_is_right() -> None:
     """Each row's numbers differ from those of every right formula; else it could never be named."""
     for row in mistakes.MISTAKES:
@@ -73,7 +78,7 @@ def test_no_mistake_is_right() -> None:
                 cases = kind.cases(linear(1000).betas, predicts)
                 for case in cases:
                     one, other = row.wrong(case), kind.readings[0].formula(case)
-                    told.append(any(not torch.allclose(a, b, rtol=2e-3, equal_nan=True) for a, b in zip(one, other, strict=True)))
+                    told.append(differ(one, other))
         assert any(told), row.name
 
 
@@ -100,54 +105,145 @@ def test_a_hand_out_is_blank_and_then_right(tmp_path: Path, name: str) -> None:
 
 # ---- planted mistakes
 
-LAB, GD, DDPM, FLOW = "scheduler.py", "gaussian_diffusion.py", "ddpm.py", "flow.py"
-ABAR = "extract(self.alphas_cumprod, t, x_t.shape)"
-NOISE = "(1 - at(self.alpha_bar, t)).sqrt() * eps"
-PLANTED = [
-    (LAB, [(f"at(self.alpha_bar, t).sqrt() * x0 + {NOISE}", "at(self.alpha_bar, t) * x0 + (1 - at(self.alpha_bar, t)) * eps")], {"add_noise": "no-roots"}),
-    (LAB, [(f"x0 + {NOISE}", "x0 + (1 - at(self.alpha_bar, t)) * eps")], {"add_noise": "variance-for-std"}),
-    (LAB, [("at(self.alpha_bar, t).sqrt() * x0 +", "at(self.alpha_bar, t) * x0 +")], {"add_noise": "root-missing-at-x0"}),
-    (LAB, [("at(self.alpha_bar, t).sqrt() * eps - (1 - at(self.alpha_bar, t)).sqrt() * x0", "(1 - at(self.alpha_bar, t)).sqrt() * x0 - at(self.alpha_bar, t).sqrt() * eps")], {"get_velocity": "v-sign"}),
-    (LAB, [("found.view(-1, 1, 1, 1) if found.ndim else found", "found")], {"add_noise": "broadcast", "get_velocity": "broadcast"}),
-    (LAB, [("found.view(-1, 1, 1, 1) if found.ndim else found", "found.view(-1, 1, 1) if found.ndim else found")], {"add_noise": "broadcast", "get_velocity": "broadcast"}),
-    (LAB, [("self.alpha.cumprod(0)", "torch.cat([torch.ones(1), self.alpha.cumprod(0)[:-1]])")], {"alpha_bar": "off-by-one", "add_noise": "off-by-one", "get_velocity": "off-by-one", "denoise": "off-by-one"}),
-    (LAB, [("self.alpha.cumprod(0)", "self.alpha.cumsum(0)")], {"alpha_bar": "sum-for-product", "add_noise": "", "get_velocity": "", "denoise": ""}),
-    (LAB, [("(1 - abar_t / abar_s)).sqrt()", "(1 - abar_t / abar_s))"), ("(1 - abar_s - sigma**2)", "(1 - abar_s - sigma**2)")], {"denoise": "variance-for-std"}),
-    (LAB, [("+ sigma * torch", "+ sigma**2 * torch")], {"denoise": "variance-for-std"}),
-    (LAB, [("(eta * (1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)).sqrt()", "eta * (1 - abar_t).sqrt()")], {"denoise": "whole-variance"}),
-    (LAB, [("(1 - abar_s - sigma**2).sqrt()", "(1 - abar_s).sqrt()")], {"denoise": "sigma-not-subtracted"}),
-    (LAB, [("(1 - abar_t) * (1 - abar_t / abar_s)", "(1 - abar_t).sqrt() * (1 - abar_t / abar_s)")], {"denoise": "root-under-beta-tilde"}),
-    (LAB, [("(1 - abar_t / abar_s)).sqrt()", "self.beta[t]).sqrt()")], {"denoise": "beta-of-one-step"}),
-    (LAB, [(" if t_prev >= 0 else torch.tensor(1.0)", "")], {"denoise": "negative-index"}),
-    (LAB, [("(x - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()", "eps")], {"denoise": "x0-for-eps"}),
-    (LAB, [("(x - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()", "(x - (1 - abar_t).sqrt() * eps).clamp(-1, 1)")], {"denoise": "x0-not-divided"}),
-    (LAB, [("torch.randn_like(x)", "torch.randn_like(x); x_s = x_s.clamp(-1, 1)")], {"denoise": "clamped-result"}),
-    (GD, [("before.sqrt() * beta /", "(before * beta).sqrt() /")], {"q_posterior": "beta-inside-the-root", "p_sample": ""}),
-    (GD, [("* beta).sqrt()\n", "* beta)\n")], {"q_posterior": "variance-for-std", "p_sample": "variance-for-std"}),
-    (GD, [(".clamp(min=0), x_t.shape), 1)", ".clamp(min=0), x_t.shape), 0.9999)"), (" if t > 0 else mean", "")], {"q_posterior": "", "p_sample": ""}),
-    (GD, [("x_start = self.normalize(x_start)", "pass")], {"p_losses": "range"}),
-    (GD, [("model_kwargs) - noise)", "model_kwargs) - x_start)")], {"p_losses": "x0-for-eps"}),
-    (GD, [("model_kwargs) - noise)", "model_kwargs) - torch.randn_like(noise))")], {"p_losses": "fresh-noise"}),
-    (GD, [(").square().mean()", ").square().sum()")], {"p_losses": "sum-for-mean"}),
-    (GD, [("2 * img - 1", "img"), ], {"normalize": "range", "p_losses": "range"}),
-    (GD, [(".sqrt() * noise) / extract(self.alphas_cumprod, t, x_t.shape).sqrt()", ".sqrt() * noise)")], {"predict_start_from_noise": "not-divided", "p_sample": "x0-not-divided"}),
-    (GD, [("self.predict_start_from_noise(x_t, times, self.model(x_t, times, model_kwargs))", "self.model(x_t, times, model_kwargs)")], {"p_sample": "x0-for-eps"}),
-    (DDPM, [(" if t > 0 else mean", "")], {"p_sample": "noise-in-the-last-step"}),
-    (DDPM, [("self.betas[t].sqrt() *", "self.betas[t] *")], {"p_sample": "variance-for-std"}),
-    (DDPM, [("self.betas[t] / (1 - self.alpha_bars[t]).sqrt()", "self.betas[t] / (1 - self.alpha_bars[t])")], {"p_sample": "variance-under-eps"}),
-    (DDPM, [("/ self.alphas[t].sqrt()", "/ self.alpha_bars[t].sqrt()")], {"p_sample": "alpha-bar-for-alpha"}),
-    ("unet.py", [("(1 + w) * with_text - w * without", "without + w * (with_text - without)")], {"cfg_forward": "w-for-one-plus-w"}),
-    (FLOW, [("uncond + scale * (cond - uncond)", "(1 + scale) * cond - scale * uncond")], {"guide": "one-plus-w-for-w"}),
-    (FLOW, [("-0.5 * beta * (x + score)", "-0.5 * beta * x - beta * score")], {"probability_flow": "factor-two"}),
-    (FLOW, [("x + dt * model(x, t)", "x - dt * model(x, t)")], {"flow_step": "backwards"}),
-    (FLOW, [("(1 - t.view(-1, 1, 1, 1)) * x0 + t.view(-1, 1, 1, 1) * x1", "(1 - t.view(-1, 1, 1, 1)) * x1 + t.view(-1, 1, 1, 1) * x0")], {"interpolate": "backwards", "flow_loss": "backwards"}),
-    (FLOW, [("x1 - x0", "x0 - x1")], {"flow_velocity": "backwards", "flow_loss": "backwards"}),
-]  # fmt: skip
 
-
-@pytest.mark.parametrize(("name", "edits", "named"), PLANTED, ids=[f"{i}-{'-'.join(v for v in p[2].values() if v)}" for i, p in enumerate(PLANTED)])
+@pytest.mark.parametrize(
+    ("name", "edits", "named"), PLANTED, ids=[f"{name}-{i}" for i, (name, *_) in enumerate(PLANTED)]
+)
 def test_a_planted_mistake_is_named(tmp_path: Path, name: str, edits: list, named: dict[str, str]) -> None:
     found = wrong(check(tmp_path, filled(name, *edits)))
     assert set(found) == set(named), found
     for function, mistake in named.items():
         assert not mistake or found[function] == (mistake,), (function, found)
+
+
+@pytest.mark.parametrize(
+    ("edits", "mistake"),
+    [
+        ((), None),
+        ((("x0 = a.sqrt() * x - (1 - a).sqrt() * v", "x0 = a.sqrt() * x + (1 - a).sqrt() * v"),
+          ("eps = (1 - a).sqrt() * x + a.sqrt() * v", "eps = (1 - a).sqrt() * x - a.sqrt() * v")), "v-sign"),
+        ((("x0 = a.sqrt() * x - (1 - a).sqrt() * v", "x0 = (x - (1 - a).sqrt() * v) / a.sqrt()"),
+          ("eps = (1 - a).sqrt() * x + a.sqrt() * v", "eps = v")), "eps-for-v"),
+        ((("torch.tensor([t] * len(x))", "torch.tensor([t + 1] * len(x))"),), "wrong-time"),
+    ],
+)  # fmt: skip
+def test_a_network_that_predicts_v(tmp_path: Path, edits: tuple, mistake: str | None) -> None:
+    page = V_PAGE
+    for old, new in edits:
+        assert old in page
+        page = page.replace(old, new)
+    found = wrong(check(tmp_path, page))
+    assert found == ({} if mistake is None else {"step": (mistake,) if mistake else ()})
+
+
+@pytest.mark.parametrize(("page", "count"), [(REPORT, 4), (ABARANKAB, 5)])
+def test_pages_of_other_courses(tmp_path: Path, page: str, count: int) -> None:
+    """The MNIST report's class and abarankab's, in their own names."""
+    findings = check(tmp_path, page)
+    assert passed(findings), findings
+    assert len(findings) == count
+
+
+def test_a_function_of_another_name(tmp_path: Path) -> None:
+    assert [finding.checks for finding in check(tmp_path, FUNCTIONS)] == ["table", "table"]
+    findings = check(tmp_path, FUNCTIONS, add_noise="noisify")
+    assert passed(findings)
+    assert findings[-1].name == "noisify"
+
+
+def test_the_page_for_students_has_all_mistakes_and_kinds() -> None:
+    text = (HANDOUTS.parents[1] / "docs" / "check.md").read_text(encoding="utf-8")
+    rows = {row.name for row in (*mistakes.MISTAKES, *(row for kind in kinds.KINDS for row in mistakes_of(kind)))}
+    rows |= {name for name, *_ in (*tables.MISTAKES, *tables.WRONG_BETAS)}
+    assert {name for name in rows if f"`{name}`" not in text} == set()
+    assert {kind.name for kind in kinds.KINDS if f"`{kind.name}`" not in text} == set()
+
+
+# ---- the process
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process starts from one that has imported torch."""
+    monkeypatch.setattr(guard, "_context", _server)
+
+
+ADD_NOISE = "def add_noise(x0, t, eps):\n    "
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("def f(:", "line 1: SyntaxError"),
+        ("x = 1\n", "has no function that is recognised"),
+        ("import sys\nsys.exit(4)\n", "ended the program when it was imported (exit code 4)"),
+        ("import os\nos._exit(3)\n", "ended the process (exit code 3). That was while it was imported"),
+        ("import os\nos.kill(os.getpid(), 11)\n", "crashed (SIGSEGV)"),
+        ("1 / 0\n", "cannot be imported: line 1: ZeroDivisionError"),
+        ("input('name?')\n", "EOFError"),
+        ("import no_such_module\n", "No module named"),
+        ("while True: pass\n", "took longer than 0.3 s"),
+        ("while True: print('x' * 100)\n", "printed more than 1 MB"),
+    ],
+)
+def test_a_bad_page_is_refused_with_a_sentence(tmp_path: Path, text: str, says: str) -> None:
+    page = tmp_path / "page.py"
+    page.write_text(text, encoding="utf-8")
+    assert says in refused("check", page, "--seconds", 0.3 if "while" in text else 30)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("while True: pass", "took longer than 0.3 s"),
+        ("while True: print('x' * 100)", "printed more than 1 MB"),
+        ("import os; os._exit(0)", "ended the process (exit code 0)"),
+        ("import sys; sys.exit(0)", "it ended the program (exit code 0)"),
+        ("return [0] * 10**10", "the memory ran out"),
+        ("return x0 * (1 / 0)", "line 2: ZeroDivisionError"),
+        ("return 'x'", "it returns a str"),
+        ("return x0.sum()", "the shape (); (5, 5, 5, 5) is expected"),
+        ("return x0 / 0", "not finite"),
+        ("return x0[:, :2]", "the shape"),
+    ],
+)
+def test_a_function_that_misbehaves_is_not_right(tmp_path: Path, body: str, says: str) -> None:
+    page = tmp_path / "page.py"
+    page.write_text(ADD_NOISE + body + "\n", encoding="utf-8")
+    done = inkwash("check", page, "--seconds", 0.3 if "while" in body else 30)
+    assert done.code == 1
+    assert says in " ".join(done.out.split())
+    assert "add_noise" in done.out
+
+
+def test_the_table_and_the_graders_json(tmp_path: Path) -> None:
+    page = tmp_path / "page.py"
+    page.write_text(filled(LAB, ("+ sigma * torch", "+ sigma**2 * torch")), encoding="utf-8")
+    done = inkwash("check", page, "--json", tmp_path / "found.json")
+    assert done.code == 1
+    assert "[variance-for-std]" in done.out
+    assert "5 right, 1 wrong, 0 untested." in done.out
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert found["passed"] is False
+    assert found["findings"][-1]["mistakes"] == ["variance-for-std"]
+    page.write_text(filled(LAB), encoding="utf-8")
+    assert json.loads(did("check", page, "--json", "-").out)["passed"] is True
+
+
+def test_bad_arguments(tmp_path: Path) -> None:
+    page = tmp_path / "page.py"
+    page.write_text(FUNCTIONS, encoding="utf-8")
+    assert "does not exist" in refused("check", tmp_path / "none.py")
+    assert "ends in .py" in refused("check", tmp_path)
+    assert "--as takes NAME=METHOD" in refused("check", page, "--as", "add_noise")
+    assert "no kind of function" in refused("check", page, "--as", "noising=noisify")
+    assert "has no noisfy" in refused("check", page, "--as", "add_noise=noisfy")
+    assert "over 0" in refused("check", page, "--seconds", 0)
+    assert did("check", page, "--as", "add_noise=noisify").out.endswith("3 right, 0 wrong, 0 untested.\n")
+
+
+@pytest.mark.slow
+def test_as_a_person_starts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert "7 right" in did("check", EXAMPLES / "lab06" / "scheduler.py").out

@@ -4,7 +4,7 @@ Symbols are those of the courses: α_t = 1 − β_t, ᾱ_t = Πα_s. Images are 
 a coefficient [B] that was not reshaped to [B,1,1,1] broadcasts without an error along another axis, and is recognised.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -23,7 +23,7 @@ CLEAN_ROW = -1  # the row of the finished image
 class Case:
     """One call: the times, images and settings, and how the page is assumed to use them.
 
-    The last fields, from `reads` on, describe a mistake, so that a wrong formula can be the right one of an edited case.
+    The fields from `reads` on describe a mistake, so that a wrong formula can be the right one of an edited case.
     """
 
     betas: Tensor  # [T]
@@ -100,6 +100,10 @@ class Case:
     def network(self, x: Tensor, t: Tensor) -> Tensor:
         """The exact E[ε | x_t], E[x₀ | x_t] or E[v | x_t] of the Gaussian data, for rows t [B]."""
         return _answers(self.betas, x, t, self.mean, self.std)[self.predicts]
+
+    def asking(self, later: int) -> "Case":
+        """The case of a page that asks the network about t + `later`."""
+        return replace(self, answers=_answers(self.betas, self.x, self.t + later, self.mean, self.std))
 
     @cached_property
     def x0_hat(self) -> Tensor:

@@ -1,13 +1,9 @@
 """Finds what can be checked on a page, and checks it. Runs the page's code: see guard.py for how it is fenced in."""
 
-import ast
 import inspect
 import re
-import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,18 +14,13 @@ from inkwash.check.call import Blank, Exact, Target, Unfit, fit, observe
 from inkwash.check.case import make_case
 from inkwash.check.chance import Chance, known_chance
 from inkwash.check.finding import Finding
-from inkwash.check.judge import Verdict, judge
+from inkwash.check.judge import Verdict, WrongShapeError, judge
 from inkwash.check.kinds import BY_NAME, KINDS, Kind
+from inkwash.check.page import load, make, modes_of, told
 from inkwash.check.tables import betas_of, check_tables
 from inkwash.core import linear
 from inkwash.errors import UsageError
 
-MODES = {
-    "pred_noise": "eps", "epsilon": "eps", "eps": "eps", "noise": "eps",
-    "pred_x_start": "x0", "pred_x0": "x0", "x_start": "x0", "x0": "x0", "sample": "x0",
-    "v": "v", "v_prediction": "v", "pred_v": "v", "velocity": "v",
-}  # fmt: skip
-OBJECTIVES = ("objective", "prediction", "prediction_type", "parameterization", "pred_type")
 OnFinding = Callable[[str], None]
 
 
@@ -38,8 +29,8 @@ def examine(
 ) -> Iterator[Finding]:
     """The findings on the page `path`, one after another; `named` maps kinds to names on the page.
 
-    Calls `begun` with the name of what is checked next. Raises UsageError if the page cannot be loaded, or if nothing on
-    it is recognised.
+    Calls `begun` with the name of what is checked next. Raises UsageError if the page cannot be loaded, or if nothing
+    on it is recognised.
     """
     with known_chance() as chance, torch.random.fork_rng(devices=[]):
         begun("")
@@ -51,47 +42,16 @@ def examine(
         if count == 0:
             kinds = ", ".join(kind.name for kind in KINDS)
             raise UsageError(
-                f"{path} has no function that is recognised. They are {kinds}; name yours with `names='add_noise=YOURS'`, "
+                f"{path} has no function that is recognised. They are {kinds}; name yours with `as='add_noise=YOURS'`, "
                 "and see docs/check.md for their arguments."
             )
 
 
-def load(path: Path) -> ModuleType:
-    """Imports the page; its own folder is searched for what it imports. Raises UsageError if it cannot be."""
-    spec = spec_from_file_location(f"inkwash_checked_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file; give one that ends in .py.")
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    sys.path.insert(0, str(path.parent.resolve()))
-    before = set(sys.modules)
-    try:
-        spec.loader.exec_module(module)
-    except SystemExit as error:
-        raise UsageError(
-            f"{path} ended the program when it was imported (exit code {error.code}); put what runs under "
-            "`if __name__ == '__main__':`."
-        ) from error
-    except SyntaxError as error:
-        raise UsageError(f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}.") from error
-    except Exception as error:
-        raise UsageError(f"{path} cannot be imported: {_told(error, path)}") from error
-    finally:
-        sys.path.remove(str(path.parent.resolve()))
-        sys.modules.pop(spec.name, None)
-        for name in set(sys.modules) - before:  # plain names, such as unet, that another page may have too
-            if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == path.parent.resolve():
-                del sys.modules[name]
-    return module
-
-
-def _all(
-    page: ModuleType, path: Path, named: dict[str, str], chance: Chance, begun: OnFinding
-) -> Iterator[Finding]:
+def _all(page: ModuleType, path: Path, named: dict[str, str], chance: Chance, begun: OnFinding) -> Iterator[Finding]:
     """Module-level functions first, then each class."""
     for name in named:
         if name not in BY_NAME:
-            raise UsageError(f"`names` has {name!r}, which is no kind of function; they are {', '.join(BY_NAME)}.")
+            raise UsageError(f"`as` has {name!r}, which is no kind of function; they are {', '.join(BY_NAME)}.")
     wanted = set(named.values())
     own = {name: each for name, each in vars(page).items() if getattr(each, "__module__", None) == page.__name__}
     functions = {name: each for name, each in own.items() if inspect.isfunction(each)}
@@ -109,7 +69,7 @@ def _all(
             if pairs:
                 yield from _check_class(cls, label, pairs, page, chance, path, begun)
     if wanted:
-        raise UsageError(f"{path} has no {sorted(wanted)[0]}; `names` gives a kind and a function or method of the page.")
+        raise UsageError(f"{path} has no {sorted(wanted)[0]}; `as` gives a kind and a function or method of the page.")
 
 
 def _pairs(names: list[str], named: dict[str, str], label: str) -> list[tuple[Kind, str, bool]]:
@@ -117,7 +77,9 @@ def _pairs(names: list[str], named: dict[str, str], label: str) -> list[tuple[Ki
     forced = [(BY_NAME[kind], given.removeprefix(f"{label}."), True) for kind, given in named.items()
               if given.removeprefix(f"{label}.") in names and (label or "." not in given)]  # fmt: skip
     taken = {name for _, name, _ in forced}
-    found = [(kind, name, False) for kind in KINDS for name in kind.names.split() if name in names and name not in taken]
+    found = [
+        (kind, name, False) for kind in KINDS for name in kind.names.split() if name in names and name not in taken
+    ]
     return forced + found
 
 
@@ -131,24 +93,24 @@ def _check_class(
 ) -> Iterator[Finding]:  # fmt: skip
     cfg = [pair for pair in pairs if pair[0].observed == "cfg"]
     for kind, name, forced in cfg:  # of a network: built without its layers
-        bare = cls.__new__(cls)
+        bare: Any = object.__new__(cls)
         if isinstance(bare, torch.nn.Module):
             torch.nn.Module.__init__(bare)
-        yield from _check(kind, f"{label}.{name}", getattr(bare, name), Exact(), None, "eps", forced, bare, chance, path,
-                          begun)  # fmt: skip
+        method = getattr(bare, name)
+        yield from _check(kind, f"{label}.{name}", method, Exact(), None, "eps", forced, bare, chance, path, begun)
     pairs = [pair for pair in pairs if pair not in cfg and _may_fit(cls, pair)]
     if not pairs:
         return
     begun(label)
     first = True
-    for value, predicts in _modes(cls, path):
+    for value, predicts in modes_of(cls, path):
         network = Exact()
         try:
-            made = _make(cls, network, value)
+            made = make(cls, network, value)
         except Exception as error:  # noqa: BLE001 whatever a student's code raises
             if first:
                 blank = isinstance(error, Blank | NotImplementedError)
-                says = "a blank is left in it." if blank else _told(error, path)
+                says = "a blank is left in it." if blank else told(error, path)
                 yield Finding(label, "class", "untested", f"{label}(…) cannot be made: {says}")
                 return
             continue
@@ -159,7 +121,9 @@ def _check_class(
             if not first and kind.name not in ("denoise", "p_sample", "p_losses", "remove_noise"):
                 continue  # the others do not depend on what the network predicts
             shown = f"{label}.{name}" + ("" if first else f" ({value})")
-            yield from _check(kind, shown, getattr(made, name), network, betas, predicts, forced, made, chance, path, begun)
+            yield from _check(
+                kind, shown, getattr(made, name), network, betas, predicts, forced, made, chance, path, begun
+            )
         first = False
 
 
@@ -170,41 +134,6 @@ def _may_fit(cls: type, pair: tuple[Kind, str, bool]) -> bool:
         return fit(name, getattr(cls, name), kind, Exact(), forced) is not None
     except Unfit:
         return True
-
-
-def _modes(cls: type, path: Path) -> list[tuple[str, str]]:
-    """What a network of the class may predict: (the constructor's word, eps, x0 or v), its default first."""
-    parameters = inspect.signature(cls).parameters
-    name = next((name for name in OBJECTIVES if name in parameters), None)
-    if name is None:
-        return [("", "eps")]
-    default = parameters[name].default
-    words = [node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-             if isinstance(node, ast.Constant) and node.value in MODES.keys()]  # fmt: skip
-    modes: dict[str, str] = {}
-    for word in [default, *words]:
-        if isinstance(word, str) and word in MODES and MODES[word] not in modes.values():
-            modes[word] = MODES[word]
-    return list(modes.items()) or [("", "eps")]
-
-
-def _make(cls: type, network: Exact, mode: str) -> Any:
-    """An object of the class, with the exact network where it takes one."""
-    offered: dict[str, Any] = {"image_size": 5, "channels": 5, "image_channels": 5, "device": "cpu"}
-    offered |= dict.fromkeys(("model", "network", "net", "unet", "eps_model", "denoise_fn", "denoiser"), network)
-    offered |= dict.fromkeys(("timesteps", "n_steps", "num_timesteps", "T", "steps", "num_train_timesteps"), 1000)
-    given: dict[str, Any] = {}
-    for name, each in inspect.signature(cls).parameters.items():
-        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
-            continue
-        if name in OBJECTIVES and mode:
-            given[name] = mode
-        elif name == "device" or (each.default in (each.empty, None) and name in offered):
-            given[name] = offered[name]
-        elif each.default is each.empty:
-            raise TypeError(f"its argument {name} is not understood; give it a default")
-    made = cls(**given)
-    return made.eval() if isinstance(made, torch.nn.Module) else made
 
 
 def _check(
@@ -234,15 +163,17 @@ def _check(
         yield Finding(label, kind.name, "untested", str(error) or "it is still to be written.")
     except Unfit as error:
         yield Finding(label, kind.name, "untested", str(error))
+    except WrongShapeError as error:
+        yield Finding(label, kind.name, "wrong", str(error))
     except SystemExit as error:
         yield Finding(label, kind.name, "wrong", f"it ended the program (exit code {error.code}).")
     except Exception as error:  # noqa: BLE001 whatever a student's code raises
         if re.search("ellipsis|NoneType", str(error)):
-            yield Finding(label, kind.name, "untested", f"it uses a blank that is left: {_told(error, path)}")
+            yield Finding(label, kind.name, "untested", f"it uses a blank that is left: {told(error, path)}")
             return
         mistakes = ("broadcast",) if re.search(r"size of tensor|broadcast|shape", str(error)) else ()
         hint = " Reshape a coefficient [B] to [B,1,1,1]." if mistakes else ""
-        yield Finding(label, kind.name, "wrong", f"it raised an error: {_told(error, path)}{hint}", None, mistakes)
+        yield Finding(label, kind.name, "wrong", f"it raised an error: {told(error, path)}{hint}", None, mistakes)
 
 
 def _with_large_images(
@@ -276,16 +207,12 @@ def _finding(target: Target, verdict: Verdict) -> Finding:
     elif verdict.error == float("inf"):
         says = f"it returns numbers that are not finite; expected: {kind.says}."
     else:
-        of = f" {verdict.part}" if verdict.part.startswith("where") else f", in the {verdict.part}" if verdict.part else ""
+        of = (
+            f" {verdict.part}"
+            if verdict.part.startswith("where")
+            else f", in the {verdict.part}"
+            if verdict.part
+            else ""
+        )
         says = f"its numbers differ{of}; expected: {kind.says}. No known mistake gives these numbers."
     return Finding(target.label, kind.name, "wrong", says, verdict.error, tuple(row.name for row in verdict.mistakes))
-
-
-def _told(error: BaseException, path: Path) -> str:
-    """The error with the last line of the page that it passed."""
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__)
-             if Path(frame.f_code.co_filename).name == path.name]  # fmt: skip
-    first = next(iter(str(error).strip().splitlines()), "").rstrip(".")[:300]
-    where = f"line {lines[-1]}: " if lines else ""
-    return f"{where}{type(error).__name__}{f': {first}' if first else ''}."
-

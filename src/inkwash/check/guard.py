@@ -50,9 +50,7 @@ class _Watched:
     printed: int = 0
 
 
-def check_file(
-    path: Path, named: Mapping[str, str] | None = None, limits: Limits | None = None, context: BaseContext | None = None
-) -> list[Finding]:
+def check_file(path: Path, named: Mapping[str, str] | None = None, limits: Limits | None = None) -> list[Finding]:
     """The findings on the page `path`. `named` maps kinds of functions to names on the page.
 
     Raises UsageError for a page that is no Python file, that does not parse, or that fails, hangs or ends while it is
@@ -61,13 +59,13 @@ def check_file(
     """
     limits = limits or Limits()
     _check_source(path)
-    context = context or multiprocessing.get_context("spawn")
+    context = _context()
     news, tell = context.Pipe(duplex=False)
     read, write = os.pipe()
     with os.fdopen(read, "rb", buffering=0) as printed:
         output = Connection(write)
         args = (str(path), dict(named or {}), limits, tell, output)
-        process = context.Process(target=_child, args=args, daemon=True)  # type: ignore[attr-defined]
+        process = context.Process(target=_child, args=args)  # type: ignore[attr-defined]
         process.start()
         tell.close()
         output.close()
@@ -76,6 +74,11 @@ def check_file(
         finally:
             _end(process)
             news.close()
+
+
+def _context() -> BaseContext:
+    """How the process is started; tests start it faster."""
+    return multiprocessing.get_context("spawn")
 
 
 def _check_source(path: Path) -> None:
@@ -150,7 +153,9 @@ def _stopped(path: Path, seen: _Watched, how: str) -> list[Finding]:
     if not seen.ready:
         raise InkwashError(f"the process that checks {path} {how}.")
     if not seen.now:
-        raise UsageError(f"{path} {how}. That was while it was imported; put what runs under `if __name__ == '__main__':`.")
+        raise UsageError(
+            f"{path} {how}. That was while it was imported; put what runs under `if __name__ == '__main__':`."
+        )
     says = f"it {how}. What comes after it was not checked."
     return [*seen.findings, Finding(seen.now, "process", "wrong", says)]
 
@@ -184,7 +189,7 @@ def _child(path: str, named: dict[str, str], limits: Limits, tell: Connection, o
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.stdout, sys.stderr, sys.stdin = open(1, "w", closefd=False), open(2, "w", closefd=False), open(0, closefd=False)  # noqa: PTH123, SIM115
+    sys.stdout, sys.stderr, sys.stdin = (os.fdopen(n, "r" if n == 0 else "w", closefd=False) for n in (1, 2, 0))
     from inkwash.check.examine import examine  # imports torch, before the clock starts
 
     _limit(limits)

@@ -7,12 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inkwash.check.case import SHAPE
 from inkwash.check.formulas import Formula, Parts
 from inkwash.check.kinds import Kind, Reading
-from inkwash.check.mistakes import Mistake, mistakes_of
+from inkwash.check.likely import mistakes_of
+from inkwash.check.mistakes import Mistake
 
 TOLERANCE = 2e-3  # of each image's largest number; float32 is better than a tenth of it
 FLOOR = 1e-3  # and numbers below this are as good as 0
+
+
+class WrongShapeError(ValueError):
+    """The result has another shape than the formula's."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +37,39 @@ class Verdict:
 
 
 def judge(kind: Kind, readings: Sequence[Reading], cases: Sequence[object], found: Sequence[Parts]) -> Verdict:
-    """Judges the observations `found`, one for each case. Raises ValueError for a result of another shape."""
+    """Judges the observations `found`, one for each case. Raises WrongShapeError for a result of another shape."""
+    _check_shapes(kind, found[0], kind.readings[0].formula(cases[0]))
     best = min(readings, key=lambda reading: _score(_errors(kind, reading.formula, cases, found)))
     errors = _errors(kind, best.formula, cases, found)
     if max(errors) <= TOLERANCE:
         return Verdict(max(errors), best.words)
     bad = [i for i, error in enumerate(errors) if error > TOLERANCE]
     part = " and ".join(kind.parts[i] for i in bad) if len(kind.parts) > 1 else ""
-    rows = [(row, _errors(kind, row.wrong, cases, found, hopeless=True)) for row in mistakes_of(kind)]
-    for row, of_row in rows:  # one mistake that explains everything
+    rows: list[tuple[Mistake, list[float]]] = []
+    for row in mistakes_of(kind):  # one mistake that explains everything
+        of_row = _errors(kind, row.wrong, cases, found, hopeless=True)
+        rows.append((row, of_row))
         if max(of_row) <= TOLERANCE:
             return Verdict(max(errors), best.words, (row,), part)
     named: list[Mistake] = []
     for i in bad:  # or one for each part
-        row = next((row for row, of_row in rows if of_row[i] <= TOLERANCE), None)
-        if row is not None and all(row.name != other.name for other in named):
-            named.append(row)
+        fits = next((row for row, of_row in rows if of_row[i] <= TOLERANCE), None)
+        if fits is not None and all(fits.name != other.name for other in named):
+            named.append(fits)
     return Verdict(max(errors), best.words, tuple(named), part)
+
+
+def _check_shapes(kind: Kind, found: Parts, wanted: Parts) -> None:
+    """A standard deviation may be one number for an image; all else has the formula's shape."""
+    for i, (one, other) in enumerate(zip(found, wanted, strict=True)):
+        whole = other.shape if other.ndim < 4 or kind.observed != "pair" else SHAPE
+        fits = one.shape == other.shape if kind.observed != "pair" or i < 2 else _spreads(one, whole)
+        if not fits:
+            raise WrongShapeError(f"it returns the shape {tuple(one.shape)}; {tuple(other.shape)} is expected.")
+
+
+def _spreads(found: Tensor, whole: tuple[int, ...]) -> bool:
+    return found.ndim in (0, 4) and all(one in (1, other) for one, other in zip(found.shape, whole, strict=False))
 
 
 def _score(errors: list[float]) -> tuple[int, float]:
@@ -77,12 +99,11 @@ def _origin(case: Any) -> Tensor:
 
 
 def _apart(found: Tensor, wanted: Tensor, origin: Tensor | None) -> float | None:
-    """The largest error of an image by its largest number, or by its largest distance from `origin`. Images where the formula is no number are left out; None
-    if those are most.
+    """The largest error of an image by its largest number, or by its largest distance from `origin`.
+
+    Images where the formula is no number are left out; None if those are most.
     """
-    shape = torch.broadcast_shapes(found.shape, wanted.shape)
-    if found.numel() > wanted.numel() and found.shape != shape:
-        raise ValueError(f"the shape {tuple(found.shape)}; {tuple(wanted.shape)} is expected")
+    shape = torch.broadcast_shapes(found.shape, wanted.shape)  # type: ignore[no-untyped-call]
     one, other = (each.expand(shape).reshape(shape[0], -1) for each in (found, wanted))
     known = other.isfinite()
     rows = known.any(1)

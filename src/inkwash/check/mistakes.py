@@ -4,7 +4,6 @@ A mistake is recognised by its numbers: the wrong formula is evaluated on the sa
 page returned. Where several rows fit, the first one is named.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from inkwash.check import formulas as f
 from inkwash.check.case import Case
+from inkwash.check.flow_case import FlowCase
 from inkwash.check.formulas import Formula, Parts
-from inkwash.check.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,9 @@ def _loss(c: Case, wanted: Tensor) -> Parts:
     return (f.errors(c, c.x0, wanted).square().mean().view(1),)
 
 
-def _using(formula: Formula, limited: bool, again: bool) -> Formula:
-    return lambda c: formula(replace(c, limited=limited, again=again))
+def _backwards_loss(c: FlowCase, wanted: Tensor) -> Parts:
+    x = (1 - c.t) * c.data + c.t * c.noise
+    return ((c.network(x, c.t) - wanted).square().mean().view(1),)
 
 
 STEP = "denoise p_sample"
@@ -212,6 +212,10 @@ MISTAKES = (
             lambda c: f.ddim_of_lab(replace(c, reads="eps" if c.predicts == "v" else c.predicts))),
     Mistake("v-sign", STEP, "x̂₀ from v has the wrong sign: x̂₀ = √ᾱ_t·x_t − √(1 − ᾱ_t)·v.",
             lambda c: f.ddim_of_lab(replace(c, reads="-v" if c.predicts == "v" else c.predicts))),
+    Mistake("wrong-time", STEP, "the network is asked about t + 1; x_t is of time t.",
+            lambda c: f.ddim_of_lab(c.asking(1))),
+    Mistake("wrong-time", STEP, "the network is asked about t − 1; x_t is of time t.",
+            lambda c: f.ddim_of_lab(c.asking(-1))),
     Mistake("clamped-result", STEP, "the result x_s is clamped to [−1, 1]; it still holds noise, which leaves that "
             "range. Clamp x̂₀.", lambda c: (f.ddim_of_lab(c)[0].clamp(-1, 1), f.ddim_of_lab(c)[1])),
     Mistake("variance-under-eps", "p_sample", "ε̂ is multiplied by β_t/(1 − ᾱ_t); the root √(1 − ᾱ_t) is missing.",
@@ -254,7 +258,8 @@ MISTAKES = (
     # ---- guidance
     Mistake("w-for-one-plus-w", "cfg_forward", "it is none + w·(text − none), whose w is the course's 1 + w: "
             "(1 + w)·text − w·none.", f.guided_by_scale),
-    Mistake("one-plus-w-for-w", "guide", "it is (1 + s)·cond − s·uncond, whose s is one less: uncond + s·(cond − uncond).",
+    Mistake("one-plus-w-for-w", "guide", "it is (1 + s)·cond − s·uncond, whose s is one less than that of "
+            "uncond + s·(cond − uncond).",
             f.guided),
     Mistake("exchanged", "cfg_forward", "the outputs with and without text are exchanged.",
             lambda c: ((1 + c.w) * c.eps - c.w * c.x0,)),
@@ -284,36 +289,7 @@ MISTAKES = (
     Mistake("backwards", "flow_loss", "the target points backwards: it is data − noise, where t = 1 is data.",
             lambda c: ((c.network(c.x, c.t) - (c.noise - c.data)).square().mean().view(1),)),
     Mistake("backwards", "flow_loss", "time runs backwards: t = 0 is noise and t = 1 is data.",
-            lambda c: ((c.network((1 - c.t) * c.data + c.t * c.noise, c.t) - (c.data - c.noise)).square().mean().view(1),)),
+            lambda c: _backwards_loss(c, c.data - c.noise)),
     Mistake("backwards", "flow_loss", "time runs backwards: t = 0 is noise and t = 1 is data.",
-            lambda c: ((c.network((1 - c.t) * c.data + c.t * c.noise, c.t) - (c.noise - c.data)).square().mean().view(1),)),
+            lambda c: _backwards_loss(c, c.noise - c.data)),
 )  # fmt: skip
-
-
-def mistakes_of(kind: Kind) -> Iterator[Mistake]:
-    """The rows of a kind; after them those that may be made in any kind. A step
-    may clamp x̂₀, which hides a mistake, and compute ε̂ from it again.
-    """
-    own = [row for row in MISTAKES if kind.name in row.kinds.split()]
-    yield from own
-    right = kind.readings[0].formula
-    if kind.batched and kind.name not in ("flow_velocity", "cfg_forward"):
-        for axis in (3, 2, 1):
-            yield Mistake(
-                "broadcast", kind.name,
-                f"a coefficient [B] of the batch is broadcast along axis {axis} of the images: reshape it to [B,1,1,1].",
-                lambda c, axis=axis: right(replace(c, axis=axis)),
-            )  # fmt: skip
-    if "ᾱ" in kind.says or "posterior" in kind.name or kind.name in ("p_sample", "remove_noise"):
-        for moved in (-1, 1):
-            for reading in kind.readings:
-                yield Mistake(
-                    "off-by-one", kind.name,
-                    f"the tables are read one row too {'early' if moved < 0 else 'late'}: row t holds ᾱ_t.",
-                    lambda c, moved=moved, reading=reading: reading.formula(replace(c, moved=moved)),
-                )  # fmt: skip
-    if kind.observed == "step":
-        for row in own:
-            for limited, again in ((True, False), (False, True), (True, True)):
-                says = f"{row.says} A clamp of x̂₀ to [−1, 1] hides it." if limited else row.says
-                yield replace(row, says=says, wrong=_using(row.wrong, limited, again))

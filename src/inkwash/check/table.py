@@ -19,7 +19,9 @@ def lines(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"{finding.verdict:8}  {finding.name:{wide}}{error}"
         named = f"[{', '.join(finding.mistakes)}] " if finding.mistakes else ""
         yield from textwrap.wrap(f"{named}{finding.says}", WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10)
-    counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in ("right", "wrong", "untested")}
+    counts = {
+        verdict: sum(finding.verdict == verdict for finding in findings) for verdict in ("right", "wrong", "untested")
+    }
     yield ""
     yield ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "."
 

@@ -24,7 +24,7 @@ MISTAKES: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
     ("root-too-many", "ᾱ holds √ᾱ.", lambda beta: (1 - beta).cumprod(0).sqrt()),
     ("backwards", "ᾱ runs backwards: row 0 is nearly clean.", lambda beta: (1 - beta).cumprod(0).flip(0)),
 )  # fmt: skip
-SCHEDULES = {
+SCHEDULES: dict[str, Callable[[int], Tensor]] = {
     "linear": lambda T: linear(T).betas,
     "linear, its ends scaled by 1000/T": lambda T: linear(T, 0.1 / T, min(20 / T, 0.999)).betas,
     "cosine": lambda T: cosine(T).betas,

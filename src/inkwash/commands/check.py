@@ -19,9 +19,7 @@ class Check(Command):
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.py")]
     """Python file with a scheduler, a solver, a loss, guidance or a flow. Its code is run."""
-    names: Annotated[
-        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="as", metavar="NAME=METHOD")
-    ] = ()
+    names: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="as", metavar="NAME=METHOD")] = ()
     """What the page calls a function by another name, as in add_noise=noisify; repeatable."""
     json: Path | None = None
     """JSON file to write the findings to; - prints them instead of the table."""
@@ -42,7 +40,7 @@ class Check(Command):
         for word in self.names:
             name, _, method = word.partition("=")
             if not (name and method):
-                raise UsageError(f"`names` takes NAME=METHOD, as in add_noise=noisify (got {word!r}).")
+                raise UsageError(f"`as` takes NAME=METHOD, as in add_noise=noisify (got {word!r}).")
             named[name] = method
         findings = check_file(self.file, named, Limits(self.seconds, self.memory))
         if self.json == Path("-"):
