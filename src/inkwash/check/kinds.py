@@ -52,7 +52,7 @@ class Kind:
 
 def _spread(betas: Tensor) -> list[int]:
     T = len(betas)
-    return [0, max(T // 50, 1), T // 4, T // 2, T - 1]
+    return [0, max(T // 10, 1), T // 4, T // 2, T - 1]
 
 
 def plain_cases(betas: Tensor, predicts: str) -> list[Case]:
