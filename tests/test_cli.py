@@ -21,8 +21,8 @@ from inkwash.training.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (
-    "train", "sample", "evaluate", "study", "race", "gallery", "forward", "info", "recipes", "replay", "import",
-    "check", "demo",
+    "train", "sample", "evaluate", "study", "race", "gallery", "figure", "forward", "info", "recipes", "replay",
+    "import", "check", "demo",
 )  # fmt: skip
 
 

@@ -203,6 +203,7 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("unet", "inkwash.networks:UNet", "the U-Net"),
     Choice("ten-channel-unet", "inkwash.networks:TenChannelUNet", "the small 28×28 U-Net of the MNIST report"),
     Choice("abarankab-unet", "inkwash.networks:AbarankabUNet", "the class-conditional U-Net of abarankab's DDPM"),
+    Choice("mlp", "inkwash.networks:MLP", "a small network without convolutions, for points"),
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
 )
 
@@ -228,6 +229,10 @@ SOURCES = Choices(  # called with those of `split`, `data_dir`, `size`, `font` a
     Choice("fashion-mnist", "inkwash.data.mnist:fashion_mnist", "70,000 pieces of clothing of 28×28 pixels"),
     Choice("cifar10", "inkwash.data.cifar:cifar10", "60,000 photographs of 32×32 pixels in ten classes"),
     Choice("emoji", "inkwash.data.emoji:emoji", "emoji with their names, drawn from a font at any size"),
+    Choice("two-moons", "inkwash.data.toys:two_moons", "points on two half circles, as images of 1×2 pixels"),
+    Choice("swiss-roll", "inkwash.data.toys:swiss_roll", "points on a spiral"),
+    Choice("eight-gaussians", "inkwash.data.toys:eight_gaussians", "points of eight Gaussians on a circle"),
+    Choice("checkerboard", "inkwash.data.toys:checkerboard", "points in the dark squares of a checkerboard"),
     open=True,  # a folder of images
 )
 FEATURES = Choices(  # called with those of `train`, `test`, `device`, `data_dir`, `tick` that it accepts -> Features

@@ -179,6 +179,28 @@ class Cs231nUNet(NetworkSettings):
 
 
 @dataclass(frozen=True)
+class MLP(NetworkSettings):
+    """A small network without convolutions, for points; see inkwash.nets.MLP."""
+
+    width: Annotated[int, Field(ge=1, le=4096)] = 96
+    """Number of features of each layer."""
+    depth: Annotated[int, Field(ge=1, le=64)] = 3
+    """Number of residual layers."""
+    kind: tyro.conf.Suppress[Literal["mlp"]] = "mlp"
+
+    def build(self, inputs: Inputs) -> "nn.Module":
+        """A freshly initialised network. Raises UsageError for images of over 4,096 numbers, and other conditions."""
+        from inkwash import nets
+
+        numbers = inputs.image_channels * inputs.height * inputs.width
+        if numbers > 4096:
+            raise UsageError(f"an MLP is for points and tiny images (got {numbers} numbers an image); {_OTHER}.")
+        if inputs.tokens or inputs.concat:
+            raise UsageError("an MLP takes classes and vectors as conditions; choose `condition='class'` or none.")
+        return nets.MLP(numbers, self.width, self.depth, inputs.time_scale, inputs.vector)
+
+
+@dataclass(frozen=True)
 class OwnNetwork(NetworkSettings):
     """A user-defined network: `reference` names a class or function, called with the fields of `Inputs` it accepts."""
 

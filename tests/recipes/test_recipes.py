@@ -14,7 +14,7 @@ from inkwash import recipes
 from inkwash.data import Images
 from inkwash.data import load as load_data
 from inkwash.errors import UsageError
-from inkwash.networks import AbarankabUNet, Cs231nUNet, TenChannelUNet, UNet
+from inkwash.networks import MLP, AbarankabUNet, Cs231nUNet, TenChannelUNet, UNet
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.settings import RunSettings
@@ -24,10 +24,12 @@ NAMES = list(recipes.names())
 SHAPES = {
     "digits": (1, 8, 8), "folder": (3, 24, 20), "lab06-eps": (1, 32, 32), "lab06-v": (1, 32, 32),
     "abarankab-cifar10": (3, 32, 32), "cifar10": (3, 32, 32), "emoji": (3, 32, 32), "cs231n-emoji": (3, 32, 32),
+    "toy-2d": (1, 1, 2),
 }  # fmt: skip
 # what makes a recipe's network small; those without are small, or are built whole below
 SMALL: dict[type, tuple[object, ...]] = {
     UNet: ("--channels", 16), AbarankabUNet: ("--base-channels", 32), Cs231nUNet: ("--dim", 16), TenChannelUNet: (),
+    MLP: (),
 }  # fmt: skip
 CLASSES = ("left", "middle", "right")
 
@@ -44,7 +46,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def load(source: str, split: str, *, data_dir: Any, size: int | None, **rest: Any) -> Images:
         colour = {"photos": (3, 24, 20), "cifar10": (3, 32, 32), "emoji": (3, 32, 32)}
-        shape = {"digits": (1, 8, 8), **colour}.get(source, (1, 28, 28))
+        shape = {"digits": (1, 8, 8), "two-moons": (1, 1, 2), **colour}.get(source, (1, 28, 28))
         pixels = np.random.default_rng(len(split)).integers(0, 256, (9, *shape), dtype=np.uint8)
         captions = tuple((f"a fox {i}", "an animal") for i in range(9)) if source == "emoji" else ()
         images = Images(source, split, torch.from_numpy(pixels), torch.arange(9) % 3, CLASSES, captions=captions)

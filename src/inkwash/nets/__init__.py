@@ -3,12 +3,14 @@
 from inkwash.nets.abarankab import AbarankabUNet
 from inkwash.nets.condition import Concat, CondEmbedding, Condition, ConditionedNet, Embedder, OneHot, Vector
 from inkwash.nets.cs231n import Cs231nUNet
+from inkwash.nets.mlp import MLP
 from inkwash.nets.recompute import recompute
 from inkwash.nets.ten_channel import TenChannelUNet
 from inkwash.nets.text import TextEmbedder
 from inkwash.nets.unet import UNet
 
 __all__ = [
+    "MLP",
     "AbarankabUNet",
     "Concat",
     "CondEmbedding",

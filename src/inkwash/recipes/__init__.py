@@ -14,11 +14,13 @@ from inkwash.recipes.folder import folder
 from inkwash.recipes.lab06 import lab06_eps, lab06_v
 from inkwash.recipes.mnist import fashion_class, fashion_mnist, mnist, mnist_class
 from inkwash.recipes.sysu import sysu_fashion, sysu_mnist
+from inkwash.recipes.toy import toy_2d
 from inkwash.settings import Data, RunSettings
 
 RECIPES: tuple[Callable[[], RunSettings], ...] = (
     digits, mnist, fashion_mnist, mnist_class, fashion_class, folder,
     abarankab_cifar10, cifar10, emoji, cs231n_emoji, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
+    toy_2d,
 )  # fmt: skip
 
 
