@@ -25,11 +25,11 @@ MISTAKES: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
     ("backwards", "ᾱ runs backwards: row 0 is nearly clean.", lambda beta: (1 - beta).cumprod(0).flip(0)),
 )  # fmt: skip
 SCHEDULES: dict[str, Callable[[int], Tensor]] = {
-    "linear": lambda T: linear(T).betas,
+    "linear": lambda T: linear(T, 1e-4, 0.02).betas,
     "linear, its ends scaled by 1000/T": lambda T: linear(T, 0.1 / T, min(20 / T, 0.999)).betas,
     "cosine": lambda T: cosine(T).betas,
     "sigmoid": lambda T: sigmoid(T).betas,
-    "scaled linear": lambda T: scaled_linear(T).betas,
+    "scaled linear": lambda T: scaled_linear(T, 0.00085, 0.012).betas,
 }
 WRONG_BETAS: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
     ("backwards", "β falls with t; it rises from nearly clean to nearly noise.", lambda beta: beta.flip(0)),

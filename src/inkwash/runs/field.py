@@ -106,7 +106,8 @@ def score(model: TrainedModel, points: Tensor, level: Level) -> Tensor:
     x = points * _length(level)
     with torch.no_grad():
         x0 = model.denoiser(x.float().view(-1, *POINTS).to(model.device), level)
-    return (alpha * x0.view(-1, 2).double().cpu() - x) / sigma**2
+    found: Tensor = alpha * x0.view(-1, 2).double().cpu() - x
+    return found / sigma**2
 
 
 def density(points: Tensor, data: Tensor, level: Level) -> Tensor:
