@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from filled import ANSWERS, HANDOUTS, filled
-from other_pages import ABARANKAB, FUNCTIONS, REPORT, V_PAGE
+from other_pages import ABARANKAB, FUNCTIONS, OUTPUT_GIVEN, REPORT, THREE, V_PAGE
 from planted import LAB, PLANTED
 
 from cli_runner import _server, did, inkwash, refused
@@ -144,9 +144,9 @@ def test_a_network_that_predicts_v(tmp_path: Path, edits: tuple, mistake: str | 
     assert found == ({} if mistake is None else {"step": (mistake,) if mistake else ()})
 
 
-@pytest.mark.parametrize(("page", "count"), [(REPORT, 4), (ABARANKAB, 5)])
+@pytest.mark.parametrize(("page", "count"), [(REPORT, 4), (ABARANKAB, 5), (THREE, 12), (OUTPUT_GIVEN, 4)])
 def test_pages_of_other_courses(tmp_path: Path, page: str, count: int) -> None:
-    """The MNIST report's class and abarankab's, in their own names."""
+    """The MNIST report's class and others, in their own names."""
     findings = check(tmp_path, page)
     assert passed(findings), findings
     assert len(findings) == count

@@ -204,8 +204,10 @@ def _loss(target: Target, case: Any, chance: Chance) -> tuple[Tensor, ...]:
 
 
 def _unit(target: Target) -> bool:
-    """Whether the loss is given images in [0, 1]: where the page has a method that normalizes them."""
-    return hasattr(target.owner, "normalize")
+    """Whether the loss is given images in [0, 1]: where the page has a method that normalizes them, and the loss is not
+    called by another function that has drawn t, and normalized.
+    """
+    return hasattr(target.owner, "normalize") and "t" not in target.roles.values()
 
 
 def _cfg(target: Target, case: Case, chance: Chance) -> tuple[Tensor, ...]:

@@ -60,13 +60,26 @@ def modes_of(cls: type, path: Path) -> list[tuple[str, str]]:
     if name is None:
         return [("", "eps")]
     default = parameters[name].default
-    words = [node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-             if isinstance(node, ast.Constant) and node.value in MODES]  # fmt: skip
+    words = _distinguished(ast.parse(path.read_text(encoding="utf-8")))
     modes: dict[str, str] = {}
     for word in [default, *words]:
         if isinstance(word, str) and word in MODES and MODES[word] not in modes.values():
             modes[word] = MODES[word]
     return list(modes.items()) or [("", "eps")]
+
+
+def _distinguished(tree: ast.AST) -> list[str]:
+    """The strings that a page compares with, looks up in a dict or matches, in its order."""
+    places: list[ast.AST | None] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            places += [node.left, *node.comparators]
+        elif isinstance(node, ast.Dict):
+            places += node.keys
+        elif isinstance(node, ast.MatchValue):
+            places.append(node.value)
+    parts = [each for place in places if place is not None for each in (place, *getattr(place, "elts", ()))]
+    return [each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
 
 
 def make(cls: type, network: Exact, mode: str) -> Any:
