@@ -68,7 +68,7 @@ class Target:
         with torch.no_grad():
             found = self.function(**args)
         if found is None or found is ... or (isinstance(found, tuple) and any(each is None for each in found)):
-            raise Blank("it returns None: a blank is left.")
+            raise Blank("a blank is left: it returns nothing.")
         return found
 
 

@@ -121,6 +121,7 @@ def _watch(path: Path, process: Any, news: Connection, printed: Any, limits: Lim
             if seen.ready and not was_ready:
                 deadline = time.monotonic() + limits.seconds
         elif ready == [process.sentinel]:
+            _end_group(process)
             process.join()
             return _stopped(path, seen, _how(process.exitcode))
     if seen.refusal:
@@ -168,13 +169,18 @@ def _how(code: int | None) -> str:
 
 
 def _end(process: Any) -> None:
-    """Ends the process and those it started."""
+    """Ends the process and those it started, which are in its group."""
+    _end_group(process)
     if process.is_alive():
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg") and os.getpgid(process.pid) == process.pid:
-                os.killpg(process.pid, signal.SIGKILL)
         process.kill()
     process.join()
+
+
+def _end_group(process: Any) -> None:
+    """To be called before the process is waited for, since its number then belongs to it alone."""
+    with suppress(ProcessLookupError, PermissionError, AttributeError):
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 # ---- in the process

@@ -13,14 +13,14 @@ from inkwash.errors import UsageError
 
 @dataclass(frozen=True)
 class Check(Command):
-    """Check a course's page of code: each function against its closed form, with the likely mistake by name."""
+    """Check your own scheduler, solver or loss against closed forms, and name the likely mistakes."""
 
     order: ClassVar[int] = 115
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.py")]
     """Python file with a scheduler, a solver, a loss, guidance or a flow. Its code is run."""
     names: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="as", metavar="NAME=METHOD")] = ()
-    """What the page calls a function by another name, as in add_noise=noisify; repeatable."""
+    """The name that your file uses for a function, as in add_noise=noisify; repeatable."""
     json: Path | None = None
     """JSON file to write the findings to; - prints them instead of the table."""
     seconds: float = 60.0
