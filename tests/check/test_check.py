@@ -1,6 +1,8 @@
 """`inkwash check`: right pages are right, and each planted mistake is named."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -223,6 +225,19 @@ def test_a_function_that_misbehaves_is_not_right(tmp_path: Path, body: str, says
     assert done.code == 1
     assert says in " ".join(done.out.split())
     assert "add_noise" in done.out
+
+
+def test_what_a_page_started_ends_with_it(tmp_path: Path) -> None:
+    page, number = tmp_path / "page.py", tmp_path / "number"
+    start = f"import subprocess\nn = subprocess.Popen(['sleep', '60']).pid\nopen({str(number)!r}, 'w').write(str(n))\n"
+    page.write_text(start + ADD_NOISE + "while True: pass\n", encoding="utf-8")
+    assert inkwash("check", page, "--seconds", 0.5).code == 1
+    with pytest.raises(ProcessLookupError):
+        for _ in range(200):  # until init has waited for it
+            os.kill(int(number.read_text()), 0)
+            time.sleep(0.01)
+        state = Path(f"/proc/{number.read_text()}/stat").read_text(encoding="ascii").split()[2]
+        raise ProcessLookupError if state == "Z" else AssertionError
 
 
 def test_the_table_and_the_graders_json(tmp_path: Path) -> None:
