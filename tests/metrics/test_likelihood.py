@@ -429,5 +429,5 @@ def test_no_flow_without_steps_and_probes(steps: int, probes: int) -> None:
 
 @pytest.mark.parametrize("schedule", [Discrete(torch.ones(1)), linear(1), VE(90.0, 100.0)])
 def test_no_flow_where_there_is_no_way(schedule: Schedule) -> None:
-    with pytest.raises(UsageError, match="least noise|is pure noise"):
+    with pytest.raises(UsageError, match=r"least noise|is pure noise"):
         flow(Gaussian(0.0, 1.0), pictures(1, 1, 2, 2), schedule, 5, Tape())

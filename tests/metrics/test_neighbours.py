@@ -64,6 +64,29 @@ def test_copies_are_found_and_nothing_else() -> None:
         assert copied(neighbours(torch.cat([new, copies]), TRAINING)) == 0.25
 
 
+def test_mirrored_copies_count_where_training_flips_images() -> None:
+    """The distance to a training image is that to it or its mirror image, by brute force."""
+    images = torch.cat([pictures(6, 2), TRAINING[:10].flip(-1), TRAINING[10:14]])
+    assert copied(neighbours(images, TRAINING)) == 4 / 20
+    found = neighbours(images, TRAINING, mirrored=True)
+    assert copied(found) == 14 / 20
+    assert found.which[6:].tolist() == list(range(14))
+    for i, image in enumerate(images.double()):
+        far = [
+            min(((image - view) / 127.5).square().mean().sqrt().item() for view in (other, other.flip(-1)))
+            for other in TRAINING.double()
+        ]
+        first, second = sorted(far)[:2]
+        assert found.distance[i].item() == pytest.approx(first, abs=1e-7)
+        assert found.second[i].item() == pytest.approx(second, rel=1e-6)
+
+
+def test_symmetric_images_do_not_hide_copies() -> None:
+    """The mirror image of the nearest image is not the second nearest."""
+    symmetric = torch.cat([TRAINING, TRAINING.flip(-1)], dim=-1)
+    assert copied(neighbours(symmetric[:5] ^ 1, symmetric, mirrored=True)) == 1
+
+
 @pytest.mark.parametrize("block", [20, 4096])
 def test_an_exact_copy_counts_where_training_holds_the_image_twice(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", block)

@@ -253,6 +253,23 @@ def test_the_floor_is_the_score_of_real_images(ruler: Reference) -> None:
     assert (mean, sd) == pytest.approx((statistics.mean(drawn), statistics.stdev(drawn)))
 
 
+def test_the_floor_is_of_images_that_the_features_have_not_seen(reader: Classifier) -> None:
+    """Where the other split has enough of them."""
+    n = len(TEST) // DRAWS
+    unseen = Reference(TRAIN, n, reader, reader, TEST)
+    assert unseen.floor_source is TEST
+    order = torch.randperm(len(TEST), generator=generator())
+    for i, scores in enumerate(unseen.floor):
+        part = order[i * n : (i + 1) * n]
+        assert unseen.score(TEST.pixels[part], TEST.labels[part]) == scores
+    seen = Reference(TRAIN, n, reader, reader)
+    assert unseen.compared == seen.compared
+    assert unseen.digest != seen.digest
+    few = Reference(TRAIN, n + 1, reader, reader, TEST)
+    assert few.floor_source is TRAIN
+    assert few.digest == Reference(TRAIN, n + 1, reader, reader).digest
+
+
 @pytest.mark.parametrize("n", [1, 3, 376, 10_000])
 def test_an_n_that_the_set_does_not_allow(n: int) -> None:
     with pytest.raises(UsageError, match=rf"need 4 images or more .* quarter of digits's train split, which is 375 "

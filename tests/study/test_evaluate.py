@@ -111,7 +111,9 @@ def test_the_histogram_is_of_all_draws(told: str, written: dict[str, Any]) -> No
 
 
 def test_it_tells_of_copies_memory_and_likelihood(told: str, written: dict[str, Any]) -> None:
-    assert f"copies of training images: {written['copies']:.2%} (of held-out images: 0.00%)" in told
+    assert f"copies of training images: {written['copies']:.2%} (of held-out images: 0.00%), " in told
+    assert "searched in all 1,500 training images\n" in told
+    assert written["copies_searched"] == {"images": 1500, "of": 1500, "mirrored": False}
     assert written["copies_held_out"] < 0.01
     assert "memory of the training set, by noise level: at most " in told
     assert "underfit at t = " in told  # after 12 steps

@@ -72,8 +72,8 @@ class Study(Command):
             job = begin(subjects, sweeps, self.scoring, out, preset.n if preset else 200, on_step)
         count = len(job.cells)
         notice(f"{count} cell{'s' * (count > 1)}, three draws of {job.n} images in each, into {out}")
-        if job.note is not None:
-            notice(job.note)
+        for note in job.notes:
+            notice(note)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
             done = job.finish(self.jobs, shown.update)
         if not is_main_process():

@@ -1,4 +1,4 @@
-"""Noise with one generator per image, so that an image does not depend on the batch it is sampled in."""
+"""Noise of each image by itself, so that an image does not depend on the batch it is sampled in."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,28 +6,35 @@ import torch
 from torch import Tensor
 
 from inkwash.core.level import Level
+from inkwash.core.philox import normal
 from inkwash.core.prediction import marginal_std
 
 Noise = Callable[[Tensor], Tensor]
 
 
+VERSION = 2
+"""Pictures record it: the noise of a seed is the same in all versions of inkwash with this number."""
+
+
 class Seeded:
     """Unit noise for the images `indices` of the request `seed`: z = noise(x), shapes as x.
 
-    Image i draws from a generator of (seed, i) alone. The numbers are drawn on the CPU, so every device
-    and every batch size sees the same ones.
+    The k-th call gives image i numbers that depend on (seed, i, k) and on their place in the image alone. They come
+    from a counter-based generator whose key is the seed, of 64 bits, and whose counter holds i and k: no two images,
+    calls or seeds share noise, and every batch size sees the same. A GPU computes them itself, and may round
+    differently.
     """
 
     def __init__(self, seed: int, indices: Sequence[int]) -> None:
-        self._generators = [torch.Generator().manual_seed(stream(seed, i)) for i in indices]
+        self._seed, self._indices, self._draw = seed, torch.tensor(list(indices), dtype=torch.int64), 0
 
     def __call__(self, x: Tensor) -> Tensor:
-        if len(x) != len(self._generators):
-            raise ValueError(f"noise for {len(self._generators)} images was asked for a batch of {len(x)}")
-        z = torch.empty(x.shape, dtype=torch.float32)
-        for row, generator in zip(z, self._generators, strict=True):
-            row.normal_(generator=generator)
-        return z.to(x.device, x.dtype)
+        if len(x) != len(self._indices):
+            raise ValueError(f"noise for {len(self._indices)} images was asked for a batch of {len(x)}")
+        where = x.device if x.device.type == "cuda" else "cpu"  # others have no float64
+        z = normal(self._indices.to(where), x[0].numel() if len(x) else 0, self._draw, self._seed)
+        self._draw += 1
+        return z.view(x.shape).to(x.device, x.dtype)
 
 
 def prior(noise: Noise, level: Level, like: Tensor) -> Tensor:
@@ -36,18 +43,6 @@ def prior(noise: Noise, level: Level, like: Tensor) -> Tensor:
     `like` gives the shape [B,C,H,W].
     """
     return float(marginal_std(level)) * noise(like)
-
-
-def stream(seed: int, i: int) -> int:
-    """The 32-bit seed of image i, different for every i of a request.
-
-    PyTorch's CPU generator uses only the low 32 bits of its seed. Adding i and scrambling are both bijections on 32
-    bits, so no two of 50,000 images share a generator by chance.
-    """
-    x = (mix(seed) + i) & 0xFFFFFFFF
-    x = ((x ^ (x >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
-    x = ((x ^ (x >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-    return x ^ (x >> 16)
 
 
 def mix(*numbers: int) -> int:

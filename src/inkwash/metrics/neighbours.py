@@ -19,15 +19,20 @@ class Neighbours(NamedTuple):
     second: Tensor  # float64 [N], the same to the second nearest
 
 
-def neighbours(images: Tensor, training: Tensor) -> Neighbours:
-    """The nearest of `training` to each of `images`, both uint8 [·,C,H,W], by root mean square over pixels."""
+def neighbours(images: Tensor, training: Tensor, mirrored: bool = False) -> Neighbours:
+    """The nearest of `training` to each of `images`, both uint8 [·,C,H,W], by root mean square over pixels.
+
+    With `mirrored`, the distance to a training image is that to itself or to its mirror image, whichever is smaller.
+    """
     x = to_float(images).double().flatten(1)
+    views = (x, to_float(images.flip(-1)).double().flatten(1)) if mirrored else (x,)
     best = torch.full((len(x), 2), torch.inf, dtype=torch.float64)
     place = torch.zeros(len(x), dtype=torch.int64)
     first = 0
     for part in torch.split(training, BLOCK):
         y = to_float(part).double().flatten(1)
-        squares = x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T
+        product = torch.stack([view @ y.T for view in views]).amax(0)
+        squares = x.square().sum(1)[:, None] + y.square().sum(1) - 2 * product
         near, which = squares.clamp(min=0).topk(min(2, len(part)), dim=1, largest=False)
         place = torch.where(near[:, 0] < best[:, 0], first + which[:, 0], place)
         best = torch.cat([best, near], dim=1).sort(dim=1).values[:, :2]

@@ -21,7 +21,7 @@ DRAWS = 3  # every score is a mean over three draws, reported with their standar
 NEIGHBOURS = 3  # k of the nearest-neighbour scores
 AT_MOST = 10_000  # real images to compare with
 OnStep = Callable[[int, int], None]  # (steps done, total steps) of a training
-VERSION = 2  # raise it when the value of a score changes: files with scores of another version are ignored
+VERSION = 3  # raise it when the value of a score changes: files with scores of another version are ignored
 
 
 @final
@@ -121,12 +121,16 @@ class Reference:
 
     The images of one split are divided in a fixed way: 3·n of them are scored like generated images, which gives the
     floor; the rest, at most 10,000, are the real images that all scores compare with.
+
+    Features that were trained on these images make the floor lower than that of new images. Where `unseen`, images of
+    another split, has 3·n or more, the floor is made of those instead.
     """
 
     source: Source
     n: int
     features: Features
     reader: Classifier | None
+    unseen: Source | None = None
 
     def __post_init__(self) -> None:
         check_n(self.n, len(self.source), f"{self.source.name}'s {self.source.split} split")
@@ -135,7 +139,8 @@ class Reference:
     def digest(self) -> str:
         """sha256 hex of everything except the scored images that determines a score."""
         reader = self.reader.digest if self.reader else ""
-        facts = (VERSION, self.source.fingerprint, self.source.split, self.n, self.features.digest, reader)
+        unseen = self.floor_source.fingerprint if self.floor_source is not self.source else ""
+        facts = (VERSION, self.source.fingerprint, self.source.split, self.n, self.features.digest, reader, unseen)
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     @property
@@ -154,11 +159,18 @@ class Reference:
     @cached_property
     def floor(self) -> tuple[Scores, ...]:
         """The scores of three draws of n real images against the other real images."""
-        parts = [slice(i * self.n, (i + 1) * self.n) for i in range(DRAWS)]
-        labels = self.source.labels
+        source = self.floor_source
+        order = _order(source)
+        parts = [order[i * self.n : (i + 1) * self.n] for i in range(DRAWS)]
+        labels = source.labels
         return tuple(
-            self.score(self._take(part), None if labels is None else labels.cpu()[self._order[part]]) for part in parts
+            self.score(source.take(part).cpu(), None if labels is None else labels.cpu()[part]) for part in parts
         )
+
+    @property
+    def floor_source(self) -> Source:
+        """Where the images of the floor come from."""
+        return self.unseen if self.unseen is not None and len(self.unseen) >= DRAWS * self.n else self.source
 
     @cached_property
     def real(self) -> Cloud:
@@ -174,16 +186,17 @@ class Reference:
         """A random sample of at most `most` real images: uint8 [N,C,H,W]."""
         return self._take(slice(most))
 
-    @cached_property
-    def _order(self) -> Tensor:
-        return torch.randperm(len(self.source), generator=torch.Generator().manual_seed(0))
-
     def _take(self, which: slice) -> Tensor:
-        return self.source.take(self._order[which]).cpu()
+        return self.source.take(_order(self.source)[which]).cpu()
 
     @cached_property
     def _compared(self) -> Tensor:
         return self._take(slice(DRAWS * self.n, DRAWS * self.n + self.compared))
+
+
+def _order(source: Source) -> Tensor:
+    """A fixed random order of the images."""
+    return torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
 
 
 def total_std(pixels: Tensor) -> float:

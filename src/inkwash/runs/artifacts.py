@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from inkwash import __version__, own
+from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
@@ -90,6 +91,7 @@ def provenance(
     return {
         "inkwash": __version__,
         "command": "sample",
+        "noise": NOISE_VERSION,
         "run": str(model.folder.absolute()),
         "recipe": model.run.recipe,
         "checkpoint": model.digest,
@@ -168,7 +170,14 @@ def forward_provenance(facts: dict[str, Any], data_dir: Path | None) -> dict[str
     place = None if data_dir is None else str(data_dir.absolute())
     code_of = {name: facts[name] for name in ("code",) if name in facts}
     depends = {name: fact for name, fact in facts.items() if name not in code_of}
-    return {"inkwash": __version__, "command": "forward", "data_dir": place, "forward": depends, **code_of}
+    return {
+        "inkwash": __version__,
+        "command": "forward",
+        "noise": NOISE_VERSION,
+        "data_dir": place,
+        "forward": depends,
+        **code_of,
+    }
 
 
 def replay(
@@ -192,6 +201,12 @@ def replay(
         raise UsageError(f"{file} does not say how it was made; it was not written by sample or forward.")
     if "index" in about:
         raise UsageError(f"{file} is one image of a folder that is drawn as a whole: replay {file.parent}.")
+    before = about.get("noise", 1)
+    if about["command"] != "schedules" and before != NOISE_VERSION:
+        raise UsageError(
+            f"{file} was drawn by inkwash {about.get('inkwash')} from noise of version {before}, and this inkwash "
+            f"{__version__} draws version {NOISE_VERSION} for the same seed; replay it with that version."
+        )
     if about["command"] == "schedules":
         with _reading(file):
             timesteps = int(about["schedules"]["timesteps"])

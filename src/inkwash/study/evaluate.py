@@ -22,8 +22,9 @@ from inkwash.metrics.likelihood import bound, bound_plan, flow
 from inkwash.metrics.neighbours import copied, neighbours
 from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.runs.draw import CPU_BATCH, channels_first, channels_last, smooth
+from inkwash.runs.model import TrainedModel
 from inkwash.study.machine import machine_facts
-from inkwash.study.subject import Subject, left_out, load_model
+from inkwash.study.subject import Subject, floor_note, left_out, load_model
 from inkwash.study.table import Table
 from inkwash.study.units import OnEvaluations, units
 from inkwash.view import grid, levels_figure, write
@@ -50,6 +51,8 @@ class Evaluation:
     table: Table
     copies: float  # share of the images that are copies of training images, in [0, 1]
     copies_held_out: float  # the same share for held-out images, as a baseline
+    searched: tuple[int, int]  # training images searched for copies, of how many
+    mirrored: bool  # whether their mirror images were searched too, since training flips images
     losses: tuple[LevelLosses, ...]
     diagnosis: Diagnosis
     bits: Bits | None
@@ -75,7 +78,8 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
     train, test = subject.images("train"), subject.images("test")
     some, held_out = _some(train, AT_MOST), _some(test, 2000)
     images = _images(done)
-    near = neighbours(images, some)
+    mirrored = isinstance(model, TrainedModel) and model.run.data.flip
+    near = neighbours(images, some, mirrored)
     losses: tuple[LevelLosses, ...] = ()
     if not model.condition_never_dropped:
         losses = loss_floor(
@@ -94,7 +98,8 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
     if losses:
         write(losses_path, levels_figure(*_curves(losses))[None], about)
     found = Evaluation(
-        done, copied(near), copied(neighbours(held_out, some)), losses, diagnose(losses), bits,
+        done, copied(near), copied(neighbours(held_out, some, mirrored)), (len(some), len(train)), mirrored, losses,
+        diagnose(losses), bits,
         (scores_path, neighbours_path, *([losses_path] if losses else [])),
     )  # fmt: skip
     with replacing(scores_path) as temporary:
@@ -116,6 +121,7 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "floor_draws": [score.as_json(scores) for scores in found.table.floor],
         "copies": found.copies,
         "copies_held_out": found.copies_held_out,
+        "copies_searched": {"images": found.searched[0], "of": found.searched[1], "mirrored": found.mirrored},
         "losses": [asdict(each) for each in found.losses],
         "verdict": asdict(found.diagnosis),
         "bits_per_dimension": None if found.bits is None else asdict(found.bits),
@@ -142,12 +148,15 @@ def lines(found: Evaluation) -> list[str]:
         real = done.floor_scores.get(name)
         floor = f"{real[0]:10.4g}{real[1]:9.2g}" if real else f"{'':>19}"
         text.append(f"{SCORES[name].title:{width}}{mean:10.4g}{sd:9.2g}   {floor}")
-    if (note := left_out(done.reference_spec)) is not None:
-        text.append(note)
+    text += [note for note in (left_out(done.reference_spec), floor_note(done.reference_spec)) if note]
     if row.draws[0].histogram is not None:
         text += ["", "class histogram (share of the images drawn, and of real ones)", *_histogram(done)]
     diagnosis, model = found.diagnosis, load_model(row.cell.subject)
-    text += ["", f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%})"]
+    text += [
+        "",
+        f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%}), "
+        f"searched in {_of(*found.searched)} training images" + (" and their mirror images" if found.mirrored else ""),
+    ]
     if not found.losses:
         return [*text, "losses and memory are not measured: this run never saw an image without its condition"]
     if model.condition is not None:
@@ -164,6 +173,10 @@ def lines(found: Evaluation) -> list[str]:
             "(probability flow)"
         )
     return text
+
+
+def _of(some: int, all_: int) -> str:
+    return f"all {all_:,}" if some == all_ else f"a random {some:,} of {all_:,}"
 
 
 def _histogram(done: Table) -> list[str]:

@@ -10,7 +10,7 @@ from inkwash.metrics.score import OnStep
 from inkwash.settings import Scoring
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import Cell, cells
-from inkwash.study.subject import ReferenceSpec, Subject, left_out, prepare_reference
+from inkwash.study.subject import ReferenceSpec, Subject, floor_note, left_out, prepare_reference
 from inkwash.study.table import Table, table
 from inkwash.study.units import OnEvaluations, Unit, units
 from inkwash.study.workers import compute_all
@@ -33,9 +33,9 @@ class Session:
         return self.reference_spec.n
 
     @property
-    def note(self) -> str | None:
-        """A sentence on what will not be measured, or None."""
-        return left_out(self.reference_spec)
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what will not be measured, or only with a bias."""
+        return tuple(note for note in (left_out(self.reference_spec), floor_note(self.reference_spec)) if note)
 
     @property
     def left(self) -> int:

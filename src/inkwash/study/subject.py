@@ -20,7 +20,7 @@ from inkwash.runs import build
 from inkwash.runs.conditions import ConditionKind
 from inkwash.runs.model import Model, TrainedModel, images, open_model
 
-_ORDER = 7  # a different order from that of training
+_ORDER = -1  # no training has this seed, so this is the order of none
 
 
 @final
@@ -225,6 +225,17 @@ def left_out(spec: ReferenceSpec) -> str | None:
     )
 
 
+def floor_note(spec: ReferenceSpec) -> str | None:
+    """A sentence if the features were trained on the images of the floor, so that the floor is optimistic; or None."""
+    against = reference(spec)
+    if against.unseen is None or against.floor_source is against.unseen:
+        return None
+    return (
+        f"the floor is of images that the classifier was trained on, which makes it a little lower than that of new "
+        f"images: the held-out {len(against.unseen):,} are fewer than {DRAWS} × {against.n:,}."
+    )
+
+
 def forget() -> None:
     """Clears the caches of this process, since runs may have been trained further."""
     for cached in (_load_run, load_model, condition_order):
@@ -246,4 +257,6 @@ def _reference(spec: ReferenceSpec, on_step: OnStep) -> Reference:
     reader = features if isinstance(features, Classifier) else None
     if reader is None and scoring.class_scores:
         reader = classifier(train, test, on_step)
-    return Reference(train if scoring.split == "train" else test, spec.n, features, reader)
+    source = train if scoring.split == "train" else test
+    unseen = test if source is train and isinstance(features, Classifier) else None
+    return Reference(source, spec.n, features, reader, unseen)

@@ -97,6 +97,7 @@ class Table:
             "data": against.source.name,
             "split": against.source.split,
             "compared": against.compared,
+            "floor_split": against.floor_source.split,
             "n": self.n,
             "draws": DRAWS,
             "features": against.features.name,

@@ -28,7 +28,7 @@ from inkwash.study.cells import Cell
 from inkwash.study.subject import ReferenceSpec, condition_order, load_model, reference
 
 OnEvaluations = Callable[[int], object]  # called with the network evaluations, over all images, since the last call
-VERSION = 1  # version of the sampling code: increase it when the images of a cell change
+VERSION = 2  # version of the sampling code: increase it when the images of a cell change
 
 
 @dataclass(frozen=True)
