@@ -13,6 +13,7 @@ from inkwash.data import Images, load, to_float
 from inkwash.errors import UsageError
 from inkwash.metrics import classifier as module
 from inkwash.metrics.classifier import WIDTH, Classifier, Reader, classifier, key
+from inkwash.metrics.distance import Cloud, frechet
 
 TRAIN, TEST = load("digits", "train"), load("digits", "test")
 PIXELS = TEST.take(torch.arange(len(TEST)))
@@ -96,6 +97,28 @@ def test_images_of_any_shape(shape: tuple[int, int, int]) -> None:
 
 
 # ---- how it is made
+
+
+@pytest.mark.parametrize("side", [33, 48, 64, 65])
+def test_every_pixel_of_a_large_image_counts(side: int) -> None:
+    torch.manual_seed(0)
+    reader = Reader((1, side, side), 2)
+    image = torch.zeros(1, 1, side, side, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(reader.features(image).square().sum(), image)
+    assert bool((slope != 0).all())
+
+
+def test_detail_that_averaging_loses_is_seen(cache: Path) -> None:
+    """64×64 images whose 2×2 squares are replaced by their mean were 1.6e-8 away from the originals."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (120, 1, 64, 64), generator=generator, dtype=torch.uint8)
+    pixels[::2] //= 2  # two classes, of which one is darker
+    labels = torch.arange(120) % 2
+    seen = classifier(*(Images("noise", split, pixels, labels, ("light", "dark")) for split in ("train", "test")))
+    coarse = torch.nn.functional.avg_pool2d(pixels.double(), 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    apart = frechet(Cloud(seen(coarse.round().to(torch.uint8))), Cloud(seen(pixels)))
+    halves = frechet(Cloud(seen(pixels[:60])), Cloud(seen(pixels[60:])))
+    assert apart > max(halves, 1e-3)
 
 
 def test_it_is_a_function_of_the_data_alone(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
