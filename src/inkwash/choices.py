@@ -182,11 +182,12 @@ DRAWS = Choices(  # called with `shift` if it accepts it -> Draw
     Choice("log-normal", "inkwash.training.objective:LogNormal.shifted", "log(σ/α) is normal, as in EDM"),
     Choice("logit-normal", "inkwash.training.objective:LogitNormal.shifted", "the logit of the time is normal"),
 )
-WEIGHTS = Choices(  # called without arguments -> a Weight
+WEIGHTS = Choices(  # (schedule) or () -> a Weight
     "weight",
     Choice("plain", "inkwash.training.objective:Plain", "the plain loss on what the network outputs"),
     Choice("min-snr", "inkwash.training.objective:MinSNR", "the squared error of x₀ is weighted by min(SNR, 5)"),
     Choice("snr", "inkwash.training.objective:SNR", "the squared error of x₀ is weighted by SNR"),
+    Choice("vlb", "inkwash.training.objective:VLB", "the weights of the variational bound, for schedules with β"),
 )
 OPTIMIZERS = Choices(  # (model, settings, precision) -> an optimiser as training.adamw.AdamW
     "optimizer",

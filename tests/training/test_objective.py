@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, cosine, linear
+from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, cosine, linear, posterior
 from inkwash.denoise import Denoiser, Gaussian
+from inkwash.errors import UsageError
 from inkwash.nets import ConditionedNet, OneHot, UNet
 from inkwash.training.objective import (
     SNR,
+    VLB,
     LogitNormal,
     LogNormal,
     MinSNR,
@@ -465,3 +467,28 @@ def test_an_l1_loss_weighs_the_error_of_x0_by_the_root(prediction: Any, weight: 
 class Third(nn.Module):
     def forward(self, x: Tensor, t: Tensor, cond: Any) -> Tensor:
         return x / 3
+
+
+@pytest.mark.parametrize("prediction", [Eps(), X0(), V()])
+@pytest.mark.parametrize("schedule", [linear(1000), linear(30), cosine(50)])
+def test_vlb_is_the_cost_of_a_step_of_the_ancestral_sampler(prediction: Any, schedule: Any) -> None:
+    """KL of two Gaussians of variance β with the means of the posterior at x₀ and at x̂₀ (Ho et al. 2020, eq. 8)."""
+    weight, x0, randomness = VLB(schedule), randn(6, 1, 2, 2), StepRandomness.of(4, (6, 1, 2, 2))
+    rows = schedule.draw(randomness.uniform).clamp(min=1)
+    level = Level(*(value.view(-1, 1, 1, 1) for value in schedule.at(rows)))
+    denoiser = Denoiser(Third(), prediction)
+    objective = Objective(schedule, prediction, lambda of, randomness: of.at(rows), weight)
+    with torch.no_grad():
+        got = objective(denoiser, x0, randomness)
+        miss = denoiser(level.alpha * x0 + level.sigma * randomness.eps, level) - x0
+    for i, t in enumerate(rows.tolist()):
+        _, x0_coef, _ = posterior(schedule.at(t), schedule.at(t - 1))
+        kl = (x0_coef * miss[i].double()).square().mean() / (2 * schedule.betas[t])
+        assert got[i].item() == pytest.approx(kl.item(), rel=2e-3)
+
+
+def test_vlb_needs_betas() -> None:
+    with pytest.raises(UsageError, match="a continuous one has none"):
+        VLB(Cosine())
+    with pytest.raises(UsageError, match="infinite where β is 1"):
+        VLB(linear(10, 0.1, 1.0))

@@ -98,7 +98,7 @@ def objective(run: settings.RunSettings) -> "Objective":
 
     training, walked = run.training, schedule(run.process)
     draw: Draw = choices.call(choices.DRAWS.load(training.draw), shift=training.shift)
-    weight: Weight = choices.call(choices.WEIGHTS.load(training.weight))
+    weight: Weight = choices.call(choices.WEIGHTS.load(training.weight), schedule=walked)
     if own.is_reference(training.draw):
         trial.draw(training.draw, draw, walked)
     if own.is_reference(training.weight):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.core import Level, Prediction, Schedule, determinant, diffuse, target
+from inkwash.errors import UsageError
 from inkwash.nets import Condition
 
 
@@ -149,6 +150,28 @@ class MinSNR:
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
         snr = _snr(level, on_x0)
         return (snr.clamp(max=self.gamma) / on_x0).nan_to_num(1.0)  # 0/0 at pure noise, where ε's weight tends to 1
+
+
+class VLB:
+    """The squared error of ε has weight β²/(2σ²·(1 − β)·(1 − ᾱ)), with σ² = β (Ho et al. 2020, eq. 12).
+
+    This is the variational bound of a sampler that adds noise of the fixed large variance, which the simple loss leaves
+    out. Raises UsageError for a continuous schedule, which has no β.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        betas = getattr(schedule, "betas", None)
+        if betas is None:
+            raise UsageError("`weight='vlb'` needs a schedule with β_t, such as linear; a continuous one has none.")
+        abar = torch.cumprod(1 - betas, 0)
+        if betas[-1] == 1:
+            raise UsageError("`weight='vlb'` is infinite where β is 1; take a schedule that keeps some signal.")
+        self._on_eps = (betas / (2 * (1 - betas) * (1 - abar))).float()
+
+    def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
+        rows = torch.as_tensor(level.per_image(on_x0).t).long().cpu()
+        on_eps = self._on_eps[rows].to(on_x0.device)
+        return on_eps * _snr(level, on_x0) / on_x0  # the error of x̂₀ is that of ε̂ times σ/α
 
 
 def _snr(level: Level, like: Tensor) -> Tensor:
