@@ -197,6 +197,7 @@ class RunSettings(Checked):
     process: Process = field(default_factory=Process)
     training: Training = field(default_factory=Training)
     sampler: tyro.conf.Suppress[Sampler] = field(default_factory=Sampler)
+    stretch: tyro.conf.Suppress[bool] = False  # the default of --stretch
 
     @property
     def default_sampler(self) -> Sampler:
@@ -222,6 +223,8 @@ class Sampling(Sampler):
     """Strength of guidance rescaling, from 0 to 1 (the contrast of unguided images)."""
     guide: str | None = None
     """Folder of a weaker run to guide away from, in place of the unconditional model (autoguidance)."""
+    stretch: bool = False
+    """Stretch each image to the range from its own darkest to its own brightest pixel, in place of clamping."""
     guidance: Literal["free", "classifier"] = "free"
     """free is classifier-free guidance; classifier adds the gradient of an image classifier for --label to any run."""
     engine: Engine = "torch"

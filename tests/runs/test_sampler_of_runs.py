@@ -2,11 +2,12 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import inkwash
 from cli_runner import did
@@ -138,3 +139,43 @@ def test_a_process_of_fewer_timesteps_takes_fewer_steps() -> None:
 def test_over_refuses_what_the_sampler_refuses() -> None:
     with pytest.raises(UsageError, match="steps"):
         OWN.over(steps=0)
+
+
+def test_stretched_images_reach_from_black_to_white(run: Path, tmp_path: Path) -> None:
+    """Each by itself, from the values before they are clamped: here x = 7·x̂₀ + 3, of which clamping leaves little."""
+    from inkwash.runs.draw import draw
+    from inkwash.runs.model import open_model
+    from inkwash.settings import Sampling
+
+    model = open_model(run, device="cpu")
+    sampling = Sampling("ddim", 2, n=5, limit="none")
+    clamped, stretched = draw(model, sampling).images, draw(model, replace(sampling, stretch=True)).images
+    assert stretched.reshape(5, -1).min(1).tolist() == [0] * 5
+    assert stretched.reshape(5, -1).max(1).tolist() == [255] * 5
+    assert not np.array_equal(clamped, stretched)
+    inside = (clamped > 0) & (clamped < 255)
+    for a, b, where in zip(clamped, stretched, inside, strict=True):  # the order of the pixels is kept
+        order = np.argsort(a[where], kind="stable")
+        assert (np.diff(b[where][order].astype(int)) >= -1).all()
+
+
+def test_an_image_of_one_value_is_not_stretched() -> None:
+    from inkwash.runs.draw import _pixels
+
+    flat = torch.stack([torch.full((1, 2, 2), 0.5), torch.tensor([[[-20.0, 30.0], [5.0, 5.0]]])])
+    assert _pixels(flat, stretch=True).flatten(1).tolist() == [[191] * 4, [0, 255, 128, 128]]
+
+
+def test_the_report_stretches_its_pictures(run: Path, tmp_path: Path) -> None:
+    saved = load(run / LAST)
+    saved.facts["run"]["stretch"] = True
+    (tmp_path / "run").mkdir()
+    save(tmp_path / "run" / LAST, saved)
+    did("sample", tmp_path / "run", "-n", 2, "--out", tmp_path / "a.npz", "--device", "cpu")
+    assert read_provenance(tmp_path / "a.npz")["sampling"]["stretch"] is True
+    did("sample", tmp_path / "run", "-n", 2, "--no-stretch", "--out", tmp_path / "b.npz", "--device", "cpu")
+    assert read_provenance(tmp_path / "b.npz")["sampling"]["stretch"] is False
+    did("replay", tmp_path / "a.npz")
+    assert "--limit none --stretch" in did("info", tmp_path / "run").out
+    assert recipes.find("sysu-mnist").stretch
+    assert recipes.find("sysu-fashion").stretch

@@ -122,6 +122,7 @@ class Run:
         limit: str | None = None,
         interval: tuple[float, float] | None = None,
         rescale: float = 0.0,
+        stretch: bool | None = None,
         guide: PathLike | None = None,
         guidance: Literal["free", "classifier"] = "free",
         engine: Literal["torch", "compiled", "onnx"] = "torch",
@@ -137,6 +138,7 @@ class Run:
                 of the run's recipe, or if `solver` differs from the recipe's, the default of the command.
             label, text: what to draw, for conditional runs; `label="all"` draws each class in turn.
             scale, interval, rescale, guide, guidance: guidance; see docs/conditions.md.
+            stretch: whether to stretch each image to its own range, in place of clamping; None is the recipe's choice.
             engine: "torch", "compiled" or "onnx".
             batch_size: images per batch on a GPU.
             progress: whether to show a bar.
@@ -153,7 +155,8 @@ class Run:
         )
         sampling = Sampling(
             **vars(sampler), n=n, label=None if label is None else str(label), text=text, seed=seed, interval=interval,
-            rescale=rescale, guide=None if guide is None else os.fspath(guide), guidance=guidance, engine=engine,
+            rescale=rescale, stretch=self.settings.stretch if stretch is None else stretch,
+            guide=None if guide is None else os.fspath(guide), guidance=guidance, engine=engine,
         )  # fmt: skip
         if guidance == "classifier":
             with classifier_bar(progress) as on_step:

@@ -79,14 +79,17 @@ class PresetCommand(Command):
         raise NotImplementedError
 
 
-def sampler_of(folder: Path, checkpoint: Literal["last", "best"]) -> Sampler | None:
-    """The sampler of the recipe of the run in a folder; None if there is no run, or if it is the general default."""
+def defaults_of(folder: Path, checkpoint: Literal["last", "best"]) -> tuple[Sampler, bool] | None:
+    """The sampler and `stretch` of the recipe of the run in a folder; None if there is no run or it has the usual."""
     from inkwash.runs.record import described
     from inkwash.training.checkpoint import FILES, facts
 
     path = folder / FILES[checkpoint]
-    sampler = described(path, facts(path)).default_sampler if path.exists() else Sampler()
-    return None if sampler == Sampler() else sampler
+    if not path.exists():
+        return None
+    settings = described(path, facts(path))
+    found = settings.default_sampler, settings.stretch
+    return None if found == (Sampler(), False) else found
 
 
 def notice(words: str) -> None:

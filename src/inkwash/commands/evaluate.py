@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder, sampler_of
+from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder, defaults_of
 from inkwash.errors import UsageError
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
@@ -30,8 +30,8 @@ class Evaluate(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        sampler = sampler_of(self.folder, self.checkpoint)
-        return None if sampler is None else type(self)(self.folder, sampler, Scoring())
+        found = defaults_of(self.folder, self.checkpoint)
+        return None if found is None else type(self)(self.folder, found[0], Scoring())
 
     def follows(self, defaults: Self) -> bool:
         return self.sampler.solver == defaults.sampler.solver

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder, sampler_of
+from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder, defaults_of
 from inkwash.settings import Sampler
 
 
@@ -18,6 +18,8 @@ class Gallery(Command):
     sampler: Sampler
     seed: int = 0
     """Random seed; the ten images are the first of the hundred."""
+    stretch: bool = False
+    """Stretch each image to the range from its own darkest to its own brightest pixel, in place of clamping."""
     out: Path | None = None
     """Folder for the five files; None uses RUN/gallery."""
     checkpoint: Checkpoint = "last"
@@ -26,8 +28,8 @@ class Gallery(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        sampler = sampler_of(self.folder, self.checkpoint)
-        return None if sampler is None else type(self)(self.folder, sampler)
+        found = defaults_of(self.folder, self.checkpoint)
+        return None if found is None else type(self)(self.folder, found[0], stretch=found[1])
 
     def follows(self, defaults: Self) -> bool:
         return self.sampler.solver == defaults.sampler.solver
@@ -39,7 +41,7 @@ class Gallery(Command):
         from inkwash.runs.model import open_model
 
         model = open_model(self.folder, self.checkpoint, self.device)
-        sampling = request(self.sampler, self.seed)
+        sampling = request(self.sampler, self.seed, self.stretch)
         with images_bar(sampling) as on_images:
             out = self.out or self.folder / "gallery"
             paths = write_gallery(model, sampling, out, self.data_dir, on_images)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 import tyro
 
-from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, sampler_of
+from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, defaults_of
 from inkwash.settings import Sampling
 
 
@@ -27,8 +27,8 @@ class Sample(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        sampler = sampler_of(self.folder, self.checkpoint)
-        return None if sampler is None else type(self)(self.folder, Sampling(**vars(sampler)))
+        found = defaults_of(self.folder, self.checkpoint)
+        return None if found is None else type(self)(self.folder, Sampling(**vars(found[0]), stretch=found[1]))
 
     def follows(self, defaults: Self) -> bool:
         return self.sampling.solver == defaults.sampling.solver

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 import tyro
 
-from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, notice, sampler_of
+from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, defaults_of, notice
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
 from inkwash.settings import RunSettings, Scoring
@@ -35,11 +35,9 @@ class Study(Command):
     code: Code = ()
 
     def reread(self) -> Self | None:
-        samplers = {sampler_of(folder, self.checkpoint) for folder in self.runs}
-        sampler = (
-            samplers.pop() if len(samplers) == 1 else None
-        )  # runs of several recipes are compared with one sampler
-        return None if sampler is None else type(self)(self.runs, sweep_of(sampler), Scoring())
+        each = {defaults_of(folder, self.checkpoint) for folder in self.runs}
+        found = each.pop() if len(each) == 1 else None  # runs of several recipes are compared with one sampler
+        return None if found is None else type(self)(self.runs, sweep_of(found[0]), Scoring())
 
     def follows(self, defaults: Self) -> bool:
         return self.sweep.solver == defaults.sweep.solver

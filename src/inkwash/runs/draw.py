@@ -79,11 +79,11 @@ def draw(
             x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
             for snapshot in sample(denoise, x, plan, solver, noise):
                 if snapshot.step in moments and start < first + shown:
-                    film = _visible(snapshot)[wanted][: first + shown - max(start, first)]
+                    film = _visible(snapshot, sampling.stretch)[wanted][: first + shown - max(start, first)]
                     films[moments.index(snapshot.step)].append(film)
                 if snapshot.step:
                     tick(real)
-            images.append(to_uint8(snapshot.x[wanted]).cpu())
+            images.append(_pixels(snapshot.x[wanted], sampling.stretch))
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
     scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses, so small grids keep files small
     sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
@@ -107,10 +107,18 @@ def smooth(shape: build.Shape) -> bool:
     return max(shape[1:]) < 16
 
 
-def _visible(snapshot: Snapshot) -> Tensor:
+def _visible(snapshot: Snapshot, stretch: bool) -> Tensor:
     """An intermediate x as uint8, divided by its standard deviation, so that noise of any scale is visible."""
     scale = float(marginal_std(snapshot.level)) if as_floats(snapshot.level)[1] > 0 else 1.0
-    return to_uint8(snapshot.x / scale).cpu()
+    return _pixels(snapshot.x / scale, stretch)
+
+
+def _pixels(x: Tensor, stretch: bool) -> Tensor:
+    """Images [N,C,H,W] as uint8: clamped to [−1, 1], or each stretched from its own least to its own largest value."""
+    if stretch:
+        low, high = (end.view(-1, 1, 1, 1) for end in x.flatten(1).aminmax(dim=1))
+        x = (2 * (x - low) / (high - low).clamp(min=1e-12) - 1).where(high > low, x)
+    return to_uint8(x).cpu()
 
 
 def channels_last(images: Tensor) -> Any:

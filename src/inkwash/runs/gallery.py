@@ -23,9 +23,9 @@ TEN_PNG, SHEET, DENOISING, FORWARD, LOSS = "ten.png", "sheet.png", "denoising.gi
 NAMES = (TEN_PNG, SHEET, DENOISING, FORWARD, LOSS)
 
 
-def request(sampler: Sampler, seed: int) -> Sampling:
+def request(sampler: Sampler, seed: int, stretch: bool = False) -> Sampling:
     """The request for the images of a gallery; smaller figures show the first of these images."""
-    return Sampling(**vars(sampler), n=COLUMNS * ROWS, seed=seed)
+    return Sampling(**vars(sampler), n=COLUMNS * ROWS, seed=seed, stretch=stretch)
 
 
 def write_gallery(

@@ -33,7 +33,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ),
         ("condition", _condition(run, about["classes"])),
         ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
-        ("sampler", _sampler(run.default_sampler)),
+        ("sampler", _sampler(run.default_sampler) + " --stretch" * run.stretch),
         ("trained", f"{about['step']:,} of {about['steps']:,} steps, {about['images_seen']:,} images seen"),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
         ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),

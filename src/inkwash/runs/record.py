@@ -137,7 +137,7 @@ def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str)
     free = {name: getattr(run.training, name) for name in _FREE}
     if is_folder(run.data.source) and before.data.source not in choices.SOURCES:
         before = replace(before, data=replace(before.data, source=run.data.source))  # moved, if its images are the same
-    before = replace(before, sampler=run.sampler)  # training does not depend on it
+    before = replace(before, sampler=run.sampler, stretch=run.stretch)  # training does not depend on them
     if replace(before, training=replace(before.training, **free)) != run:
         changed = ", ".join(_differences(asdict(before), asdict(run)))
         raise UsageError(f"{folder} was begun with other settings ({changed}); {advice}.")

@@ -171,7 +171,8 @@ class VLB:
     def __call__(self, level: Level, on_x0: Tensor) -> Tensor:
         rows = torch.as_tensor(level.per_image(on_x0).t).long().cpu()
         on_eps = self._on_eps[rows].to(on_x0.device)
-        return on_eps * _snr(level, on_x0) / on_x0  # the error of x̂₀ is that of ε̂ times σ/α
+        weight: Tensor = on_eps * _snr(level, on_x0) / on_x0  # the error of x̂₀ is that of ε̂ times σ/α
+        return weight
 
 
 def _snr(level: Level, like: Tensor) -> Tensor:
