@@ -134,6 +134,10 @@ class Training(Checked):
     """Maximum norm of the gradient; None disables clipping."""
     ema: Share = 0.995
     """Decay of the exponential moving average of the weights, which sampling uses."""
+    ema_start: Natural | None = None
+    """Step at which the average starts, as a copy of the weights; None begins at once, with a growing decay."""
+    ema_every: Count = 1
+    """Number of steps between updates of the average."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format inside the network; auto uses bfloat16 if the processor supports it."""
     layout: Literal["channels-last", "contiguous"] = "channels-last"

@@ -81,3 +81,19 @@ def test_the_average_is_a_model_of_its_own() -> None:
     assert not any(parameter.requires_grad for parameter in ema.model.parameters())
     assert all(parameter.requires_grad for parameter in net.parameters())
     assert net.training
+
+
+@pytest.mark.parametrize(("start", "every"), [(0, 1), (1, 1), (7, 1), (7, 3), (0, 10), (25, 4)])
+def test_a_start_copies_first_and_every_skips_steps(start: int, every: int) -> None:
+    """The recurrence of abarankab's trainer: at every `every`-th step, a copy before `start` and decay from then on."""
+    net = model()
+    ema = Ema(net, 0.9, start, every)
+    expected = [parameter.detach().double() for parameter in net.parameters()]
+    for n in range(1, 41):
+        stepped(net, n)
+        ema.update(net, n)
+        if n % every == 0:
+            d = 0.0 if n < start else 0.9
+            expected = [d * e + (1 - d) * w.detach().double() for e, w in zip(expected, net.parameters(), strict=True)]
+        for got, wanted in zip(ema.model.parameters(), expected, strict=True):
+            assert (got.double() - wanted).abs().max() < 1e-5

@@ -36,7 +36,7 @@ class State:
     @classmethod
     def fresh(cls, denoiser: Denoiser, settings: Training, mesh: DeviceMesh | None = None) -> "State":
         """The state before the first step. With a mesh of processes, the models are sharded over its devices."""
-        ema = Ema(denoiser, settings.ema)
+        ema = Ema(denoiser, settings.ema, settings.ema_start, settings.ema_every)
         if mesh is not None:
             shard(denoiser, mesh)
             shard(ema.model, mesh)
