@@ -302,14 +302,14 @@ def test_mistakes_of_our_own_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> 
 def test_ctrl_c_before_there_is_anything_to_save(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inkwash.commands.recipes.Recipes.run", fail(KeyboardInterrupt()))
     done = inkwash("recipes")
-    assert (done.code, done.sentence) == (1, "stopped.")
+    assert (done.code, done.sentence) == (130, "stopped.")
 
 
 def test_ctrl_c_while_sampling(trained: Path, tmp_path: Path) -> None:
     fuse = Fuse("inkwash.denoise:Denoiser.forward", 3, number=signal.SIGINT)
     out = tmp_path / "a.png"
     done = Command(("sample", trained, "-n", 4, "--out", out), tmp_path / "command", fuse).wait()
-    assert (done.code, done.sentence) == (1, "stopped.")
+    assert (done.code, done.sentence) == (130, "stopped.")
     assert not out.exists()
 
 

@@ -16,6 +16,7 @@ ROOT = Path(inkwash.__file__).parent
 # Rooms of one line do not know each other.
 FLOORS = """
 errors
+foreign lock
 atomic signals own lazy hub plots
 choices
 checked core nets
@@ -49,10 +50,10 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "atomic", "signals", "own", "lazy", "choices", "checked", "settings", "recipes", "plots", "view",
-    "commands", "cli", "__main__", "__init__",
+    "errors", "foreign", "lock", "atomic", "signals", "own", "lazy", "choices", "checked", "settings", "recipes",
+    "plots", "view", "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
-NOTHING = {"errors", "atomic", "recipes", "__main__"}  # but the standard library
+NOTHING = {"errors", "foreign", "lock", "atomic", "recipes", "__main__"}  # but the standard library
 
 FILES = sorted(ROOT.rglob("*.py"))
 FILE = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))

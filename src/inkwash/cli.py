@@ -19,13 +19,14 @@ from inkwash.commands import Command, PresetCommand
 from inkwash.commands._flags import in_flags
 from inkwash.distributed import per_machine, take_gpu
 from inkwash.errors import InkwashError, Stopped, UsageError
+from inkwash.foreign import say, show
 
 _ABOUT = "Train, sample and study diffusion models on your own images."
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command line and exits with 0 for success, 1 for failure, or 2 for invalid arguments."""
+    """Runs the command line. Exits with 0 for success, 1 for failure, 2 for invalid arguments, 130 after Ctrl-C."""
     args = sys.argv[1:] if argv is None else argv
     _ready_streams()
     kind: type[Command] | None = None
@@ -35,8 +36,9 @@ def main(argv: list[str] | None = None) -> None:
         take_gpu()
         command.run()
     except KeyboardInterrupt:
-        print("\ninkwash: stopped.", file=sys.stderr)
-        sys.exit(1)
+        sys.stderr.write("\n")
+        say("inkwash: stopped.")
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -47,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
         sentence = str(known) if kind is None else in_flags(str(known), kind)
         if kind is not None and isinstance(known, Stopped):
             sentence += f" Go on with: {_again(args, kind)}"
-        print(f"inkwash: {sentence}", file=sys.stderr)
+        say(f"inkwash: {sentence}")
         sys.exit(known.exit_code)
 
 
@@ -91,7 +93,7 @@ def _kind(args: list[str]) -> type[Command]:
     """The command named by the first argument. Prints the version or the help and exits if a flag requests it."""
     name = args[0] if args else "--help"
     if name == "--version":
-        print(f"inkwash {__version__}")
+        show(f"inkwash {__version__}")
         sys.exit(0)
     if name.startswith("-"):
         tyro.cli(_all(args), prog="inkwash", args=args or [name], config=_CONFIG, description=_ABOUT)

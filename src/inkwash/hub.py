@@ -5,7 +5,6 @@ Callers write their own error messages, which say what the model is needed for a
 
 import hashlib
 import logging
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from inkwash.errors import InkwashError
+from inkwash.foreign import say
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def load(where: str, loader: Callable[[bool], T]) -> T:
         except OSError:
             if is_folder:
                 raise
-        sys.stderr.write(f"{where} is not on this machine; trying to download it from huggingface.co.\n")
+        say(f"{where} is not on this machine; trying to download it from huggingface.co.")
         return loader(False)
     except InkwashError:
         raise

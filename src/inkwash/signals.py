@@ -1,6 +1,8 @@
-"""Context managers that handle Ctrl-C and SIGTERM during long work."""
+"""Context managers that handle Ctrl-C, SIGTERM and SIGHUP during long work."""
 
+import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from types import FrameType
 
 from inkwash.errors import Stopped
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # not on Windows
+ENDING = (signal.SIGTERM,) if _HANGUP is None else (signal.SIGTERM, _HANGUP)  # ask a process to end
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
@@ -18,7 +22,8 @@ def handling(handler: Handler, *numbers: int) -> Iterator[None]:
     if current_thread() is not main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in numbers}
+    ignored = _HANGUP is not None and signal.getsignal(_HANGUP) == signal.SIG_IGN  # by nohup
+    before = {number: signal.signal(number, handler) for number in numbers if not (ignored and number == _HANGUP)}
     try:
         yield
     finally:
@@ -28,27 +33,43 @@ def handling(handler: Handler, *numbers: int) -> Iterator[None]:
 
 @contextmanager
 def finishing_step(stop: Event) -> Iterator[None]:
-    """Inside the block, Ctrl-C and SIGTERM set `stop`, so the current step finishes; a second signal interrupts it."""
+    """Inside the block, Ctrl-C and signals to end set `stop`, so the current step finishes; a second one interrupts it.
+
+    Signals to end are SIGTERM, and SIGHUP, which comes when the terminal is closed.
+    """
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        sys.stderr.write("\nstopping after this step; once more to stop at once\n")
+        try:
+            sys.stderr.write("\nstopping after this step; once more to stop at once\n")
+            sys.stderr.flush()
+        except OSError:  # the terminal is gone
+            _without_terminal()
 
-    with handling(ask, signal.SIGINT, signal.SIGTERM):
+    with handling(ask, signal.SIGINT, *ENDING):
         yield
+
+
+def _without_terminal() -> None:
+    """Sends what would be printed to a terminal that is gone nowhere, so that printing does not fail."""
+    for number in (1, 2):
+        if stat.S_ISCHR(os.fstat(number).st_mode):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Inside the block, Ctrl-C and SIGTERM raise `Stopped`. For work that saves its finished parts to disk."""
+    """Inside the block, Ctrl-C, SIGTERM and SIGHUP raise `Stopped`. For work that saves its finished parts to disk."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if number == _HANGUP:
+            _without_terminal()
         raise KeyboardInterrupt
 
     try:
-        with handling(interrupt, signal.SIGTERM):
+        with handling(interrupt, *ENDING):
             yield
     except KeyboardInterrupt:
         raise Stopped("stopped; what was finished is kept.") from None

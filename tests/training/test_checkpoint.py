@@ -19,7 +19,7 @@ from inkwash.errors import InkwashError, UsageError
 from inkwash.nets import UNet
 from inkwash.settings import Training
 from inkwash.training import Checkpoint, State, load, save
-from inkwash.training.checkpoint import BEST, FORMAT, LAST, digest, facts, sweep
+from inkwash.training.checkpoint import BEST, FORMAT, LAST, digest, facts
 
 PARTS = {
     "model": {"net.first.weight": torch.randn(2, 3), "count": torch.tensor(7)},
@@ -158,13 +158,6 @@ def test_a_write_that_fails_changes_nothing(function: str, path: Path, monkeypat
     monkeypatch.undo()
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [LAST]
-
-
-def test_sweep_takes_half_written_checkpoints_alone(path: Path) -> None:
-    for name in (".inkwash-00ff.safetensors", ".inkwash-00ff.png", "mine.safetensors"):
-        (path.parent / name).write_bytes(b"half")
-    sweep(path.parent)
-    assert sorted(file.name for file in path.parent.iterdir()) == [".inkwash-00ff.png", LAST, "mine.safetensors"]
 
 
 # ---- all that training changes

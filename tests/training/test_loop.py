@@ -369,7 +369,7 @@ def test_minutes_that_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_damaged_batches_are_raised_where_they_belong(tmp_path: Path) -> None:
-    """An error in the data ends the training, and what was saved stays."""
+    """An error in the data ends the training, with a checkpoint of the last step before it."""
 
     class Breaks(Batches):
         def at(self, step: int) -> Any:
@@ -380,6 +380,6 @@ def test_damaged_batches_are_raised_where_they_belong(tmp_path: Path) -> None:
     state = State.fresh(Denoiser(Mine(), V()), SETTINGS)
     images = Images("mine", "train", torch.zeros(40, 1, 8, 8, dtype=torch.uint8))
     events = train(state, OBJECTIVE, Breaks(images, 16, 0), kept(4), SETTINGS, tmp_path, {}, Accelerator(cpu=True))
-    with pytest.raises(InkwashError, match="image 7"):
+    with pytest.raises(InkwashError, match=r"image 7 cannot be read\. Step 12 is saved; go on with `resume=True`\."):
         list(events)
-    assert load(tmp_path / LAST).facts["step"] == 10
+    assert load(tmp_path / LAST).facts["step"] == 12

@@ -158,8 +158,7 @@ def test_a_folder_that_is_filled_meanwhile_is_left_alone(tmp_path):
     folder.mkdir()
 
     def fill() -> None:
-        with replacing(folder) as temporary:
-            temporary.mkdir()
+        with replacing(folder, folder=True) as temporary:
             (temporary / "ours").touch()
             (folder / "theirs").touch()
 

@@ -254,6 +254,7 @@ class Run:
             progress: whether to show bars.
         """
         from inkwash.api.scores import Scores
+        from inkwash.lock import holding
         from inkwash.progress import bar
         from inkwash.study.evaluate import cost, evaluation, lines
 
@@ -266,10 +267,11 @@ class Run:
         )
         place = self.folder / "evaluation" if out is None else Path(out)
         scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
-        table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress)
-        with bar(cost(likelihood), "evaluations", not progress, scale=True) as shown:
-            found = evaluation(table, place, likelihood, shown.update)
-        return Scores(found, tuple(lines(found)))
+        with holding(place, "an evaluation"):
+            table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress)
+            with bar(cost(likelihood), "evaluations", not progress, scale=True) as shown:
+                found = evaluation(table, place, likelihood, shown.update)
+            return Scores(found, tuple(lines(found)))
 
     def study(
         self,
@@ -292,6 +294,7 @@ class Run:
         `out`, the folder is runs/study-NAMES. Raises UsageError for an unknown axis or invalid arguments.
         """
         from inkwash.api.scores import Study
+        from inkwash.lock import holding
         from inkwash.progress import bar
         from inkwash.report.sections import answers
         from inkwash.report.write import write_report
@@ -301,10 +304,11 @@ class Run:
         names = "-".join(run.folder.resolve().name for run in runs)
         place = Path("runs") / f"study-{names}" if out is None else Path(out)
         scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
-        table = _measured(runs, _sweep(axes, runs), scoring, place, 200, data_dir, jobs, progress)
-        with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
-            paths = write_report(table, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
-        return Study(table, answers(table), tuple(paths))
+        with holding(place, "a study"):
+            table = _measured(runs, _sweep(axes, runs), scoring, place, 200, data_dir, jobs, progress)
+            with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
+                paths = write_report(table, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
+            return Study(table, answers(table), tuple(paths))
 
     # ---- display
 

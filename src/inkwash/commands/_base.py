@@ -1,6 +1,5 @@
 """The base classes of commands, and the arguments that several commands share."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -8,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import tyro
 
 from inkwash.checked import Reference
+from inkwash.foreign import say
 from inkwash.settings import Sampler
 
 RUNS = Path("runs")  # default parent folder of runs, studies and races
@@ -97,4 +97,4 @@ def notice(words: str) -> None:
     from inkwash.distributed import is_main_process
 
     if is_main_process():
-        print(words, file=sys.stderr)
+        say(words)

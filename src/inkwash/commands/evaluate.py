@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder, defaults_of
 from inkwash.errors import UsageError
+from inkwash.foreign import show
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
 
@@ -37,7 +38,14 @@ class Evaluate(Command):
         return self.sampler.solver == defaults.sampler.solver
 
     def run(self) -> None:
-        """Scores with a bar and prints the table."""
+        """Scores with a bar and prints the table; one process at a time in a folder."""
+        from inkwash.distributed import is_main_process
+        from inkwash.lock import holding
+
+        with holding(self.out or self.folder / "evaluation", "an evaluation", is_main_process()):
+            self._run()
+
+    def _run(self) -> None:
         from inkwash.distributed import is_main_process
         from inkwash.progress import bar, classifier_bar
         from inkwash.signals import resumable
@@ -60,6 +68,6 @@ class Evaluate(Command):
         with resumable(), bar(cost(self.likelihood), "evaluations", scale=True) as shown:
             found = evaluation(done, out, self.likelihood, shown.update)
         for line in lines(found):
-            print(line)
+            show(line)
         for path in found.paths:
-            print(path)
+            show(path)

@@ -8,6 +8,7 @@ import tyro
 
 from inkwash.commands._base import Code, Command, DataDir
 from inkwash.errors import UsageError
+from inkwash.foreign import show
 
 
 @dataclass(frozen=True)
@@ -45,4 +46,4 @@ class Forward(Command):
             write_forward(forward.Forward(data, run.process, self.images, self.seed), self.out, self.data_dir)
         else:
             raise UsageError("forward needs a recipe, the folder of a run or of images; or --schedules, and none.")
-        print(self.out)
+        show(self.out)

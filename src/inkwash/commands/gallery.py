@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder, defaults_of
+from inkwash.foreign import show
 from inkwash.settings import Sampler
 
 
@@ -46,4 +47,4 @@ class Gallery(Command):
             out = self.out or self.folder / "gallery"
             paths = write_gallery(model, sampling, out, self.data_dir, on_images)
         for path in paths:
-            print(path)
+            show(path)

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 
 from inkwash.commands._base import RUNS, Command
+from inkwash.foreign import show
 
 
 @dataclass(frozen=True)
@@ -41,5 +42,5 @@ class Import(Command):
             self.file, out, self.encoder, self.size, self.timesteps, self.schedule, self.objective
         )  # fmt: skip
         process, steps = run.process, run.process.timesteps
-        print(f"{out}: {process.schedule} schedule, T = {steps}, predicts {process.prediction}")
-        print(f'Draw from it with: inkwash sample {out} --text "red heart"')
+        show(f"{out}: {process.schedule} schedule, T = {steps}, predicts {process.prediction}")
+        show(f'Draw from it with: inkwash sample {out} --text "red heart"')

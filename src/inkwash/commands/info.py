@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from inkwash.commands._base import Command, RunFolder
+from inkwash.foreign import show
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Info(Command):
         from inkwash.runs.info import draw_losses, run_facts
 
         for name, value in run_facts(self.folder):
-            print(f"{name:12} {in_flags(value, Train)}")
+            show(f"{name:12} {in_flags(value, Train)}")
         if self.out is not None:
             draw_losses(self.folder, self.out)
-            print(self.out)
+            show(self.out)

@@ -1,6 +1,7 @@
 """inkwash race."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -11,7 +12,8 @@ import tyro
 from inkwash import recipes
 from inkwash.commands._base import RUNS, Command, DataDir, Device
 from inkwash.errors import Stopped, UsageError
-from inkwash.settings import Sampler, Scoring
+from inkwash.foreign import harmless, say, show
+from inkwash.settings import RunSettings, Sampler, Scoring
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,16 @@ class Race(Command):
 
     def run(self) -> None:
         """Trains and scores the recipes in turn, with a bar for each, and writes the results."""
+        from inkwash.lock import holding
+
+        if not self.recipes:
+            raise UsageError("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")
+        runs = [recipes.find_or_folder(name) for name in self.recipes]
+        out = self.out or RUNS / f"race-{'-'.join(run.recipe for run in runs)}"
+        with holding(out, "a race"):
+            self._run(runs, out)
+
+    def _run(self, runs: Sequence[RunSettings], out: Path) -> None:
         from inkwash.progress import bar, classifier_bar
         from inkwash.race.race import Terms, begin
         from inkwash.race.racer import DrawingProgress, Point
@@ -45,18 +57,14 @@ class Race(Command):
         from inkwash.signals import finishing_step
         from inkwash.training import Step
 
-        if not self.recipes:
-            raise UsageError("a race needs recipes: inkwash race RECIPE RECIPE --minutes 10.")
         until = None if self.until is None else Target.read(self.until)
         terms = Terms(until, self.minutes, self.every)
-        runs = [recipes.find_or_folder(name) for name in self.recipes]
-        out = self.out or RUNS / f"race-{'-'.join(run.recipe for run in runs)}"
         with classifier_bar() as on_step:
             job = begin(runs, terms, self.sampler, self.scoring, out, self.data_dir, self.device, on_step)
         stop = Event()
         with finishing_step(stop):
             for racer in job.racers:
-                print(f"{racer.name}: {racer.parameters:,} parameters, into {racer.folder}", file=sys.stderr)
+                say(f"{racer.name}: {racer.parameters:,} parameters, into {racer.folder}")
                 with bar(racer.run.training.steps, "steps") as shown:
                     shown.initial = shown.n = (racer.trained() or {"step": 0})["step"]
                     for event in job.go(racer, stop.is_set):
@@ -71,10 +79,10 @@ class Race(Command):
                             case Point():
                                 score = plus_minus(*event.scores[job.score])
                                 words = f"{racer.name}: {job.score} {score} after {event.seconds:,.0f} s of training"
-                                shown.write(words, file=sys.stderr)
+                                shown.write(harmless(words), file=sys.stderr)
                 if stop.is_set():
                     raise Stopped("stopped; what was trained and scored is kept.")
         for line in table(job):
-            print(line)
+            show(line)
         for path in write_results(job):
-            print(path)
+            show(path)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from inkwash import recipes
 from inkwash.commands._base import Command
+from inkwash.foreign import show
 
 
 @dataclass(frozen=True)
@@ -16,4 +17,4 @@ class Recipes(Command):
     def run(self) -> None:
         width = max(len(name) for name in recipes.names())
         for name, recipe in recipes.names().items():
-            print(f"{name:{width}}  {recipes.summary(recipe)}")
+            show(f"{name:{width}}  {recipes.summary(recipe)}")

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import tyro
 
 from inkwash.commands._base import Code, Command
+from inkwash.foreign import show
 
 
 @dataclass(frozen=True)
@@ -31,4 +32,4 @@ class Replay(Command):
         beside = f"{file}-replay/" if file.is_dir() else str(file.with_name(f"{file.stem}-replay{file.suffix}"))
         out = self.out or beside
         replay(file, out, self.moved, walk=images_bar)
-        print(f"{out}: the same pixels as {file}")
+        show(f"{out}: the same pixels as {file}")

@@ -1,12 +1,12 @@
 """inkwash sample."""
 
-import sys
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 import tyro
 
 from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, defaults_of
+from inkwash.foreign import say, show
 from inkwash.settings import Sampling
 
 
@@ -52,5 +52,5 @@ class Sample(Command):
         if not among.is_main:
             return
         for out in outs:
-            print(out)
-        print(f"{self.sampling.n} images, {evaluations} network evaluations each", file=sys.stderr)
+            show(out)
+        say(f"{self.sampling.n} images, {evaluations} network evaluations each")

@@ -10,6 +10,7 @@ import tyro
 from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, defaults_of, notice
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
+from inkwash.foreign import show
 from inkwash.settings import RunSettings, Scoring
 from inkwash.study.axes import Sweep, sweep_of
 
@@ -43,7 +44,17 @@ class Study(Command):
         return self.sweep.solver == defaults.sweep.solver
 
     def run(self) -> None:
-        """Trains what a preset needs, measures all cells, and writes the report."""
+        """Trains what a preset needs, measures all cells, and writes the report; one process at a time in a folder."""
+        from inkwash.distributed import is_main_process
+        from inkwash.lock import holding
+
+        self._check_preset()
+        names = self.preset or "-".join(folder.resolve().name for folder in self.runs)
+        out = self.out or RUNS / f"study-{names}"
+        with holding(out, "a study", is_main_process()):
+            self._run(out)
+
+    def _run(self, out: Path) -> None:
         from inkwash.distributed import is_main_process
         from inkwash.progress import bar, classifier_bar
         from inkwash.report.sections import answers
@@ -54,7 +65,6 @@ class Study(Command):
         from inkwash.study.session import begin
         from inkwash.study.subject import Exact, Subject, Trained
 
-        self._check_preset()
         preset = None if self.preset is None else PRESETS[self.preset]()
         folders = [RUNS / name for name in preset.runs] if preset else list(self.runs)
         for train in _untrained(preset.runs, self.data_dir) if preset else ():
@@ -65,7 +75,6 @@ class Study(Command):
         if preset and not preset.runs:
             subjects = [Exact()]
         sweeps = preset.sweeps if preset else (self.sweep,)
-        out = self.out or RUNS / f"study-{self.preset or '-'.join(folder.resolve().name for folder in folders)}"
         with classifier_bar() as on_step:
             job = begin(subjects, sweeps, self.scoring, out, preset.n if preset else 200, on_step)
         count = len(job.cells)
@@ -79,7 +88,7 @@ class Study(Command):
         with bar(1 + 2 * len(done.axes), "figures") as shown:
             paths = write_report(done, out, machine_facts(), lambda drawn, of: shown.update(drawn - shown.n))
         for path in paths[:3]:
-            print(path)
+            show(path)
         for text in answers(done):
             notice(text)
 

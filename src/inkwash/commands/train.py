@@ -1,6 +1,5 @@
 """inkwash train."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import tyro
 from inkwash import choices, recipes
 from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
+from inkwash.foreign import say, show
 from inkwash.networks import by_name, name_of
 from inkwash.settings import NetworkName, RunSettings
 
@@ -91,13 +91,12 @@ class Train(PresetCommand):
         job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set)
         if job.is_main:
             channels, height, width = job.shape
-            print(
+            say(
                 f"{name}: {job.images:,} images of {height}×{width}×{channels}, {job.parameters:,} parameters, "
                 f"{str(job.precision).removeprefix('torch.')} on {job.device.type}, into {folder}",
-                file=sys.stderr,
             )
             for note in job.notes:
-                print(in_flags(note, type(self)), file=sys.stderr)
+                say(in_flags(note, type(self)))
         last: Step | None = None
         shown = bar(self.settings.training.steps, "steps", not job.is_main)
         with finishing_step(stop), closing(job.progress), shown:
@@ -116,8 +115,8 @@ class Train(PresetCommand):
         if last is not None and last.step < last.steps:
             raise Stopped(f"stopped at step {last.step} of {last.steps}, and saved.")
         if last is None:
-            print(f"{folder} was already trained to its end")
+            show(f"{folder} was already trained to its end")
         else:
             took = timedelta(seconds=round(last.seconds))
-            print(f"{saved.path}: {saved.step:,} steps in {took}, held-out loss {saved.held_out:.4f}")
-        print(f"Draw from it with: inkwash sample {folder}")
+            show(f"{saved.path}: {saved.step:,} steps in {took}, held-out loss {saved.held_out:.4f}")
+        show(f"Draw from it with: inkwash sample {folder}")

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
-from inkwash.data.listing import plain, some
+from inkwash.data.listing import some
 from inkwash.data.source import Source
+from inkwash.foreign import harmless
 
 _LOOKED_AT, _VALUES = 256, 2**26  # at most so many images are examined, with at most so many values in total
 _FLAT, _ALIKE = 4.0, 1.0  # of 255: standard deviations below which images count as constant, and as identical
@@ -46,7 +47,7 @@ def _classes(source: Source) -> str:
 
 
 def _count(name: str, count: int) -> str:
-    return f"{plain(name)} {count:,}"
+    return f"{harmless(name)} {count:,}"
 
 
 def _looks(source: Source) -> Sequence[str]:

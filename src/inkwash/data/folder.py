@@ -22,6 +22,7 @@ from inkwash.data.source import Images, check_split
 from inkwash.data.splits import Found, Splits, find_splits
 from inkwash.data.streamed import WORKERS, Streamed
 from inkwash.errors import UsageError
+from inkwash.foreign import harmless
 
 T = TypeVar("T")
 Unreadable = Literal["refuse", "skip"]
@@ -285,7 +286,7 @@ def _attempt(function: Callable[[Path], T], files: Sequence[Path], doing: str) -
 
     with (
         ThreadPoolExecutor(WORKERS) as pool,
-        tqdm(total=len(files), desc=doing, unit="image", delay=2) as bar,
+        tqdm(total=len(files), desc=harmless(doing), unit="image", delay=2) as bar,
     ):
         for start in range(0, len(files), 256):  # in chunks: map() on all files would hold all results in memory
             for result in pool.map(attempt, files[start : start + 256]):

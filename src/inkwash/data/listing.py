@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inkwash.errors import UsageError
+from inkwash.foreign import harmless
 
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # files that desktops create
 
@@ -126,9 +127,4 @@ def classes(names: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
 def some(items: Sequence[object], at_most: int = 3) -> str:
     """The first few items as a list in a sentence."""
     more = len(items) - at_most
-    return ", ".join(plain(str(item)) for item in items[:at_most]) + (f" and {more} more" if more > 0 else "")
-
-
-def plain(text: str) -> str:
-    """Escapes unprintable characters of a name, such as line breaks and undecodable bytes, for use in a sentence."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return ", ".join(harmless(str(item)) for item in items[:at_most]) + (f" and {more} more" if more > 0 else "")

@@ -19,6 +19,7 @@ from inkwash.data.digests import digests
 from inkwash.data.picture import UnreadableError, decode
 from inkwash.data.source import check_captions
 from inkwash.errors import InkwashError
+from inkwash.foreign import harmless
 
 WORKERS = min(8, os.cpu_count() or 1)  # threads; Pillow decodes outside Python's lock
 
@@ -63,7 +64,7 @@ class Streamed:
 
         about = (self.shape, self.size, self.classes, self.background, self.white)
         hashed = hashlib.sha256(repr(("contents", about)).encode())
-        with tqdm(total=len(self), desc=f"Hashing {self.name}", unit="image", delay=2) as bar:
+        with tqdm(total=len(self), desc=harmless(f"Hashing {self.name}"), unit="image", delay=2) as bar:
             for digest in digests(self.files, self.root, WORKERS, lambda: bar.update()):
                 hashed.update(digest)
         if self.labels is not None:

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from inkwash.atomic import replacing
 from inkwash.data import Source, cache_folder, indices, to_float
 from inkwash.errors import UsageError
+from inkwash.foreign import say
+from inkwash.lock import waiting
 
 WIDTH = 64  # features
 SIDE = 32  # px; blocks of pixels of larger images become channels, so that no pixel is lost
@@ -111,12 +113,21 @@ def classifier(train: Source, test: Source, tick: Callable[[int, int], None] = l
         reader = Reader(train.shape, len(train.classes))
     accuracy = _restored(reader, path)
     if accuracy is None:
-        _train(reader, train, tick)
-        accuracy = _accuracy(reader, test)
-        about = {"recipe": RECIPE, "accuracy": accuracy, "classes": train.classes}
-        with replacing(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(reader.state_dict(), {"inkwash": json.dumps(about)}))
+        with waiting(path.with_suffix(".lock"), "the training of a classifier", say):  # another may train the same
+            accuracy = _restored(reader, path)
+            if accuracy is None:
+                accuracy = _made(reader, train, test, tick, path)
     return Classifier(reader.requires_grad_(False).eval(), train.classes, accuracy, key(train))
+
+
+def _made(reader: Reader, train: Source, test: Source, tick: Callable[[int, int], None], path: Path) -> float:
+    """Trains the reader and writes it to the cache. Returns its accuracy."""
+    _train(reader, train, tick)
+    accuracy = _accuracy(reader, test)
+    about = {"recipe": RECIPE, "accuracy": accuracy, "classes": train.classes}
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(reader.state_dict(), {"inkwash": json.dumps(about)}))
+    return accuracy
 
 
 def has_classes(source: Source) -> bool:

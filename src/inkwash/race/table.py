@@ -1,13 +1,11 @@
 """The table of a race, and the files that hold it."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from inkwash import __version__
+from inkwash import __version__, foreign
 from inkwash.atomic import replacing
 from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.race.figure import race_figure
@@ -95,21 +93,21 @@ def _notes(race: Race) -> list[str]:
 
 def as_csv(race: Race) -> str:
     """One line per point, and the floor last: the costs, and the mean and deviation over draws of each score."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
     points = [point for each in race.standings() for point in each.points]
     scored = [name for name in SCORES if name in race.floor and all(name in point.scores for point in points)]
     pairs = [part for name in scored for part in (name, f"{name}_sd")]
-    lines.writerow(["recipe", "parameters", "step", "seconds", "images", "evaluations", "flop", "n", "draws", *pairs])
+    lines: list[list[object]] = [
+        ["recipe", "parameters", "step", "seconds", "images", "evaluations", "flop", "n", "draws", *pairs]
+    ]
     n = race.rules.sampling.n
     for each in race.standings():
         for point in each.points:
             paid = (point.step, f"{point.seconds:.3f}", point.images, point.evaluations)
             flop = point.evaluations * each.racer.operations
             values = _numbers([point.scores[name] for name in scored])
-            lines.writerow([each.racer.name, each.racer.parameters, *paid, flop, n, DRAWS, *values])
-    lines.writerow(["real images", *[""] * 6, n, DRAWS, *_numbers([race.floor[name] for name in scored])])
-    return text.getvalue()
+            lines.append([each.racer.name, each.racer.parameters, *paid, flop, n, DRAWS, *values])
+    lines.append(["real images", *[""] * 6, n, DRAWS, *_numbers([race.floor[name] for name in scored])])
+    return foreign.as_csv(lines)
 
 
 def _numbers(pairs: Sequence[tuple[float, float]]) -> list[str]:

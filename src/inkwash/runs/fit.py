@@ -1,6 +1,7 @@
 """Training a run in a folder: everything that `inkwash train` does except printing."""
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,17 +10,19 @@ import torch
 from accelerate import Accelerator
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from inkwash.atomic import sweep
 from inkwash.core import as_floats
 from inkwash.data import Batch, Batches, Images, Source, describe, divide, is_folder, is_same, to_float, write_archive
 from inkwash.distributed import not_connected, processes
 from inkwash.errors import UsageError
+from inkwash.lock import Lock, hold
 from inkwash.nets import recompute
 from inkwash.runs import build, machine, record
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.record import IMAGES, check_code, check_same, moved, resolved, stored
 from inkwash.settings import Process, RunSettings
 from inkwash.training import Progress, State, train
-from inkwash.training.checkpoint import LAST, facts, load, sweep
+from inkwash.training.checkpoint import LAST, facts, load
 
 _MOST_SIGNAL = 0.05  # α/σ of the last level; linear has 0.006, scaled-linear 0.068
 HELD_OUT = 512  # images that the held-out loss is measured on
@@ -50,14 +53,44 @@ def fit(
 ) -> Fit:
     """Prepares a training. Raises UsageError or InkwashError before anything is written.
 
-    `images` replace the data set that `run` names, and are stored in the folder.
+    `images` replace the data set that `run` names, and are stored in the folder. The folder is locked until the
+    training has ended; a second training there raises UsageError.
     """
+    _check_place(run, out)
+    lock = hold(out, "a training") if processes().is_main else None
+    try:
+        job = _prepared(run, out, data_dir, resume, stop, images)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    return job if lock is None else replace(job, progress=_holding(lock, job.progress))
+
+
+def _holding(lock: Lock, progress: Generator[Progress, None, None]) -> Generator[Progress, None, None]:
+    """Trains, then frees the lock. If it is never begun, the lock is freed with it."""
+    try:
+        with closing(progress):
+            yield from progress
+    finally:
+        lock.release()
+
+
+def _prepared(
+    run: RunSettings,
+    out: Path,
+    data_dir: Path | None,
+    resume: bool,
+    stop: Callable[[], bool],
+    images: Images | None,
+) -> Fit:
     run = resolved(run)
     if images is not None:
         run = replace(run, data=replace(run.data, source=str((out / IMAGES).resolve())))
     elif resume:
         run = replace(run, data=moved(run.data, data_dir))
     before = stored(out)
+    _check_place(run, out)
     _check_folder(run, before, out, resume)
     accelerator = _accelerator(run.training.device)
     mesh = _mesh(accelerator) if run.training.shard else None
@@ -127,11 +160,15 @@ def _kept(held_out: Source, kind: ConditionKind | None, device: torch.device) ->
     return Batch(to_float(held_out.take(first)).to(device), None, first, shown)
 
 
-def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, resume: bool) -> None:
+def _check_place(run: RunSettings, folder: Path) -> None:
+    """Raises UsageError if a run cannot lie there, before anything is made there."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, and a run is a folder; choose another `out`.")
     if is_folder(run.data.source) and folder.resolve().is_relative_to(Path(run.data.source).expanduser().resolve()):
         raise UsageError(f"{folder} lies among the images of {run.data.source}; choose an `out` outside of it.")
+
+
+def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, resume: bool) -> None:
     if before is None:
         if resume:
             raise UsageError(f"there is no run to resume in {folder}; leave out `resume` to begin one.")

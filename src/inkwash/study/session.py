@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from inkwash.atomic import TEMPORARY
+from inkwash.atomic import sweep
 from inkwash.errors import UsageError
 from inkwash.metrics.score import OnStep
 from inkwash.settings import Scoring
@@ -45,8 +45,7 @@ class Session:
     def finish(self, jobs: int | None = None, on_evaluations: OnEvaluations = lambda evaluations: None) -> Table:
         """Computes the remaining units with `jobs` processes (see `workers.compute_all`), and returns the table."""
         compute_all(self.units, jobs, on_evaluations)
-        for half in self.folder.glob(f"{TEMPORARY}*"):  # left by a killed process; none is writing now
-            half.unlink(missing_ok=True)
+        sweep(self.folder)
         return table(self.cells, self.reference_spec, self.folder)
 
 

@@ -1,14 +1,12 @@
 """The table of a study: for each cell the prediction of theory, the measured scores, and the cost."""
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from inkwash import __version__
+from inkwash import __version__, foreign
 from inkwash.errors import InkwashError
 from inkwash.metrics.score import DRAWS, SCORES, Scores, summary
 from inkwash.runs.model import TrainedModel
@@ -149,19 +147,17 @@ def as_csv(done: Table) -> str:
     known = {name: facts[name] for name in ("data", "split", "features", "features_digest", "n", "draws")}
     scored = [name for name in SCORES if name in floor]
     columns = [part for name in scored for part in (name, f"{name}_sd", f"{name}_floor")]
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow([
-        *AXES, "checkpoint", *known, "theory_spread", "theory_frechet", *columns, "evaluations", "seconds",
-    ])  # fmt: skip
+    lines: list[list[object]] = [
+        [*AXES, "checkpoint", *known, "theory_spread", "theory_frechet", *columns, "evaluations", "seconds"]
+    ]
     for row in done.rows:
-        lines.writerow([
+        lines.append([
             *(row.value(axis) for axis in AXES), facts["checkpoints"][row.cell.subject.name], *known.values(),
             *("" if row.guided else f"{of:.6g}" for of in (row.theory.spread, row.theory.frechet)),
             *(part for name in scored for part in _numbers(row.scores.get(name), floor[name][0])),
             row.evaluations, f"{row.seconds:.3f}",
         ])  # fmt: skip
-    return text.getvalue()
+    return foreign.as_csv(lines)
 
 
 def _numbers(score: tuple[float, float] | None, floor: float) -> list[str]:

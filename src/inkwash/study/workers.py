@@ -109,6 +109,8 @@ def _join(process: Any, receiver: Connection) -> None:
 def _worker(units: list[Unit], permits: own.Permits, taken: Any, done: Any, sender: Connection) -> None:
     """The main function of a worker: computes units until all are taken. Ends with its parent, and ignores Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):  # a closed terminal sends it to all; the first process ends the others
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _exit)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder
 from inkwash.errors import InkwashError
+from inkwash.foreign import harmless
 from inkwash.text.encoder import TextEncoder, check_texts
 from inkwash.text.joint import Joint
 
@@ -35,7 +36,7 @@ def encode_cached(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
     known = _read(file)
     new = sorted({*texts} - known.keys(), key=lambda text: (len(text), text))  # by length, to minimise padding
     if new:
-        with tqdm(total=len(new), desc=f"texts through {encoder.name}", unit="text", delay=2) as bar:
+        with tqdm(total=len(new), desc=harmless(f"texts through {encoder.name}"), unit="text", delay=2) as bar:
             for i in range(0, len(new), _AT_ONCE):
                 part = new[i : i + _AT_ONCE]
                 known |= dict(zip(part, encoder(part).numpy(), strict=True))

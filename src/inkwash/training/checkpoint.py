@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inkwash import __version__
-from inkwash.atomic import TEMPORARY, replacing
+from inkwash.atomic import replacing
 from inkwash.errors import InkwashError, UsageError
 
 # 2: norms have groups of 16 channels; 3: the conditioning modules were renamed; 4: the default ends of linear schedules
@@ -52,12 +52,6 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     about = json.dumps({"format": FORMAT, "version": __version__, **checkpoint.facts})
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata={"inkwash": about}))
-
-
-def sweep(folder: Path) -> None:
-    """Removes temporary checkpoint files that a killed process left in a run's folder."""
-    for left in folder.glob(f"{TEMPORARY}*.safetensors"):
-        left.unlink(missing_ok=True)
 
 
 def facts(path: Path) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def train(
     """Trains `state` for its remaining steps, or until `stop()` is true, and writes checkpoints into `folder`.
 
     `held_out` holds images that are not trained on. `about` is stored in every checkpoint; a checkpoint can be opened
-    as a run if `about` comes from `runs.record.about`. A checkpoint of the last completed step is always written.
+    as a run if `about` comes from `runs.record.about`. A checkpoint of the last completed step is always written,
+    also if an image cannot be read (by a single process; several cannot save together then), whose error is raised.
     Raises InkwashError if the loss is not finite; the last checkpoint then holds the last good state.
     """
     model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
@@ -51,7 +52,15 @@ def train(
     alone = accelerator.num_processes == 1
     with closing(batches.walk(state.step)) as walk:
         while state.step < state.steps:
-            losses += _update(state, model, objective, next(walk), settings, accelerator)
+            try:
+                batch = next(walk)
+            except Exception as error:  # an image that cannot be read, or a source of one's own that fails
+                if alone and state.step > state.held_out[-1][0]:  # several processes cannot save together any more
+                    yield _saved(state, objective, held_out, settings, folder, about, accelerator)
+                    if isinstance(error, InkwashError):
+                        raise type(error)(f"{error} Step {state.step} is saved; go on with `resume=True`.") from error
+                raise
+            losses += _update(state, model, objective, batch, settings, accelerator)
             state.step, counted = state.step + 1, counted + 1
             state.ema.update(state.denoiser, state.step)
             # processes must stop together, so with several of them stop() takes effect only at reports

@@ -58,7 +58,7 @@ def write(
     if ending in ANIMATIONS and frames is None:
         raise UsageError(f"{path} is an animation and needs frames; none were given. Write a .png or .npz instead.")
     sheet = grid(images, columns, labels=labels, smooth=smooth) if ending == ".png" else None
-    with replacing(target) as temporary:
+    with replacing(target, folder=ending == FOLDER) as temporary:
         if sheet is not None:
             _write_png(temporary, sheet, text)
         elif ending == ".npz":
@@ -94,7 +94,6 @@ def _write_npz(path: Path, images: Pixels, text: str) -> None:
 
 
 def _write_folder(folder: Path, images: Pixels, provenance: prov.Provenance) -> None:
-    folder.mkdir()
     digits = max(5, len(str(len(images) - 1)))  # so that names in order are images in order
     for i, image in enumerate(images):
         _write_png(folder / f"{i:0{digits}}.png", image, prov.encode({**provenance, "index": i}))

@@ -10,8 +10,9 @@ import torch
 
 from inkwash import settings
 from inkwash.data import ConditionLookup, Source
-from inkwash.data.listing import plain, some
+from inkwash.data.listing import some
 from inkwash.errors import UsageError
+from inkwash.foreign import harmless
 from inkwash.nets import Embedder, OneHot
 from inkwash.runs.conditions.kind import ConditionOf
 
@@ -63,7 +64,7 @@ class ByClass:
             return lambda indices: torch.tensor([self.learned[i % len(self.learned)] for i in indices])
         if label not in self.learned:
             raise UsageError(
-                f"no image of class {plain(self.classes[label])} was trained on, so it cannot be asked for; ask for "
+                f"no image of class {harmless(self.classes[label])} was trained on, so it cannot be asked for; ask for "
                 f"one of {_names([self.classes[i] for i in self.learned])}."
             )
         return lambda indices: torch.full((len(indices),), label)
@@ -110,7 +111,7 @@ def class_index(label: str, classes: Sequence[str]) -> int:
         return found
     forms = [_form(name) for name in classes]
     near = get_close_matches(_form(rest if colon else label), forms, n=1)
-    hint = f" Did you mean {plain(classes[forms.index(near[0])])}?" if near else ""
+    hint = f" Did you mean {harmless(classes[forms.index(near[0])])}?" if near else ""
     raise UsageError(f"there is no class {label!r}.{hint} The classes are {_names(classes)}, or all.")
 
 
