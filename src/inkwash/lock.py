@@ -84,6 +84,9 @@ def hold(folder: Path, doing: str) -> Lock:
 
     Raises UsageError if another process (or this one) holds it, saying which, and if the folder cannot be written in.
     """
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise UsageError(f"{there} is not a folder; choose another `out`.")
     made = tuple(each for each in (folder, *folder.parents) if not each.exists())
     try:
         folder.mkdir(parents=True, exist_ok=True)

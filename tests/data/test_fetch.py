@@ -46,7 +46,7 @@ def test_downloads_once_and_leaves_nothing_half_done(server: Server, home: Path)
     assert path.read_bytes() == PACKED
     assert fetch(home, url) == path
     assert mirror.asked == [""]
-    assert {file.name for file in path.parent.iterdir()} == {NAME, ".lock"}
+    assert {file.name for file in path.parent.iterdir()} == {NAME}
 
 
 @pytest.mark.parametrize("name", [NAME, "letters"])
@@ -188,7 +188,7 @@ def test_one_that_waits_says_so_and_uses_what_the_other_brought(home: Path, monk
 
     monkeypatch.setattr(sys, "stderr", Stderr())
     with ThreadPoolExecutor(1) as pool:
-        with (home / "set" / ".lock").open("w") as lock:
+        with (home / "set" / ".inkwash-lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             result = pool.submit(fetch, home)
             assert waiting.wait(10)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 
 from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder, data_folder, find_or_fetch
-from inkwash.data.idx import AGAIN
+from inkwash.data.idx import AGAIN, SPARE
 from inkwash.data.picture import quiet_pillow
+from inkwash.data.regular import open_regular
 from inkwash.data.source import Images, check_split
 from inkwash.data.streamed import WORKERS
 from inkwash.errors import InkwashError
@@ -33,6 +35,8 @@ _FOLDER = "cifar10"
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _UNPACKED = "cifar-10-batches-bin"
 _ZIP = "cifar10-jpeg.zip"
+_BATCH, _TAR = 10_000 * _RECORD, 2**28  # bytes of a file of records, and at most of the unpacked archive
+_JPEG, _MEMBERS = 2**20, 60_000  # bytes of an image in the zip, and images of a split, at most
 _MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 # sha256 of the archive: its author publishes only an md5; several public projects list this for the same file
 _SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
@@ -73,7 +77,7 @@ def cifar10(split: str, data_dir: str | Path | None = None) -> Images:
         return _original(unpacked, split)
     if (packed := _first((place / _ZIP for place in places), Path.is_file)) is not None:
         return _from_jpegs(packed, split)
-    return _original(find_or_fetch(_ARCHIVE, _FOLDER, _SHA256, _MIRRORS, data_dir, packed=True), split)
+    return _original(find_or_fetch(_ARCHIVE, _FOLDER, _SHA256, _MIRRORS, data_dir, packed=True, at_most=_TAR), split)
 
 
 def _first(paths: Iterable[Path], there: Callable[[Path], bool]) -> Path | None:
@@ -97,26 +101,57 @@ def _original(where: Path, split: str) -> Images:
 
 def _read_folder(folder: Path, wanted: Iterable[str]) -> dict[str, bytes]:
     try:
-        return {name: (folder / name).read_bytes() for name in wanted}
+        return {name: _contents(folder / name) for name in wanted}
     except OSError as error:
         raise InkwashError(f"{error.filename} cannot be read ({error.strerror}). {_again(folder)}") from error
+
+
+def _contents(file: Path) -> bytes:
+    with open_regular(file, _BATCH + SPARE) as opened:
+        return opened.read()
 
 
 def _read_tar(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     missing = set(wanted)
     try:
-        with tarfile.open(path, "r:gz" if path.suffix == ".gz" else "r:") as archive:
+        opener = gzip.open if path.suffix == ".gz" else Path.open
+        with opener(path, "rb") as opened, tarfile.open(fileobj=_Bounded(opened, _TAR), mode="r:") as archive:
             for member in archive:  # in file order, since gzip cannot seek, and no further than needed
+                if member.size > _BATCH + SPARE:
+                    raise tarfile.ReadError(f"{member.name} of {member.size:,} bytes")
                 file = archive.extractfile(member) if PurePosixPath(member.name).name in missing else None
                 if file is not None:
                     contents[PurePosixPath(member.name).name] = file.read()
                     missing -= contents.keys()
                 if not missing:
                     return contents
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except Exception as error:  # damaged archives make the readers raise anything
         raise InkwashError(f"{path} is truncated or damaged ({error}). {AGAIN}") from error
     raise InkwashError(f"{path} ends without {', '.join(sorted(missing))}: it is cut short or another file. {AGAIN}")
+
+
+class _Bounded(io.RawIOBase):
+    """A file for reading that raises OSError for more than `left` bytes, before they are unpacked."""
+
+    def __init__(self, file: Any, left: int) -> None:
+        self._file, self._left, self._place = file, left, 0
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0 or self._place + size > self._left:
+            raise OSError(f"it unpacks to more than {self._left:,} bytes")
+        content: bytes = self._file.read(size)
+        self._place += len(content)
+        return content
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence != 0 or offset > self._left:
+            raise OSError(f"it unpacks to more than {self._left:,} bytes")
+        self._place = self._file.seek(offset)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
 
 
 def _again(path: Path) -> str:
@@ -166,7 +201,7 @@ def _decoded(path: Path, split: str) -> NDArray[np.uint8]:
 
     try:
         with zipfile.ZipFile(path) as archive, quiet_pillow(), ThreadPoolExecutor(WORKERS) as pool:
-            members = _members(archive.namelist(), split, path)
+            members = _members([each.filename for each in archive.infolist() if each.file_size <= _JPEG], split, path)
             done = pool.map(lambda member: _record(path, archive, *member), members)
             return np.stack(list(tqdm(done, total=len(members), desc=f"{path.stem} {split}", unit="image", delay=2)))
     except (zipfile.BadZipFile, OSError) as error:
@@ -175,14 +210,22 @@ def _decoded(path: Path, split: str) -> NDArray[np.uint8]:
 
 def _members(names: Iterable[str], split: str, path: Path) -> list[tuple[str, int]]:
     """The split's files with their labels, sorted by number; the classes alternate."""
-    pattern = re.compile(rf"{split}/({'|'.join(CLASSES)})/(\d+)\.jpg")
+    pattern = re.compile(rf"{split}/({'|'.join(CLASSES)})/([0-9]{{1,9}})\.jpg")
     found = [(int(match[2]), CLASSES.index(match[1]), match[0]) for match in map(pattern.fullmatch, names) if match]
     missing = [name for label, name in enumerate(CLASSES) if all(label != other for _, other, _ in found)]
     if missing:
         raise InkwashError(
             f"{path} has no images {split}/CLASS/NUMBER.jpg for the class(es) {', '.join(missing)}. {_OR_THE_ORIGINAL}"
         )
+    if len(found) > _MEMBERS:
+        raise InkwashError(
+            f"{path} has {len(found):,} images for {split}, where {_MEMBERS:,} are most. {_OR_THE_ORIGINAL}"
+        )
     return [(name, label) for _, label, name in sorted(found)]
+
+
+class _SizeError(Exception):
+    """An image is not of 32×32 pixels."""
 
 
 def _record(path: Path, archive: zipfile.ZipFile, name: str, label: int) -> NDArray[np.uint8]:
@@ -190,12 +233,14 @@ def _record(path: Path, archive: zipfile.ZipFile, name: str, label: int) -> NDAr
 
     try:
         with Image.open(io.BytesIO(archive.read(name)), formats=("JPEG",)) as image:
+            if image.size != (32, 32):  # before it is decoded
+                raise _SizeError(image.size)
             pixels = np.asarray(image.convert("RGB"))  # [H,W,3]
+    except _SizeError as error:
+        width, height = error.args[0]
+        raise InkwashError(
+            f"{path}: {name} has {width}×{height} pixels, where 32×32 were expected. {_OR_THE_ORIGINAL}"
+        ) from None
     except Exception as error:  # damaged files make Pillow's readers raise any exception
         raise InkwashError(f"{path}: {name} cannot be decoded ({error}). {_OR_THE_ORIGINAL}") from error
-    if pixels.shape != (32, 32, 3):
-        raise InkwashError(
-            f"{path}: {name} has {pixels.shape[1]}×{pixels.shape[0]} pixels, where 32×32 were expected. "
-            f"{_OR_THE_ORIGINAL}"
-        )
     return np.concatenate([np.full(1, label, np.uint8), pixels.transpose(2, 0, 1).ravel()])

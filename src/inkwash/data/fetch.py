@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from inkwash.data.idx import unpack
+from inkwash.data.regular import LARGEST
 from inkwash.errors import InkwashError, UsageError
+from inkwash.foreign import harmless, say
+from inkwash.lock import NAME, waiting
 
 _TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
 _PIECE = 1 << 14  # bytes; an incomplete piece is lost when the connection breaks
@@ -24,6 +25,7 @@ def find_or_fetch(
     data_dir: str | Path | None = None,
     *,
     packed: bool = False,
+    at_most: int = LARGEST,
 ) -> Path:
     """The path of `file_name`, with or without .gz, in `folder_name` under the data folder.
 
@@ -31,9 +33,10 @@ def find_or_fetch(
     existing file is used without a check. A missing file is downloaded from the first of the mirrors (URLs ending in
     "/") that works, into the data folder, or into the cache folder if the data folder is not writable. `sha256` is
     that of the *unpacked* contents, since mirrors compress the same contents differently; with `packed`, it is that
-    of the downloaded file, if no other is published.
+    of the downloaded file, if no other is published. A mirror that sends more than `at_most` bytes is left.
 
-    Raises UsageError if `data_dir` is not a folder; InkwashError if the download fails from all mirrors.
+    Raises UsageError if `data_dir` is not a folder, and if something is in the way where the download would be written;
+    InkwashError if the download fails from all mirrors.
     """
     root = data_folder(data_dir)
     found = _present(root / folder_name, file_name)
@@ -47,8 +50,8 @@ def find_or_fetch(
                 f"{file_name} is not in {root / folder_name}, and neither this folder nor {folder} can be "
                 "written to download it there. Give a data folder that can be written."
             )
-    with _lock(folder):  # a process that waited here finds the file of the other process
-        return _present(folder, file_name) or _download(folder / file_name, sha256, mirrors, packed)
+    with waiting(folder / NAME, "a download", say):  # a process that waited here finds the file of the other process
+        return _present(folder, file_name) or _download(folder / file_name, sha256, mirrors, packed, at_most)
 
 
 def data_folder(data_dir: str | Path | None) -> Path:
@@ -81,42 +84,28 @@ def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """A lock that lets one process at a time download into a folder."""
-    if sys.platform == "win32":  # no fcntl; the checksum still guards the result
-        yield
-        return
-    import fcntl
-
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.stderr.write(f"Waiting for another process that is downloading into {folder}.\n")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:  # a network file system without locks; as above
-            pass
-        yield
-
-
-def _download(target: Path, sha256: str, mirrors: Sequence[str], packed: bool) -> Path:
+def _download(target: Path, sha256: str, mirrors: Sequence[str], packed: bool, at_most: int) -> Path:
     import requests  # slow to import
 
     part = target.with_name(target.name + ".part")
+    if os.path.lexists(part) and (part.is_symlink() or not part.is_file() or part.stat().st_nlink > 1):
+        raise UsageError(f"{part} is a link or no plain file, and a download would be written there; remove it.")
     problems = []
     for mirror in mirrors:
         url = mirror + target.name
         try:
-            resumed = _stream(url, part)
-            if not _is(part, sha256, packed) and resumed:  # the beginning came from another compression
+            resumed = _stream(url, part, at_most)
+            if not _is(part, sha256, packed, at_most) and resumed:  # the beginning came from another compression
                 part.unlink()
-                _stream(url, part)
-            if _is(part, sha256, packed):
+                _stream(url, part, at_most)
+            if _is(part, sha256, packed, at_most):
                 part.replace(target)
                 return target
             part.unlink()
             problems.append(f"{url} (the checksum is wrong)")
+        except _TooLongError:
+            part.unlink()
+            problems.append(f"{url} (longer than {at_most:,} bytes)")
         except requests.RequestException as error:
             problems.append(f"{url} ({_in_words(error)})")
         except OSError as error:
@@ -127,11 +116,16 @@ def _download(target: Path, sha256: str, mirrors: Sequence[str], packed: bool) -
     )
 
 
-def _stream(url: str, part: Path) -> bool:
+class _TooLongError(Exception):
+    """A mirror sends more than a file can have."""
+
+
+def _stream(url: str, part: Path, at_most: int) -> bool:
     """Downloads into `part`, from its end if the server supports ranges. Returns whether it was resumed."""
     import requests
     from tqdm import tqdm
 
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     start = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"}  # else a server may decompress or compress in transit
     if start:
@@ -145,10 +139,13 @@ def _stream(url: str, part: Path) -> bool:
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
         with (
-            part.open("ab" if resumed else "wb") as file,
-            tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, delay=1) as bar,
+            os.fdopen(os.open(part, flags | (os.O_APPEND if resumed else os.O_TRUNC), 0o666), "wb") as file,
+            tqdm(total=total, initial=start, desc=harmless(part.stem), unit="B", unit_scale=True, delay=1) as bar,
         ):
             for piece in response.iter_content(_PIECE):
+                start += len(piece)
+                if start > at_most:
+                    raise _TooLongError
                 file.write(piece)
                 bar.update(len(piece))
             file.flush()
@@ -156,12 +153,12 @@ def _stream(url: str, part: Path) -> bool:
     return resumed
 
 
-def _is(path: Path, sha256: str, packed: bool) -> bool:
+def _is(path: Path, sha256: str, packed: bool, at_most: int) -> bool:
     if packed:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     try:
-        return hashlib.sha256(unpack(path)).hexdigest() == sha256
+        return hashlib.sha256(unpack(path, at_most + 1)).hexdigest() == sha256
     except InkwashError:  # corrupt gzip
         return False
 

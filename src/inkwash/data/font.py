@@ -51,7 +51,7 @@ def emoji_font(font: str | Path | None = None, data_dir: str | Path | None = Non
             return path, opened(path)
         except UsageError:  # such as Noto as COLRv1, which Pillow does not draw
             continue
-    path = find_or_fetch(_NOTO, "fonts", _NOTO_SHA256, _NOTO_MIRRORS, data_dir)
+    path = find_or_fetch(_NOTO, "fonts", _NOTO_SHA256, _NOTO_MIRRORS, data_dir, at_most=2**25)
     return path, opened(path)
 
 

@@ -10,31 +10,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inkwash.data.regular import LARGEST, open_regular
 from inkwash.errors import InkwashError
 
 AGAIN = "Delete it and run again: it will be downloaded anew."
+SPARE = 2**20  # bytes that are unpacked beyond the known size, to say how much too long a file is
 _GZIP = b"\x1f\x8b"
+_HEADER = 4 + 4 * 255  # bytes, at most
 
 
-def unpack(path: Path) -> bytes:
-    """The contents of a file, decompressed if they begin with gzip's magic number, whatever its name.
+def unpack(path: Path, at_most: int = LARGEST) -> bytes:
+    """The first `at_most` bytes of a file, decompressed if they begin with gzip's magic number, whatever its name.
 
-    Of a truncated gzip file, returns the part before the end; the caller can tell what is missing. Raises InkwashError
-    if the gzip stream is corrupt or the file cannot be read.
+    Nothing beyond is unpacked. Of a truncated gzip file, returns the part before the end; the caller can tell what is
+    missing. Raises InkwashError if the gzip stream is corrupt or the file cannot be read, is not a regular file, or is
+    larger than 2 GiB.
     """
     try:
-        packed = path.read_bytes()
+        with open_regular(path, LARGEST) as file:
+            if file.peek(2)[:2] != _GZIP:
+                return file.read(at_most)
+            packed = file.read()
     except OSError as error:
         raise InkwashError(f"{path} cannot be read ({error.strerror}).") from error
-    if not packed.startswith(_GZIP):
-        return packed
-    members = []
-    while packed:  # a gzip file may hold several streams, one after another
+    members: list[bytes] = []
+    left = at_most
+    while packed and left > 0:  # a gzip file may hold several streams, one after another
         member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         try:
-            members.append(member.decompress(packed))
+            members.append(member.decompress(packed, left))
         except zlib.error as error:
             raise InkwashError(f"{path} is corrupt gzip ({error}). {AGAIN}") from error
+        left -= len(members[-1])
         packed = member.unused_data.lstrip(b"\0")
     return b"".join(members)
 
@@ -72,6 +79,15 @@ def read_idx(path: Path, dimensions: int | None = None) -> NDArray[np.uint8]:
 
     Raises InkwashError, naming the file and what to do, when the magic number is wrong, the number of
     dimensions is not `dimensions` (where given), bytes are missing or left over, or the gzip stream is
-    corrupt.
+    corrupt. No more is unpacked than the header states, and some more to notice that it is too long.
     """
-    return parse_idx(unpack(path), path, dimensions)
+    return parse_idx(unpack(path, min(LARGEST, _size(unpack(path, _HEADER)) + SPARE)), path, dimensions)
+
+
+def _size(header: bytes) -> int:
+    """The size of an IDX file, as its header says; that of the header if it says none."""
+    found = header[3] if len(header) > 3 else 0
+    shape: tuple[int, ...] = (
+        struct.unpack(f">{found}I", header[4 : 4 + 4 * found]) if len(header) >= 4 + 4 * found else ()
+    )
+    return 4 + 4 * found + math.prod(shape)

@@ -11,13 +11,19 @@ import torch
 from numpy.typing import NDArray
 
 from inkwash.data.fetch import find_or_fetch
-from inkwash.data.idx import AGAIN, parse_idx, unpack
+from inkwash.data.idx import AGAIN, SPARE, parse_idx, unpack
 from inkwash.data.source import Images, check_split
 from inkwash.errors import InkwashError
 
 _FILES = {  # of the images, of the labels
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
+_SIZES = {  # bytes of the unpacked contents
+    "train-images-idx3-ubyte.gz": 16 + 60_000 * 28 * 28,
+    "train-labels-idx1-ubyte.gz": 8 + 60_000,
+    "t10k-images-idx3-ubyte.gz": 16 + 10_000 * 28 * 28,
+    "t10k-labels-idx1-ubyte.gz": 8 + 10_000,
 }
 
 
@@ -100,8 +106,9 @@ def _load(which: _Set, split: str, data_dir: str | Path | None) -> Images:
 
 def _array(which: _Set, file_name: str, dimensions: int, data_dir: str | Path | None) -> NDArray[np.uint8]:
     expected = which.sha256[file_name]
-    path = find_or_fetch(file_name, which.name, expected, which.mirrors, data_dir)
-    contents = unpack(path)
+    at_most = _SIZES[file_name] + SPARE
+    path = find_or_fetch(file_name, which.name, expected, which.mirrors, data_dir, at_most=at_most)
+    contents = unpack(path, at_most)
     array = parse_idx(contents, path, dimensions)  # before the hash: its errors for damaged files are more precise
     found = hashlib.sha256(contents).hexdigest()
     if found != expected:

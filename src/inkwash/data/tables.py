@@ -19,7 +19,7 @@ _MARKS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-_LARGEST = 2**30  # bytes
+_LARGEST = 2**28  # bytes; in memory a text takes up to eight times as much
 _DELIMITERS = ",;\t|"
 
 

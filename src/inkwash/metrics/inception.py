@@ -207,7 +207,7 @@ def inception(data_dir: str | Path | None = None, device: str | torch.device = "
     Raises UsageError if `data_dir` is not a folder; InkwashError if the file cannot be obtained or is another one.
     """
     try:
-        return Inception.of(find_or_fetch(FILE, "inception", SHA256, [URL], data_dir), device, SHA256)
+        return Inception.of(find_or_fetch(FILE, "inception", SHA256, [URL], data_dir, at_most=2**27), device, SHA256)
     except UsageError:
         raise
     except InkwashError as error:
