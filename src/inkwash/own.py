@@ -239,6 +239,8 @@ def _imported(module: str, path: Path) -> ModuleType:
 
 def _read(path: Path) -> _File:
     if path not in _files:
+        if path.exists() and not path.is_file():  # reading a pipe may never end
+            raise OSError(0, "not a regular file", str(path))
         code = path.read_bytes()
         _files[path] = _File(code, hashlib.sha256(code).hexdigest())
     return _files[path]

@@ -176,6 +176,8 @@ def _wordings(row: Mapping[str, object], where: str) -> tuple[str, list[str]]:
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
         raise UsageError(f"{where}: a caption is a text or a list of texts; got {text!r}. Correct it.")
     stripped = [one.strip() for one in texts]
+    if any("\ud800" <= letter <= "\udfff" for one in (image, *stripped) for letter in one):
+        raise UsageError(f"{where}: {image!r} or its caption holds half a character (a lone surrogate). Correct it.")
     if not stripped or not all(stripped):
         raise UsageError(f"{where}: the caption of {image} is empty. Write one.")
     return image, stripped

@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -27,6 +28,7 @@ _FORMATS = (
     "PCX", "DCX", "QOI", "SGI", "SUN", "DDS", "PSD", "XBM", "XPM", "IM", "MSP", "SPIDER", "FLI", "BLP", "FTEX", "GBR",
     "PIXAR", "PCD", "XVTHUMB", "IMT", "MCIDAS", "FITS", "HEIF", "JXL",
 )  # fmt: skip
+_LARGE, _large = 2**24, Lock()  # pixels
 # The possible white values of integers of more than 8 bits: the maxima of 8, 10, 12 and 16 bits.
 _WHITES = (255, 1023, 4095, 65535)
 
@@ -63,7 +65,7 @@ def peak(path: Path) -> int:
 
     Raises UnreadableError if the file is damaged or a value lies outside 0..65535.
     """
-    with _opened(path) as (image, _):
+    with _opened(path) as (image, _), _turn_of(image):
         return int(_integers(image).max())
 
 
@@ -86,7 +88,7 @@ def decode(
     """
     from PIL.Image import Resampling
 
-    with _opened(path) as (image, file):
+    with _opened(path) as (image, file), _turn_of(image):
         orientation = _orientation(image, file)
         if size is not None:
             image.draft(None, (3 * size, 3 * size))  # decodes large JPEGs at reduced size, several times faster
@@ -98,6 +100,11 @@ def decode(
             flat = flat.resize((size, size), Resampling.LANCZOS, box=middle, reducing_gap=3.0)
         pixels = np.array(flat)  # [H,W] or [H,W,3]
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _turn_of(image: Image) -> AbstractContextManager[object]:
+    """Large images are decoded one at a time, or several threads would need as many times the memory."""
+    return _large if image.width * image.height > _LARGE else nullcontext()
 
 
 @contextmanager
@@ -218,7 +225,8 @@ def _flattened(image: Image, mode: str, background: str, white: int) -> Image:
         values = _integers(image)
         if values.max() > white:
             raise UnreadableError(f"pixels up to {values.max()}, where {white} is white in the other images")
-        image = Pillow.fromarray(np.rint(values / (white / 255)).astype(np.uint8))
+        bytes_of = np.rint(np.arange(white + 1) / (white / 255)).astype(np.uint8)  # a table, for it needs less memory
+        image = Pillow.fromarray(bytes_of[values])
     if image.has_transparency_data:
         colours = image.convert("RGBA")  # via RGBA, the only way to keep the transparency of palettes
         image = Pillow.alpha_composite(Pillow.new("RGBA", colours.size, background), colours)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inkwash import __version__
 from inkwash.atomic import replacing
+from inkwash.data.regular import open_regular
 from inkwash.errors import InkwashError, UsageError
 from inkwash.metrics.score import DRAWS, Reference, Scores, as_json, from_json, summary
 from inkwash.race.target import Target
@@ -120,10 +121,11 @@ class Racer:
         if not self.path.exists():
             return None
         try:
-            saved = json.loads(self.path.read_text(encoding="utf-8"))
+            with open_regular(self.path) as file:
+                saved = json.loads(file.read())
             points = [Point(**{**each, "draws": tuple(map(from_json, each["draws"]))}) for each in saved["points"]]
             return dict(saved["about"]), points
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise UsageError(
                 f"{self.path} is in the way: a race writes its points there, and this version reads none in it; "
                 "move it away, or choose another `out`."

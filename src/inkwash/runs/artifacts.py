@@ -12,6 +12,7 @@ import torch
 
 from inkwash import __version__, own
 from inkwash.core.noise import VERSION as NOISE_VERSION
+from inkwash.data.arrays import read_arrays
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
@@ -25,6 +26,7 @@ from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.grid import BACKGROUND
 from inkwash.view.out import FOLDER, PathLike, form
+from inkwash.view.provenance import ONLY_MP4
 
 Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows the progress of a drawing
 
@@ -275,14 +277,15 @@ def _same(a: Path, b: Path) -> bool:
         names = sorted(path.name for path in a.glob("*.png"))
         return names == sorted(path.name for path in b.glob("*.png")) and all(_same(a / n, b / n) for n in names)
     if a.suffix.lower() == ".npz":
-        with np.load(a, allow_pickle=False) as first, np.load(b, allow_pickle=False) as second:
-            return bool(np.array_equal(first["images"], second["images"]))
+        first, second = (read_arrays(path) for path in (a, b))
+        return "images" in first and bool(np.array_equal(first["images"], second["images"]))
     if a.suffix.lower() == ".mp4":  # the decoded frames: the file also holds where the run lay
-        first_sum, second_sum = (ffmpeg(["-i", str(path.absolute()), "-f", "md5", "-"]) for path in (a, b))
+        first_sum, second_sum = (ffmpeg([*ONLY_MP4, "-i", str(path.absolute()), "-f", "md5", "-"]) for path in (a, b))
         return first_sum == second_sum
     from PIL import Image, ImageSequence
 
-    with Image.open(a) as first_image, Image.open(b) as second_image:
+    formats = [a.suffix[1:]]
+    with Image.open(a, formats=formats) as first_image, Image.open(b, formats=formats) as second_image:
         if getattr(first_image, "n_frames", 1) != getattr(second_image, "n_frames", 1):
             return False
         pairs = zip(ImageSequence.Iterator(first_image), ImageSequence.Iterator(second_image), strict=True)

@@ -6,7 +6,6 @@ do not depend on the number of processes.
 """
 
 import hashlib
-import io
 import json
 import time
 import zipfile
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 
 from inkwash.atomic import replacing
+from inkwash.data.regular import open_regular
 from inkwash.metrics.score import DRAWS, Scores, as_json, from_json
 from inkwash.runs.draw import channels_first, draw
 from inkwash.runs.record import code
@@ -81,16 +81,17 @@ class Unit:
     def images(self) -> UnitImages | None:
         """The stored images; None if there are none or the file cannot be read."""
         try:
-            with np.load(io.BytesIO(self.images_path.read_bytes()), allow_pickle=False) as saved:
+            with open_regular(self.images_path) as file, np.load(file, allow_pickle=False) as saved:
                 return UnitImages(saved["images"], int(saved["evaluations"]), float(saved["seconds"]))
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
             return None  # all that a damaged file raises
 
     def scores(self) -> Scores | None:
         """The stored scores; None if there are none or one is missing."""
         try:
-            return from_json(json.loads(self.scores_path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
+            with open_regular(self.scores_path) as file:
+                return from_json(json.loads(file.read()))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def done(self) -> bool:

@@ -18,6 +18,10 @@ PNG_KEY = "inkwash"  # of an iTXt chunk
 NPZ_KEY = "provenance"  # of a 0-d array of text
 FOLDER_FILE = "provenance.json"
 EXIF_TAG = 0x010E  # ImageDescription
+_LONGEST = 2**26  # bytes of a provenance
+_PIXELS = 2**31  # of all frames of an animation
+# else ffmpeg takes a file called .mp4 for what its content says, and a playlist has it open other files and addresses
+ONLY_MP4 = ("-protocol_whitelist", "file", "-f", "mov")
 
 
 def encode(provenance: Provenance) -> str:
@@ -47,6 +51,8 @@ def read(path: PathLike) -> Provenance:
     file = Path(path)
     if not file.exists():
         raise UsageError(f"There is no {path}.")
+    if not (file.is_dir() or file.is_file()):  # reading a pipe may never end
+        raise UsageError(f"{path} is neither a file nor a folder; give one that inkwash has written.")
     reader = _read_folder if file.is_dir() else READERS.get(file.suffix.lower())
     if reader is None:
         raise UsageError(f"{path} is of no kind that carries provenance. Those are {', '.join(READERS)} and folders.")
@@ -57,7 +63,7 @@ def read(path: PathLike) -> Provenance:
         raise UsageError(f"{path} is damaged, or not what its ending says: {error}.") from error
     try:
         found = json.loads(text or "null")
-    except ValueError:  # another program's comment
+    except (ValueError, RecursionError):  # another program's comment
         found = None
     if not isinstance(found, dict):
         raise UsageError(
@@ -69,7 +75,10 @@ def read(path: PathLike) -> Provenance:
 
 def _read_folder(folder: Path) -> str | None:
     file = folder / FOLDER_FILE
-    return file.read_text(encoding="ascii") if file.exists() else None
+    if not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        return opened.read(_LONGEST).decode("ascii")
 
 
 def _read_image(file: Path) -> str | None:
@@ -84,20 +93,28 @@ def _read_image(file: Path) -> str | None:
             text = image.info.get("comment", b"").decode("latin-1")
         else:
             text = image.getexif().get(EXIF_TAG)
+        left = _PIXELS
         for frame in ImageSequence.Iterator(image):
+            left -= frame.width * frame.height
+            if left < 0:
+                raise ValueError("more frames than inkwash writes")
             frame.load()  # notices a file that breaks off
     return text
 
 
 def _read_mp4(file: Path) -> str | None:
-    tags = ffmpeg(["-i", str(file.absolute()), "-f", "ffmetadata", "-"]).decode("utf-8")
+    tags = ffmpeg([*ONLY_MP4, "-i", str(file.absolute()), "-f", "ffmetadata", "-"]).decode("utf-8")
     found = re.search("^comment=(.*)$", tags, flags=re.MULTILINE)
     return re.sub(r"\\(.)", r"\1", found[1]) if found else None
 
 
 def _read_npz(file: Path) -> str | None:
     with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
-        return str(archive[NPZ_KEY]) if NPZ_KEY in archive else None
+        if NPZ_KEY not in archive or archive.zip is None:
+            return None
+        if archive.zip.getinfo(f"{NPZ_KEY}.npy").file_size > _LONGEST:
+            raise ValueError("its provenance is too long")
+        return str(archive[NPZ_KEY])
 
 
 READERS = {".png": _read_image, ".gif": _read_image, ".webp": _read_image, ".mp4": _read_mp4, ".npz": _read_npz}
