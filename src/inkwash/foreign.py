@@ -34,14 +34,17 @@ def show(text: object) -> None:
 
 
 def as_csv(rows: Iterable[Iterable[object]]) -> str:
-    """Rows as CSV. A text that a spreadsheet would compute as a formula is written with an apostrophe before it."""
+    """Rows as CSV, their texts `harmless`. One that a spreadsheet would compute has an apostrophe before it."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue()
 
 
 def _cell(value: object) -> object:
-    if not isinstance(value, str) or value.lstrip()[:1] not in _FORMULA:
+    if not isinstance(value, str):
+        return value
+    value = harmless(value)
+    if value.lstrip()[:1] not in _FORMULA:
         return value
     try:
         float(value)
