@@ -122,6 +122,7 @@ def waiting(path: Path, doing: str, say: Callable[[str], object]) -> Iterator[No
     Without a writable folder the block runs unlocked. Raises UsageError if something is in the way at `path`.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = _locked(path, doing, lambda who: say(f"Waiting for {who or 'another process'} at {path.parent}."))
     except OSError:
         handle = -1
