@@ -213,3 +213,11 @@ def test_large_images_of_16_bits_need_little_memory(tmp_path: Path) -> None:
     assert np.array_equal(decode(tmp_path / "a.png", None, 1)[0], np.rint(values / 257))
     file = io.BytesIO((tmp_path / "a.png").read_bytes())
     assert Image.open(file, formats=["PNG"]).mode.startswith("I")
+
+
+def test_a_first_line_that_is_no_csv(tmp_path: Path) -> None:
+    from inkwash.data.tables import columns
+
+    (tmp_path / "captions.csv").write_text('file_name,"' + "x" * 200_000)
+    with pytest.raises(UsageError, match=r"captions.csv, line 1 is no CSV \(field larger than field limit"):
+        columns(tmp_path / "captions.csv")

@@ -14,6 +14,7 @@ from inkwash.api import network as own_network
 from inkwash.core import Schedule
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
+from inkwash.foreign import harmless
 from inkwash.runs.model import TrainedModel, open_model
 from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
 from inkwash.study.axes import AXES, Sweep, one_cell, sweep_of
@@ -316,7 +317,7 @@ class Run:
         channels, height, width = self.shape
         facts = self.model.facts
         return (
-            f"Run({str(self.folder)!r}: {self.settings.recipe}, {height}×{width}×{channels}, "
+            f"Run({str(self.folder)!r}: {harmless(self.settings.recipe)}, {height}×{width}×{channels}, "
             f"{facts['step']:,} of {facts['steps']:,} steps, on {self.model.device.type})"
         )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inkwash.foreign import harmless
+
 if TYPE_CHECKING:
     from inkwash.study.evaluate import Evaluation
     from inkwash.study.table import Table
@@ -37,7 +39,7 @@ class Scores:
         return self.scores[name][0]
 
     def __str__(self) -> str:
-        return "\n".join(self.lines)
+        return "\n".join(map(harmless, self.lines))
 
     def __repr__(self) -> str:
         return f"Scores({', '.join(f'{name} {mean:.3g} ± {sd:.2g}' for name, (mean, sd) in self.scores.items())})"
@@ -55,7 +57,7 @@ class Study:
     paths: tuple[Path, ...]  # the report first
 
     def __str__(self) -> str:
-        return "\n".join(self.summary)
+        return "\n".join(map(harmless, self.summary))
 
     def __repr__(self) -> str:
         return f"Study({len(self.table.rows)} cells, report in {self.paths[0]})"

@@ -94,7 +94,10 @@ def csv_lines(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def columns(file: Path) -> list[str]:
-    """The names in the first line of a CSV file, or of the first object of a JSONL file; [] if there are none."""
+    """The names in the first line of a CSV file, or of the first object of a JSONL file; [] if there are none.
+
+    Raises UsageError if the first line is no CSV.
+    """
     if file.suffix.lower() == ".jsonl":
         try:
             return list(next(json_lines(file), (0, {}))[1])
@@ -102,7 +105,10 @@ def columns(file: Path) -> list[str]:
             return []
     text = read_text(file)
     first = csv.reader(io.StringIO(text.partition("\n")[0]), delimiter=_delimiter(text), skipinitialspace=True)
-    return [name.strip().casefold() for name in next(first, [])]
+    try:
+        return [name.strip().casefold() for name in next(first, [])]
+    except csv.Error as error:
+        raise UsageError(f"{file}, line 1 is no CSV ({error}). Correct it.") from error
 
 
 def _delimiter(text: str) -> str:
