@@ -10,7 +10,7 @@ from cli_runner import TINY, did, inkwash, refused
 from inkwash.runs import build
 from inkwash.runs.forward import SHARES, Forward, curves, draw_forward, resolve_target
 from inkwash.settings import Data, Process
-from inkwash.training.checkpoint import BEST, LAST, digest
+from inkwash.training.checkpoint import BEST, LAST, Checkpoint, digest, load, save
 
 
 def test_info(trained: Path) -> None:
@@ -104,3 +104,18 @@ def test_photos_of_several_sizes(tmp_path: Path) -> None:
     assert "Give the size" in refused("forward", tmp_path / "photos", "--out", tmp_path / "a.png")
     did("forward", tmp_path / "photos", "--size", 8, "--out", tmp_path / "a.png")
     did("replay", tmp_path / "a.png")
+
+
+def test_a_tampered_name_cannot_control_the_terminal(trained: Path, tmp_path: Path) -> None:
+    """A recipe called by escape sequences and marks that reverse text, in what is printed and in what is refused."""
+    saved = load(trained / LAST)
+    nasty = "\x1b]0;owned\x07\u202edigits\n"
+    facts = {**saved.facts, "run": {**saved.facts["run"], "recipe": nasty}}
+    facts = {name: value for name, value in facts.items() if name not in ("format", "version")}
+    save(tmp_path / "run" / LAST, Checkpoint(saved.parts, facts))
+    shown = did("info", tmp_path / "run").out
+    assert "\\x1b]0;owned\\x07\\u202edigits\\n" in shown
+    assert "\x1b" not in shown
+    said = inkwash("train", "digits", "--out", tmp_path / "run", "--resume").err
+    assert "\\x1b]0;owned" in said
+    assert not any(mark in said for mark in ("\x1b", "\x07", "\u202e"))

@@ -13,6 +13,7 @@ from torch import Tensor
 from inkwash import core
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
+from inkwash.lock import holding
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.networks import Cs231nUNet as Cs231nSettings
 from inkwash.recipes.cs231n import cs231n_emoji
@@ -125,7 +126,8 @@ def import_cs231n(
             f"{width}; name the encoder that it was trained with (the course's is clip)."
         )
     denoiser = build.denoiser(run, (model.channels, size, size), torch.float32, cond)
-    save_course_run(model, run, denoiser, size, out)
+    with holding(out, "an import"):
+        save_course_run(model, run, denoiser, size, out)
     return run
 
 
