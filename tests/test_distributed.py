@@ -64,7 +64,7 @@ def test_processes_that_torchrun_did_not_start(missing: str, monkeypatch: pytest
 @pytest.mark.parametrize("args", [("sample",), ("study", "--steps", "1,2", "-n", 8, "--features", "pixels")])
 def test_commands_refuse_them(args: tuple[object, ...], trained: Path, tmp_path: Path) -> None:
     """Rather than wait for what nobody computes."""
-    line = (args[0], trained, *args[1:], "--out", tmp_path / "out")
+    line = (args[0], trained, *args[1:], "--out", tmp_path / "images")
     done = Command(line, tmp_path, env={"WORLD_SIZE": "2"}).wait()
     assert done.code == 1
     assert "$WORLD_SIZE announces 2 processes, but they are not connected" in done.sentence
