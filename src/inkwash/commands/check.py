@@ -9,6 +9,7 @@ import tyro
 
 from inkwash.commands._base import Command
 from inkwash.errors import UsageError
+from inkwash.foreign import show
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class Check(Command):
             named[name] = method
         findings = check_file(self.file, named, Limits(self.seconds, self.memory))
         if self.json == Path("-"):
-            print(as_json(self.file, findings), end="")
+            for line in as_json(self.file, findings).rstrip("\n").split("\n"):
+                show(line)
         else:
             for line in lines(findings):
-                print(line)
+                show(line)
             if self.json is not None:
                 from inkwash.atomic import replacing
 

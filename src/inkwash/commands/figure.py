@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 
 from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder
+from inkwash.foreign import show
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,4 @@ class Figure(Command):
         outs = self.out or (self.folder / "field.png", self.folder / "field.gif")
         write_field(open_model(self.folder, self.checkpoint, self.device), outs, self.seed, self.data_dir)
         for out in outs:
-            print(out)
+            show(out)
