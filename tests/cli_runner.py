@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
@@ -50,10 +50,20 @@ def inkwash(*args: object) -> Done:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            main([str(arg) for arg in args])
+            main(once(args))
         except SystemExit as ended:
             code = ended.code or 0
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def once(args: Sequence[object]) -> list[str]:
+    """The arguments, without the flags of TINY that a test gives again: a flag may be given once."""
+    words = [str(arg) for arg in args]
+    for flag in TINY[::2]:
+        if words.count(flag) > 1:
+            at = words.index(flag)
+            del words[at : at + 2]
+    return words
 
 
 def forget() -> None:
@@ -125,7 +135,7 @@ class Command:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.out, self.err = self.folder / "out", self.folder / "err"
-        args = ([str(arg) for arg in self.args], self.out, self.err, self.fuse, self.limits, self.env)
+        args = (once(self.args), self.out, self.err, self.fuse, self.limits, self.env)
         self.process: BaseProcess = _server().Process(target=_main, args=args, daemon=self.daemon)
         self.process.start()
 

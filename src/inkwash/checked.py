@@ -43,15 +43,29 @@ def _adapter(owner: Any, name: str) -> TypeAdapter[Any]:
 
 
 def listed(kind: Callable[[str], Any]) -> Any:
-    """The parser of a flag that takes several values separated by commas: A,B,C."""
+    """The parser of a flag that takes several values, separated by commas or spaces: A,B,C or A B C."""
 
     def read(args: list[str]) -> tuple[Any, ...]:
-        return tuple(kind(word.strip()) for word in args[0].split(","))
+        return tuple(value(word.strip()) for arg in args for word in arg.split(",") if word.strip() or len(args) == 1)
+
+    def value(word: str) -> Any:
+        try:
+            return kind(word)
+        except ValueError:
+            raise ValueError(
+                f"{word!r} is not one of its values, which are separated by commas or spaces; positional arguments, "
+                "such as the folder of a run, come before the flags"
+            ) from None
 
     return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1, metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
+        nargs="*", metavar="A,B,…", instance_from_str=read, is_instance=lambda value: isinstance(value, tuple),
         str_from_instance=lambda value: [",".join(str(each) for each in value)],
     )  # fmt: skip
+
+
+def called(*aliases: str) -> Any:
+    """Other names of a flag, such as those that other programs of the field have for it."""
+    return tyro.conf.arg(aliases=aliases)
 
 
 Reference = Annotated[  # a reference to the user's own code

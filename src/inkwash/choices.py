@@ -18,11 +18,12 @@ from inkwash.errors import UsageError
 
 @dataclass(frozen=True)
 class Choice:
-    """One name, the import path of its object, and a line of help."""
+    """One name, the import path of its object, a line of help, and what other programs call it."""
 
     name: str
     place: str  # "package.module:NAME", where NAME may have dots
     help: str
+    elsewhere: tuple[str, ...] = ()
 
     def load(self) -> Any:
         """Imports the module and returns the object."""
@@ -65,7 +66,8 @@ class Choices:
         """
         if name in self.names or self.open or own.is_reference(name):
             return name
-        near = get_close_matches(name.lower(), self.names, n=1)
+        called = {other: row.name for row in self.rows for other in (*row.elsewhere, row.name)}
+        near = [called[other] for other in get_close_matches(name.lower(), called, n=1)]
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UsageError(
             f"there is no {self.kind} {name!r}.{hint} The {self.plural} are {', '.join(self.names)}; or give one of "
@@ -130,11 +132,26 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
 
 SOLVERS = Choices(  # called with those of `eta` and `large` that it accepts -> Solver
     "solver",
-    Choice("ddpm", "inkwash.sample.ddim:DDPM", "ancestral sampling, with fresh noise at each step"),
-    Choice("ddim", "inkwash.sample.ddim:DDIM", "first order; the noise it adds is --eta"),
+    Choice(
+        "ddpm",
+        "inkwash.sample.ddim:DDPM",
+        "ancestral sampling, with fresh noise at each step",
+        ("ancestral", "euler_a", "euler_ancestral", "k_euler_ancestral", "ddpmscheduler"),
+    ),
+    Choice(
+        "ddim",
+        "inkwash.sample.ddim:DDIM",
+        "first order; the noise it adds is --eta",
+        ("euler", "k_euler", "eulerdiscrete", "ddimscheduler"),
+    ),
     Choice("ddim-lab", "inkwash.sample.ddim:DDIM.lab", "ddim with the course lab's η, which scales the variance"),
     Choice("heun", "inkwash.sample.heun:Heun", "second order, with two evaluations a step"),
-    Choice("dpmpp2m", "inkwash.sample.dpmpp:DPMpp2M.with_eta", "DPM-Solver++(2M), second order; SDE with --eta"),
+    Choice(
+        "dpmpp2m",
+        "inkwash.sample.dpmpp:DPMpp2M.with_eta",
+        "DPM-Solver++(2M), second order; SDE with --eta",
+        ("dpmsolver++", "dpm-solver++", "dpm++", "dpmpp_2m", "dpm++2m", "k_dpmpp_2m", "dpmsolvermultistep"),
+    ),
 )
 SPACINGS = Choices(  # (schedule, steps) -> a Plan
     "spacing",
@@ -142,7 +159,7 @@ SPACINGS = Choices(  # (schedule, steps) -> a Plan
     Choice("leading", "inkwash.core.plan:leading", "equal strides of t that end on the least noisy level"),
     Choice("linspace", "inkwash.core.plan:linspace", "equal strides of t from one end of the schedule to the other"),
     Choice("karras", "inkwash.core.plan:karras", "σ/α in equal strides of its seventh root"),
-    Choice("logsnr", "inkwash.core.plan:logsnr", "log SNR in equal strides"),
+    Choice("logsnr", "inkwash.core.plan:logsnr", "log SNR in equal strides", ("lambda", "lambdas", "exponential")),
 )
 LIMITS = Choices(  # Denoise -> Denoise
     "limit",

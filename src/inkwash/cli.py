@@ -16,7 +16,7 @@ import tyro
 from inkwash import __version__, commands, own
 from inkwash.checked import references
 from inkwash.commands import Command, PresetCommand
-from inkwash.commands._flags import in_flags
+from inkwash.commands._flags import check_repeated, in_flags
 from inkwash.distributed import per_machine, take_gpu
 from inkwash.errors import InkwashError, Stopped, UsageError
 from inkwash.foreign import say, show
@@ -108,6 +108,7 @@ def _kind(args: list[str]) -> type[Command]:
 def _parse(kind: type[Command], args: list[str]) -> Command:
     """Parses the arguments of a command. tyro prints help and parsing errors, and exits."""
     name, *rest = args
+    check_repeated(rest, kind)
     if not issubclass(kind, PresetCommand):
         command: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, config=_CONFIG)
         own.allow(references(command))
@@ -120,7 +121,8 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
     named = bool(rest) and not rest[0].startswith("-")
     default = kind.preset(rest[0] if named else None)
     command, unknown = _known_flags(rest[1:], default)
-    own.allow(references(command))  # only references in the flags, not those stored on disk
+    stored = references(default)  # of a run on disk; only references in the flags are allowed
+    own.allow([*(each for each in references(command) if each not in stored), *getattr(command, "code", ())])
     if (other := command.reread()) is not None:
         _, left = _known_flags(rest[1:], other)
         if lost := [word for word in left if word.startswith("--") and word not in unknown]:

@@ -10,13 +10,14 @@ import tyro
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from inkwash import choices
-from inkwash.checked import Checked, Count, Natural, Positive, Share, validator
+from inkwash.checked import Checked, Count, Natural, Positive, Share, listed, validator
 from inkwash.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import nn
 
-Mults = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=10)]
+Mults = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=10), listed(int)]
+Levels = Annotated[tuple[Natural, ...], listed(int)]
 _OTHER = "take another recipe"
 
 
@@ -59,7 +60,7 @@ class UNet(NetworkSettings):
     """Channels of each level, as multiples of the first."""
     blocks: Annotated[int, Field(ge=1, le=64)] = 2
     """Residual blocks per level on the way down."""
-    attention: tuple[Natural, ...] = ()
+    attention: Levels = ()
     """Levels with self-attention, counted from 0; the middle always has it."""
     heads: Count = 1
     """Number of attention heads."""
@@ -127,7 +128,7 @@ class AbarankabUNet(NetworkSettings):
     """Factor on the time before it is embedded."""
     dropout: Share = 0.1
     """Dropout in the residual blocks."""
-    attention_resolutions: tuple[Natural, ...] = (1,)
+    attention_resolutions: Levels = (1,)
     """Levels with self-attention, counted from 0; the middle always has it."""
     norm: Literal["gn", "in", "bn", "none"] = "gn"
     """Normalisation layer: group, instance or batch norm, or none."""

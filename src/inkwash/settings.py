@@ -11,7 +11,20 @@ import tyro
 from pydantic import Field
 
 from inkwash import choices
-from inkwash.checked import Checked, Count, Natural, NoiseLevel, Positive, Scale, Share, listed, named, validator, words
+from inkwash.checked import (
+    Checked,
+    Count,
+    Natural,
+    NoiseLevel,
+    Positive,
+    Scale,
+    Share,
+    called,
+    listed,
+    named,
+    validator,
+    words,
+)
 from inkwash.networks import Network, UNet
 
 Solver = Annotated[str, validator(choices.SOLVERS), named(choices.SOLVERS)]
@@ -38,7 +51,7 @@ class Data(Checked):
         validator(choices.SOURCES),
         tyro.conf.arg(help=f"Images: {choices.SOURCES.help}; or a folder of images, or FILE.py:NAME."),
     ] = "digits"
-    size: Annotated[int, Field(ge=1, le=16384)] | None = None
+    size: Annotated[Annotated[int, Field(ge=1, le=16384)] | None, called("--resolution", "--image-size")] = None
     """Side of the images in pixels: data sets of a fixed size are padded to it, folders are resized and cropped."""
     image_channels: Literal[1, 3] | None = None
     """Number of channels: 1 for grey, 3 for colour; None uses the channels of the images."""
@@ -86,7 +99,7 @@ class Process(Checked):
     """The forward process and the prediction target of the network."""
 
     schedule: Annotated[Schedule, tyro.conf.arg(help=f"Noise schedule. {choices.SCHEDULES.help}.")] = "linear"
-    timesteps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    timesteps: Annotated[Annotated[int, Field(ge=1, le=1_000_000)], called("--num-train-timesteps")] = 1000
     """Number of timesteps T of a discrete schedule."""
     beta_low: Positive | None = None
     """First β of linear and scaled-linear, first σ of ve; None uses the schedule's default, for β times 1000/T."""
@@ -103,11 +116,13 @@ class Process(Checked):
 class Training(Checked):
     """How the network is trained."""
 
-    steps: Count = 1000
+    steps: Annotated[Count, called("--max-train-steps", "--num-train-steps")] = 1000
     """Number of optimiser steps."""
+    epochs: Annotated[Positive | None, called("--num-epochs", "--num-train-epochs")] = None
+    """Number of passes over the images; if given, it replaces the number of steps."""
     minutes: Positive | None = None
     """Training time in minutes; if given, it replaces the number of steps."""
-    batch_size: Count = 128
+    batch_size: Annotated[Count, called("--train-batch-size")] = 128
     """Images per optimiser step, summed over all processes."""
     accumulate: Count = 1
     """Number of parts to split each batch into for gradient accumulation, which saves memory."""
@@ -120,7 +135,7 @@ class Training(Checked):
         "plain"
     )
     optimizer: Annotated[OptimizerName, tyro.conf.arg(help=f"Optimiser. {choices.OPTIMIZERS.help}.")] = "adamw"
-    lr: Positive = 1e-3
+    lr: Annotated[Positive, called("--learning-rate")] = 1e-3
     """Learning rate after warm-up, for either optimiser."""
     warmup: Natural = 100
     """Number of steps of linear warm-up."""
@@ -132,7 +147,7 @@ class Training(Checked):
     """Decay rate of AdamW's second moment, β₂."""
     clip: Positive | None = 1.0
     """Maximum norm of the gradient; None disables clipping."""
-    ema: Share = 0.995
+    ema: Annotated[Share, called("--ema-decay")] = 0.995
     """Decay of the exponential moving average of the weights, which sampling uses."""
     ema_start: Natural | None = None
     """Step at which the average starts, as a copy of the weights; None begins at once, with a growing decay."""
@@ -161,7 +176,7 @@ class Sampler(Checked):
     """The sampler and its settings."""
 
     solver: Annotated[Solver, tyro.conf.arg(help=f"Sampler. {choices.SOLVERS.help}.")] = "ddim"
-    steps: Count = 50
+    steps: Annotated[Count, called("--num-inference-steps", "--sampling-steps")] = 50
     """Number of sampling steps."""
     eta: Share | None = None
     """Amount of noise η that the sampler adds, from 0 (none) to 1 (as much as ddpm), for samplers that have it."""
@@ -176,7 +191,7 @@ class Sampler(Checked):
     limit: Annotated[
         Limit, tyro.conf.arg(help=f"How to limit the range of the predicted image. {choices.LIMITS.help}.")
     ] = "clip"
-    scale: Scale | None = None
+    scale: Annotated[Scale | None, called("--guidance-scale")] = None
     """Guidance scale s: 1 is no guidance, 0 is unconditional (CS231n's w is s − 1); None uses the run's default."""
 
     def over(self, **given: Any) -> "Sampler":
@@ -213,13 +228,13 @@ class RunSettings(Checked):
 class Sampling(Sampler):
     """A request for images. Together with the model, it determines them completely."""
 
-    n: Annotated[Count, tyro.conf.arg(aliases=["-n"])] = 64
+    n: Annotated[Count, called("-n", "--num-samples", "--num-images")] = 64
     """Number of images."""
     seed: Natural = 0
     """Random seed; image i does not depend on n."""
     label: Annotated[str | None, words("NAME|NUMBER|all")] = None
     """Class to draw, by name or number; all draws every class in turn, one row each (class:all: a class named all)."""
-    text: Annotated[str | None, words("TEXT")] = None
+    text: Annotated[str | None, words("TEXT"), called("--prompt")] = None
     """Text prompt, for runs trained on captions."""
     interval: Interval | None = None
     """Interval of σ/α in which guidance is applied; 0,inf is every level; None uses the run's default."""
@@ -239,7 +254,7 @@ class Sampling(Sampler):
 class Scoring(Checked):
     """How images are scored: number of images, features and reference images."""
 
-    n: Annotated[Count | None, tyro.conf.arg(aliases=["-n"])] = None
+    n: Annotated[Count | None, called("-n", "--num-samples", "--num-images")] = None
     """Images in each of three draws; None uses the command's default, limited by the size of the data set."""
     features: Annotated[
         str,

@@ -145,7 +145,8 @@ def _begun(
             warnings.warn(
                 f"{why}, so the command line cannot open this run; inkwash.load(PATH, network=…) can.", stacklevel=3
             )
-    folder = RUNS / run.recipe if out is None else Path(out)
+    name = run.recipe if isinstance(what, RunSettings) else recipes.run_name(os.fspath(what))
+    folder = RUNS / name if out is None else Path(out)
     return fit(run, folder, place, resume, stop, images), folder
 
 

@@ -2,12 +2,13 @@
 
 import re
 from ast import literal_eval
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
 
 import tyro
 
+from inkwash.errors import UsageError
 from inkwash.networks import NetworkSettings, all_networks
 from inkwash.settings import RunSettings
 
@@ -31,6 +32,35 @@ def in_flags(message: str, command: type) -> str:
         return flags[name] if value is None else f"{flags[name]} {_value(value)}"
 
     return _ARGUMENT.sub(written, message)
+
+
+def check_repeated(words: Iterable[str], command: type) -> None:
+    """Raises UsageError for a flag that is given twice and would count only once, also under two of its names."""
+    names = {word: name for name, words in _spellings(command) for word in words}
+    seen: dict[str, str] = {}
+    for word in words:
+        flag = word.partition("=")[0].replace("_", "-")
+        if flag not in names:
+            continue
+        if names[flag] in seen:
+            both = flag if seen[names[flag]] == flag else f"{seen[names[flag]]} and {flag}, which are one flag,"
+            raise UsageError(f"{both} {'is' if both == flag else 'are'} given twice; give one value.")
+        seen[names[flag]] = flag
+
+
+def _spellings(kind: type) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The flags that take one value, each with all of its spellings; of networks, only those that all have."""
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        inner, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        if get_origin(hint) is ClassVar or tyro.conf.Suppress in marks or tyro.conf.UseAppendAction in marks:
+            continue
+        parts = [each for each in (inner, *get_args(inner)) if isinstance(each, type) and is_dataclass(each)]
+        for part in parts:
+            yield from _spellings(part)
+        if not parts and tyro.conf.Positional not in marks:
+            also = (alias for mark in marks for alias in getattr(mark, "aliases", None) or ())
+            flag = name.replace("_", "-")
+            yield name, (f"--{flag}", f"--no-{flag}", *also)
 
 
 def _value(code: str) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Self
 import tyro
 
 from inkwash import choices, recipes
+from inkwash.checked import called
 from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
 from inkwash.foreign import say, show
@@ -21,14 +22,14 @@ from inkwash.settings import NetworkName, RunSettings
 
 @dataclass(frozen=True)
 class Train(PresetCommand):
-    """Train a recipe, or resume a run."""
+    """Train a recipe or a folder of images, or resume a run (inkwash train RUN --resume)."""
 
     order: ClassVar[int] = 10
     resume_flags: ClassVar[tuple[str, ...]] = ("--resume",)
 
     settings: RunSettings
-    out: Path | None = None
-    """Folder for the run; None uses runs/RECIPE."""
+    out: Annotated[Path | None, called("--output-dir")] = None
+    """Folder for the run; None uses runs/RECIPE, or runs/NAME for the images of a folder NAME."""
     resume: bool = False
     """Resume the run in --out from its last checkpoint."""
     data_dir: DataDir = None
@@ -46,13 +47,19 @@ class Train(PresetCommand):
     def preset(cls, name: str | None) -> Self:
         if name is None:
             raise UsageError(f"train needs a recipe: inkwash train RECIPE. They are {', '.join(recipes.names())}.")
-        return cls(recipes.find_or_folder(name))
+        if name not in recipes.names() and Path(name).is_dir():
+            from inkwash.runs.record import stored
+
+            if (settings := stored(Path(name))) is not None:
+                return cls(settings, Path(name))
+        return cls(recipes.find_or_folder(name), RUNS / recipes.run_name(name))
 
     def summary(self) -> str:
         return recipes.summary(recipes.names()[self.settings.recipe])
 
     def description(self) -> str:
-        return cleandoc(recipes.names()[self.settings.recipe].__doc__ or "")
+        recipe = recipes.names().get(self.settings.recipe)
+        return cleandoc((recipe and recipe.__doc__) or f"A run of {self.settings.recipe}.")
 
     @property
     def folder(self) -> Path:
@@ -70,12 +77,12 @@ class Train(PresetCommand):
         from inkwash.runs.record import stored
 
         now, before = self.settings, stored(self.folder)
-        if before is None:
+        if before is None or before == now:
             return now
         if before.recipe != now.recipe:
             raise UsageError(f"that run is of the recipe {before.recipe}, not {now.recipe}; choose another --out.")
-        source = now.data.source
-        if source != recipes.find(now.recipe).data.source:  # a folder of images, which may be another one
+        source, recipe = now.data.source, recipes.names().get(now.recipe)
+        if recipe is not None and source != recipe().data.source:  # a folder of images, which may be another one
             before = replace(before, data=replace(before.data, source=source))
         return before
 
@@ -98,7 +105,7 @@ class Train(PresetCommand):
             for note in job.notes:
                 say(in_flags(note, type(self)))
         last: Step | None = None
-        shown = bar(self.settings.training.steps, "steps", not job.is_main)
+        shown = bar(job.steps, "steps", not job.is_main)
         with finishing_step(stop), closing(job.progress), shown:
             shown.initial = shown.n = job.start
             for event in job.progress:

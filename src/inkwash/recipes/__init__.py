@@ -52,6 +52,11 @@ def find_or_folder(name: str) -> RunSettings:
         raise UsageError(f"{error} Nor is there a folder {name}.") from None
 
 
+def run_name(name: str) -> str:
+    """The name of the folder in runs/ for a recipe, or for a folder or .npz file of images."""
+    return name if name in names() else Path(name).resolve().name.removesuffix(".npz") or "folder"
+
+
 def summary(recipe: Callable[[], RunSettings]) -> str:
     """The first line of a recipe's docstring."""
     return (recipe.__doc__ or "").strip().splitlines()[0]

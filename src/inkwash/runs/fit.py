@@ -1,5 +1,6 @@
 """Training a run in a folder: everything that `inkwash train` does except printing."""
 
+import math
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from inkwash.lock import Lock, hold
 from inkwash.nets import recompute
 from inkwash.runs import build, machine, record
 from inkwash.runs.conditions import ConditionKind, condition
-from inkwash.runs.record import IMAGES, check_code, check_same, moved, resolved, stored
+from inkwash.runs.record import IMAGES, check_code, check_same, gone, moved, resolved, stored, whereabouts
 from inkwash.settings import Process, RunSettings
 from inkwash.training import Progress, State, train
 from inkwash.training.checkpoint import LAST, facts, load
@@ -39,6 +40,7 @@ class Fit:
     device: torch.device
     is_main: bool
     start: int
+    steps: int  # of the whole training; with `minutes`, more or fewer
     progress: Generator[Progress, None, None]
     notes: tuple[str, ...] = ()  # sentences about the images, to print before the first step; main process only
 
@@ -89,12 +91,19 @@ def _prepared(
         run = replace(run, data=replace(run.data, source=str((out / IMAGES).resolve())))
     elif resume:
         run = replace(run, data=moved(run.data, data_dir))
+        if gone(run.data):
+            raise UsageError(
+                f"the images of {out} are no longer at {run.data.source}; say where they are now with `source`."
+            )
     before = stored(out)
+    if before is not None and data_dir is None:
+        data_dir = whereabouts(facts(out / LAST))
     _check_place(run, out)
     _check_folder(run, before, out, resume)
     accelerator = _accelerator(run.training.device)
     mesh = _mesh(accelerator) if run.training.shard else None
     source, held_out = _sources(run, data_dir, accelerator) if images is None else divide(images, run.data.held_out)
+    run = _in_steps(run, len(source))
     precision = machine.precision(run.training, accelerator.device)
     kind = condition(run, source.classes)
     denoiser = build.denoiser(run, source.shape, precision, kind)
@@ -128,8 +137,17 @@ def _prepared(
     count = sum(parameter.numel() for parameter in denoiser.parameters())
     return Fit(
         len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
-        progress, notes,
+        run.training.steps, progress, notes,
     )  # fmt: skip
+
+
+def _in_steps(run: RunSettings, images: int) -> RunSettings:
+    """The settings with the number of steps in place of a number of passes over the images."""
+    training = run.training
+    if training.epochs is None:
+        return run
+    steps = math.ceil(training.epochs * images / training.batch_size)
+    return replace(run, training=replace(training, steps=steps, epochs=None))
 
 
 def _signal_left(process: Process) -> tuple[str, ...]:

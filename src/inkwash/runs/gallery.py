@@ -47,7 +47,7 @@ def write_gallery(
     if not about["history"]:
         raise UsageError(
             f"{model.folder} has no losses to show yet, as it was trained for {about['step']} steps; "
-            f"train it further first: `inkwash train {model.run.recipe} --resume --out {model.folder}`."
+            f"train it further first: `inkwash train {model.folder} --resume`."
         )
     place = whereabouts(model, data_dir)
     data = moved(model.run.data, data_dir)

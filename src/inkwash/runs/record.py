@@ -26,7 +26,8 @@ _BESIDE = f"<run>/{IMAGES}"  # their name in a checkpoint, so that the folder ca
 
 # settings that may change when a run is resumed: length, checkpoint interval and device
 _FREE = {
-    "steps", "minutes", "save_every", "device", "precision", "accumulate", "layout", "compile", "recompute", "shard",
+    "steps", "epochs", "minutes", "save_every", "device", "precision", "accumulate", "layout", "compile", "recompute",
+    "shard",
 }  # fmt: skip
 
 # facts about the run in a checkpoint; state.py and loop.py add the counters
@@ -145,10 +146,13 @@ def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str)
 
 def moved(data: Data, given: Path | None) -> Data:
     """The data settings with their current location: if a folder of images no longer exists, the given data folder."""
+    return data if given is None or not gone(data) else replace(data, source=str(given.expanduser().absolute()))
+
+
+def gone(data: Data) -> bool:
+    """Whether the images were a folder or a file that is not there any more."""
     known = not data.source or data.source in choices.SOURCES or own.is_reference(data.source)
-    if given is None or known or Path(data.source).expanduser().exists():
-        return data
-    return replace(data, source=str(given.expanduser().absolute()))
+    return not known and not Path(data.source).expanduser().exists()
 
 
 def whereabouts(facts: dict[str, Any]) -> Path | None:
