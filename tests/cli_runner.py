@@ -57,9 +57,9 @@ def inkwash(*args: object) -> Done:
 
 
 def once(args: Sequence[object]) -> list[str]:
-    """The arguments, without the flags of TINY that a test gives again: a flag may be given once."""
+    """The arguments, without the flags of TINY and the steps that a test gives again: a flag may be given once."""
     words = [str(arg) for arg in args]
-    for flag in TINY[::2]:
+    for flag in (*TINY[::2], "--steps"):
         if words.count(flag) > 1:
             at = words.index(flag)
             del words[at : at + 2]

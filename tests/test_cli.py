@@ -147,7 +147,7 @@ def test_asked_wrongly(args: str, words: str, tmp_path: Path, monkeypatch: pytes
     ("args", "words"),
     [
         ("train mnist --steps many", "invalid literal for int() with base 10: 'many'"),
-        ("train mnist --steps", "Missing value for argument '--steps'"),
+        ("train mnist --seed", "Missing value for argument '--seed'"),
         ("train mnist --stepps 3", "--steps"),
         ("train mnist --loss huber", "invalid choice 'huber'"),
         ("train sysu-mnist --channels 8", "Unrecognized options: --channels"),

@@ -57,7 +57,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", NAMES)
-def test_it_trains_and_samples(name: str, tmp_path: Path) -> None:
+def test_it_trains_and_samples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
     flags = ("--source", "photos") if name == "folder" else ()
     flags = (*flags, *SMALL[type(recipes.find(name).network)])  # the whole ones are built below
