@@ -90,6 +90,20 @@ class Operator:
         gain = torch.where(self.svd.measured.to(residual.device), s / (s**2 + ridge).clamp(min=1e-38), 0.0)
         return self.svd.v(gain * self.svd.u_t(residual))
 
+    def from_picture(self, picture: Tensor) -> Tensor:
+        """y of a measurement that was stored as a picture, [B,C,H',W'] in [−1, 1].
+
+        Raises UsageError if y is no picture, or one of another size.
+        """
+        wanted = tuple(self.forward(torch.zeros(1, *self.shape)).shape[1:])
+        if tuple(picture.shape[1:]) != wanted:
+            size = "×".join(map(str, wanted))
+            raise UsageError(
+                f"a measurement of this operator has the shape {size} (got a picture of "
+                f"{'×'.join(map(str, picture.shape[1:]))}); `inkwash degrade` writes one as .npz."
+            )
+        return picture
+
     def picture(self, y: Tensor) -> Tensor:
         """The measurement as images [B,C,H,W] for people to look at: y itself if it has this form, else Aᵀy."""
         return y if y.ndim == 4 and y.shape[1] in (1, 3) else self.adjoint(y)

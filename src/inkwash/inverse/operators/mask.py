@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from inkwash.data.picture import UnreadableError, decode
 from inkwash.errors import UsageError
@@ -10,7 +11,7 @@ from inkwash.inverse.basis import Selection
 from inkwash.inverse.operator import Shape, number
 
 
-def _box(shape: Shape, word: str, seed: int) -> torch.Tensor:
+def _box(shape: Shape, word: str, seed: int) -> Tensor:
     """A hole in the middle, of half the sides or of WORD pixels."""
     _, height, width = shape
     tall, wide = (int(number(word, "the side of a box", 1, 1e5)),) * 2 if word else (height // 2, width // 2)
@@ -20,17 +21,17 @@ def _box(shape: Shape, word: str, seed: int) -> torch.Tensor:
     return hole
 
 
-def _border(shape: Shape, word: str, seed: int) -> torch.Tensor:
+def _border(shape: Shape, word: str, seed: int) -> Tensor:
     return ~_box(shape, word, seed)
 
 
-def _half(shape: Shape, word: str, seed: int) -> torch.Tensor:
+def _half(shape: Shape, word: str, seed: int) -> Tensor:
     hole = torch.zeros(shape[1:], dtype=torch.bool)
     hole[shape[1] // 2 :] = True
     return hole
 
 
-def _random(shape: Shape, word: str, seed: int) -> torch.Tensor:
+def _random(shape: Shape, word: str, seed: int) -> Tensor:
     share = number(word or "0.5", "the share of hidden pixels", 0, 1)
     count = shape[1] * shape[2]
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
@@ -62,8 +63,12 @@ class Mask(Selection):
         if kind not in HOLES:
             self.files = (Path(argument),)
 
+    def from_picture(self, picture: Tensor) -> Tensor:
+        """The pixels outside of the hole of a picture of the images' size, whatever is in the hole."""
+        return picture[..., self.kept] if picture.shape[1:] == self.shape else super().from_picture(picture)
 
-def _painted(shape: Shape, name: str) -> torch.Tensor:
+
+def _painted(shape: Shape, name: str) -> Tensor:
     if not Path(name).is_file():
         raise UsageError(f"there is no mask {name!r}; give the name of a picture, or {', '.join(HOLES)}.")
     try:
