@@ -13,11 +13,14 @@ from inkwash.inverse.method import Method, Walk
 from inkwash.inverse.operator import number
 from inkwash.sample import Solver
 
+_DATA = 0.25  # variance of a pixel, for the twisting function; a wrong one costs particles, not exactness
+
 
 class Twisted(Method):
     """TDS (Wu et al. 2023, algorithm 1): DDPM steps guided by p̃(y | x), weighted by what guidance got wrong.
 
-    p̃(y | x) = N(y; A(x̂₀), r²·A·Aᵀ + σ_y²·I), r² = σ²/(α² + σ²), is the twisting function; at the end it is the
+    p̃(y | x) = N(y; A(x̂₀), r²·A·Aᵀ + σ_y²·I), r² = v·σ²/(v·α² + σ²) with
+    v = 1/4, about the variance of pixels in [−1, 1], is the twisting function; at the end it is the
     likelihood of y. The particles of one restoration are resampled where their effective sample size falls below half
     of them. `argument` is their number K, 16; one of them is the restoration. Exact as K and the steps grow, with any
     operator. Needs noise: without it, all weights are 0 or 1.
@@ -57,7 +60,7 @@ class _Steps(Solver):
     def twist(self, x0: Tensor, level: Level) -> Tensor:
         """log p̃(y | x), [B]."""
         alpha, sigma, _ = as_floats(level)
-        spread, std = sigma**2 / (alpha**2 + sigma**2), self.measured.std
+        spread, std = _DATA * sigma**2 / (_DATA * alpha**2 + sigma**2), self.measured.std
         svd = self.measured.operator.svd
         if svd is None:
             apart = self.measured.residual(x0).flatten(1)

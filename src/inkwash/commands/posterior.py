@@ -1,0 +1,101 @@
+"""inkwash posterior."""
+
+import csv
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple, dataclass, fields
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import tyro
+
+from inkwash import choices, own
+from inkwash.checked import Count, listed
+from inkwash.commands._base import RUNS, Code, Command, Jobs, allow_choices
+from inkwash.errors import UsageError
+
+_OPERATORS = ("mask:box", "downsample:2", "blur:1", "fourier:0.5")
+_METHODS = (
+    "moment:20", "ddnm", "ddnm+", "ddrm", "ddrm:0", "pigdm", "dps", "replacement", "repaint", "diffpir", "daps",
+    "twisted:400",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Posterior(Command):
+    """Measure restoration methods against exact posteriors; no training needed."""
+
+    order: ClassVar[int] = 45
+
+    operator: Annotated[tuple[str, ...], listed(str)] = _OPERATORS
+    """Linear operators, on images of 6×6 pixels."""
+    noise: Annotated[tuple[float, ...], listed(float)] = (0.0, 0.05, 0.2)
+    """Standard deviations of the noise; the prior's is 0.25."""
+    method: Annotated[tuple[str, ...], listed(str)] = _METHODS
+    """Methods, each as `inkwash restore` takes it."""
+    n: Annotated[Count, tyro.conf.arg(aliases=["-n"])] = 400
+    """Restorations of each measurement."""
+    steps: Count = 60
+    """Sampling steps; methods with their own solver make three times as many."""
+    jobs: Jobs = None
+    seed: int = 0
+    """Seed of the measurements and the restorations."""
+    out: Path = RUNS / "posterior"
+    """Folder for posterior.csv and posterior.md."""
+    code: Code = ()
+
+    def run(self) -> None:
+        """Prints the table as it grows, and writes it."""
+        from inkwash.atomic import replacing
+        from inkwash.inverse.table import FLOOR, Row, problems
+        from inkwash.progress import bar
+
+        allow_choices(choices.OPERATORS, *self.operator)
+        allow_choices(choices.METHODS, *self.method)
+        if self.out.is_file():
+            raise UsageError(f"{self.out} is a file; `out` is a folder.")
+        found: list[Row] = []
+        todo = problems(self.operator, self.noise, self.method)
+        ask = partial(_rows, methods=self.method, n=self.n, steps=self.steps, seed=self.seed)
+        jobs = min(len(todo), self.jobs or os.cpu_count() or 1)
+        with bar(len(todo), "problems") as shown, ProcessPoolExecutor(
+            jobs, get_context("spawn"), own.adopt, (own.permits(),)
+        ) as pool:  # fmt: skip
+            for rows in pool.map(ask, todo):
+                found += rows
+                shown.update()
+        self.out.mkdir(parents=True, exist_ok=True)
+        with replacing(self.out / "posterior.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([each.name for each in fields(Row)])
+            writer.writerows([astuple(row) for row in found])
+        lines = [
+            "| prior | operator | noise | method | error of the mean | sd / exact | scatter | mode | distance | cost |",
+            "|---|---|--:|---|--:|--:|--:|--:|--:|--:|",
+        ]
+        for row in found:
+            start = f"| {row.prior} | {row.operator} | {row.noise:g} | {row.method} |"
+            mode = "" if row.mode is None else f"{row.mode:+.3f}"
+            errors = f" {row.mean:.3f} | {row.spread:.3f} | {row.scatter:.3f} | {mode} | {row.distance:.3f} |"
+            lines.append(
+                start + (f" {row.refused} | | | | | |" if row.refused else f"{errors} {row.evaluations:.0f} |")
+            )
+        with replacing(self.out / "posterior.md") as path:
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print("\n".join(lines))
+        print(f"{self.n} restorations each; chance alone leaves the rows of {FLOOR}", file=sys.stderr)
+        print(self.out / "posterior.csv")
+        print(self.out / "posterior.md")
+
+
+def _rows(problem: Any, **asked: Any) -> Any:
+    """The rows of one problem, on one thread, in a process of its own."""
+    import torch
+
+    from inkwash.inverse.table import rows
+
+    torch.set_num_threads(1)
+    return rows(problem, **asked)
