@@ -4,6 +4,7 @@ import csv
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from multiprocessing import get_context
@@ -61,10 +62,12 @@ class Posterior(Command):
         todo = problems(self.operator, self.noise, self.method)
         ask = partial(_rows, methods=self.method, n=self.n, steps=self.steps, seed=self.seed)
         jobs = min(len(todo), self.jobs or os.cpu_count() or 1)
-        with bar(len(todo), "problems") as shown, ProcessPoolExecutor(
-            jobs, get_context("spawn"), own.adopt, (own.permits(),)
-        ) as pool:  # fmt: skip
-            for rows in pool.map(ask, todo):
+        with bar(len(todo), "problems") as shown, ExitStack() as stack:
+            each = map(ask, todo)
+            if jobs > 1:
+                start = (jobs, get_context("spawn"), own.adopt, (own.permits(),))
+                each = stack.enter_context(ProcessPoolExecutor(*start)).map(ask, todo)
+            for rows in each:
                 found += rows
                 shown.update()
         self.out.mkdir(parents=True, exist_ok=True)
@@ -80,9 +83,8 @@ class Posterior(Command):
             start = f"| {row.prior} | {row.operator} | {row.noise:g} | {row.method} |"
             mode = "" if row.mode is None else f"{row.mode:+.3f}"
             errors = f" {row.mean:.3f} | {row.spread:.3f} | {row.scatter:.3f} | {mode} | {row.distance:.3f} |"
-            lines.append(
-                start + (f" {row.refused} | | | | | |" if row.refused else f"{errors} {row.evaluations:.0f} |")
-            )
+            errors += f" {row.evaluations:.0f} |"
+            lines.append(start + (f" {row.refused} | | | | | |" if row.refused else errors))
         with replacing(self.out / "posterior.md") as path:
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         print("\n".join(lines))

@@ -34,6 +34,11 @@ class Method(Protocol):
         """The walk of a restoration. It is used once, for one batch."""
 
 
+def particles_of(method: Method) -> int:
+    """Chains that run together for each restoration; 1 for objects that state none."""
+    return getattr(method, "particles", 1)
+
+
 def serves(method: Method, measured: Measurement) -> str:
     """Why a method cannot serve a measurement; "" if it can."""
     operator = measured.operator

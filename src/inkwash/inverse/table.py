@@ -15,7 +15,7 @@ from inkwash.denoise import CorrelatedMixture
 from inkwash.errors import UsageError
 from inkwash.inverse.exact import Posterior, posterior_of
 from inkwash.inverse.measurement import Measurement, measure
-from inkwash.inverse.method import Method, Walk, serves
+from inkwash.inverse.method import Method, Walk, particles_of, serves
 from inkwash.inverse.spec import make_method, make_operator
 from inkwash.sample import DPMpp2M, last, sample
 
@@ -125,7 +125,7 @@ def _measured(
 
 def _drawn(method: Method, denoise: object, measured: Measurement, n: int, steps: int, seed: int) -> Tensor:
     schedule = Cosine()
-    particles = getattr(method, "particles", 1)
+    particles = particles_of(method)
     chains = -(-n // particles) * particles  # all particles count, as a weighted filter has one answer
     long = 3 * steps if getattr(method, "own_solver", False) and particles == 1 else steps
     start = Walk(denoise, karras(schedule, long), DPMpp2M.with_eta(1.0))  # type: ignore[arg-type]

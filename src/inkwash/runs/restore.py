@@ -13,7 +13,7 @@ from inkwash.core import Seeded, mix, prior
 from inkwash.data import to_uint8
 from inkwash.errors import UsageError
 from inkwash.inverse import Measurement, Method, Walk, make_method
-from inkwash.inverse.method import check
+from inkwash.inverse.method import check, particles_of
 from inkwash.runs import build
 from inkwash.runs.degrade import Measured, check_files, code_of, files_of, measurements
 from inkwash.runs.draw import channels_last, smooth
@@ -86,7 +86,7 @@ def restore(
         measured = _on(each.measurement, model.device)
         with counting_evaluations(networks) as seen:
             images, chains, least = _chains(model, measured, asked, sampling, denoiser_of, p, tick)
-        per_image = seen.images * make_method(asked.method).particles // max(1, chains)
+        per_image = seen.images * particles_of(make_method(asked.method)) // max(1, chains)
         results.append(Restored(each, images, per_image, time.perf_counter() - started, least))
     return results
 
@@ -110,7 +110,7 @@ def cost(model: TrainedModel, found: Sequence[Measured], asked: Restoring, sampl
     method = checked(found, asked, sampling)
     walk = Walk(lambda x, level: x, build.plan(sampling, model.schedule), build.solver(sampling))
     steps = sum(len(method(walk, each.measurement, model.schedule).plan) - 1 for each in found)
-    return steps * -(-sampling.n * method.particles // _batch(model, method))
+    return steps * -(-sampling.n * particles_of(method) // _batch(model, method))
 
 
 def denoisers(model: TrainedModel, sampling: Sampling) -> tuple[DenoiserOf, tuple[Any, ...]]:
@@ -123,14 +123,14 @@ def denoisers(model: TrainedModel, sampling: Sampling) -> tuple[DenoiserOf, tupl
         return lambda indices: model.denoiser.given(None), (model.denoiser,)
     if model.condition is not None and not told:
         without = "" if model.condition_never_dropped else ", or restore without it: `scale=0`"
-        raise UsageError(
-            f"{model.name} draws what it is told; say what the picture shows ({model.condition.example}){without}."
-        )
+        example = model.condition.example
+        raise UsageError(f"{model.name} draws what it is told; say what the picture shows with {example}{without}.")
     return guided(model, sampling)
 
 
 def _batch(model: TrainedModel, method: Method) -> int:
-    return method.particles if method.particles > 1 else BATCH if model.device.type == "cpu" else 64
+    particles = particles_of(method)
+    return particles if particles > 1 else BATCH if model.device.type == "cpu" else 64
 
 
 def _chains(
@@ -145,7 +145,7 @@ def _chains(
     """(the n restorations of one measurement, how many chains ran, the smallest effective sample size)."""
     n, images, chains, least = sampling.n, [], 0, None
     size = _batch(model, make_method(asked.method))
-    particles = make_method(asked.method).particles
+    particles = particles_of(make_method(asked.method))
     for start in range(0, n * particles, size):
         lanes, method = range(start, start + size), make_method(asked.method)
         noise, raw = Seeded(mix(sampling.seed, p), lanes), denoiser_of(lanes)
