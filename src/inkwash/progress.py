@@ -42,7 +42,11 @@ def images_bar(sampling: Sampling, shown: bool = True) -> Iterator[Callable[[int
 def steps_bar(total: int) -> Iterator[Callable[[int], None]]:
     """A bar over steps of sampling. Yields a function to call with the number of steps that were made."""
     with bar(total, "steps", disable=not is_main_process()) as shown:
-        yield lambda steps: shown.update(steps) and None
+
+        def on_steps(steps: int) -> None:
+            shown.update(steps)
+
+        yield on_steps
 
 
 @contextmanager

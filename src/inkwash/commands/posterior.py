@@ -3,17 +3,13 @@
 import csv
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import astuple, dataclass, fields
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import tyro
 
-from inkwash import choices, own
+from inkwash import choices
 from inkwash.checked import Count, listed
 from inkwash.commands._base import RUNS, Code, Command, Jobs, allow_choices
 from inkwash.errors import UsageError
@@ -51,7 +47,7 @@ class Posterior(Command):
     def run(self) -> None:
         """Prints the table as it grows, and writes it."""
         from inkwash.atomic import replacing
-        from inkwash.inverse.table import FLOOR, Row, problems
+        from inkwash.inverse.table import FLOOR, Row, problems, table
         from inkwash.progress import bar
 
         allow_choices(choices.OPERATORS, *self.operator)
@@ -60,14 +56,9 @@ class Posterior(Command):
             raise UsageError(f"{self.out} is a file; `out` is a folder.")
         found: list[Row] = []
         todo = problems(self.operator, self.noise, self.method)
-        ask = partial(_rows, methods=self.method, n=self.n, steps=self.steps, seed=self.seed)
         jobs = min(len(todo), self.jobs or os.cpu_count() or 1)
-        with bar(len(todo), "problems") as shown, ExitStack() as stack:
-            each = map(ask, todo)
-            if jobs > 1:
-                start = (jobs, get_context("spawn"), own.adopt, (own.permits(),))
-                each = stack.enter_context(ProcessPoolExecutor(*start)).map(ask, todo)
-            for rows in each:
+        with bar(len(todo), "problems") as shown:
+            for rows in table(todo, self.method, self.n, self.steps, self.seed, jobs):
                 found += rows
                 shown.update()
         self.out.mkdir(parents=True, exist_ok=True)
@@ -91,13 +82,3 @@ class Posterior(Command):
         print(f"{self.n} restorations each; chance alone leaves the rows of {FLOOR}", file=sys.stderr)
         print(self.out / "posterior.csv")
         print(self.out / "posterior.md")
-
-
-def _rows(problem: Any, **asked: Any) -> Any:
-    """The rows of one problem, on one thread, in a process of its own."""
-    import torch
-
-    from inkwash.inverse.table import rows
-
-    torch.set_num_threads(1)
-    return rows(problem, **asked)

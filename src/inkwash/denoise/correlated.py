@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from inkwash.core import Level
+from inkwash.core import Level, as_floats
 
 
 class CorrelatedMixture:
@@ -21,15 +21,17 @@ class CorrelatedMixture:
     @property
     def weights(self) -> Tensor:
         """[K], of sum 1."""
-        return self.log_weights.exp()
+        weights: Tensor = self.log_weights.exp()
+        return weights
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
-        """E[x₀ | x], [B,C,H,W]."""
-        variance = level.alpha**2 * self._variances + level.sigma**2  # [K,D], of x given k
-        apart = (x.flatten(1) - level.alpha * self.means.flatten(1)[:, None]) @ self._basis  # [K,B,D]
+        """E[x₀ | x], [B,C,H,W]. One level for all images, as in sampling."""
+        alpha, sigma, _ = as_floats(level)
+        variance = alpha**2 * self._variances + sigma**2  # [K,D], of x given k
+        apart = (x.flatten(1) - alpha * self.means.flatten(1)[:, None]) @ self._basis  # [K,B,D]
         logits = self.log_weights[:, None] - (apart**2 / variance[:, None]).sum(2) / 2
         logits = logits - torch.log(variance).sum(1, keepdim=True) / 2
-        gain = (level.alpha * self._variances / variance)[:, None]
+        gain = (alpha * self._variances / variance)[:, None]
         means = self.means.flatten(1)[:, None] + (gain * apart) @ self._basis.mT
         return (torch.softmax(logits, 0)[..., None] * means).sum(0).view_as(x)
 
@@ -41,7 +43,8 @@ class CorrelatedMixture:
         """The standard deviation of each pixel, [C,H,W]."""
         of_each = torch.diagonal(self.covs, dim1=1, dim2=2).view_as(self.means)
         second = torch.einsum("k,kchw->chw", self.weights, of_each + self.means**2)
-        return (second - self.mean() ** 2).clamp(min=0).sqrt()
+        variance: Tensor = second - self.mean() ** 2
+        return variance.clamp(min=0).sqrt()
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n exact samples [n,C,H,W]."""

@@ -47,8 +47,7 @@ class Dataset:
     """x₀ uniform over the images [N,C,H,W] of a finite set: the ideal denoiser of Karras et al. 2022, eq. 57.
 
     `log_weights` [N], if given, are the logarithms of the images' probabilities, up to a common term. Computed in
-    blocks of the set, so that memory does not grow with N. One level for all images, as
-    in sampling.
+    blocks of the set, so that memory does not grow with N. One level for all images.
     """
 
     def __init__(self, images: Tensor, block: int = 4096, log_weights: Tensor | None = None) -> None:
@@ -59,7 +58,9 @@ class Dataset:
         flat, level = x.flatten(1), Level(*(_rows(value, x) for value in level.per_image(x)))
         best = torch.full((len(x), 1), -torch.inf, dtype=x.dtype, device=x.device)
         total, mean = torch.zeros_like(best), torch.zeros_like(flat)
-        parts = zip(self.images.flatten(1).split(self.block), self.log_weights.split(self.block), strict=True)
+        parts = zip(
+            *(torch.split(each, self.block) for each in (self.images.flatten(1), self.log_weights)), strict=True
+        )
         for images, log_weights in parts:
             logits = _closeness(flat, images, level) + log_weights
             # online softmax (Milakov & Gimelshein 2018): rescale the running sums when the maximum grows

@@ -13,7 +13,7 @@ def hartley(x: Tensor) -> Tensor:
 
     A real image's Fourier values at k and −k are conjugate, and determine its Hartley values at both.
     """
-    found = torch.fft.fft2(x, norm="ortho")
+    found: Tensor = torch.fft.fft2(x, norm="ortho")
     return found.real - found.imag
 
 

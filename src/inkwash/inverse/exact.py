@@ -67,9 +67,8 @@ class Reweighed:
 
     def __init__(self, prior: Dataset, measured: Measurement) -> None:
         self.images = prior.images
-        logs = torch.cat([
-            -measured.residual(part).flatten(1).double().square().sum(1) for part in self.images.split(prior.block)
-        ])  # fmt: skip
+        parts = torch.split(self.images, prior.block)
+        logs = -torch.cat([measured.residual(part).flatten(1).double().square().sum(1) for part in parts])
         logs = torch.log_softmax(logs / (2 * measured.std**2) + prior.log_weights, 0)
         self.weights = logs.exp()  # [N]
         self._denoise = Dataset(self.images, prior.block, logs.to(self.images))

@@ -2,14 +2,18 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
+from multiprocessing import get_context
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from inkwash import own
 from inkwash.core import Cosine, Seeded, karras, mix, prior
 from inkwash.denoise import CorrelatedMixture
 from inkwash.errors import UsageError
@@ -93,6 +97,23 @@ def rows(problem: Problem, methods: Sequence[str], n: int, steps: int, seed: int
     exact = posterior_of(of, measured)
     floor = _row(of, exact, measured, (*problem, FLOOR), exact.sample(n, seed + 1), 0.0, 0.0)
     return [floor, *(_measured(of, exact, measured, (*problem, each), n, steps, seed) for each in methods)]
+
+
+def table(
+    todo: Sequence[Problem], methods: Sequence[str], n: int, steps: int, seed: int, jobs: int
+) -> Iterator[list[Row]]:
+    """The rows of each problem, by `jobs` processes of one thread each; the same numbers for any number of them."""
+    ask = partial(rows, methods=methods, n=n, steps=steps, seed=seed)
+    if jobs == 1:
+        yield from map(ask, todo)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (own.permits(),)) as pool:
+        yield from pool.map(ask, todo)
+
+
+def _begin(permits: own.Permits) -> None:
+    own.adopt(permits)
+    torch.set_num_threads(1)
 
 
 def _measured(

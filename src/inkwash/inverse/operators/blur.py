@@ -39,7 +39,8 @@ class Blur(Operator):
 
     def _filtered(self, x: Tensor, by: Tensor) -> Tensor:
         complex_type = torch.complex128 if x.dtype == torch.float64 else torch.complex64
-        return torch.fft.ifft2(torch.fft.fft2(x) * by.to(x.device, complex_type)).real
+        filtered: Tensor = torch.fft.ifft2(torch.fft.fft2(x) * by.to(x.device, complex_type))
+        return filtered.real
 
     def forward(self, x: Tensor) -> Tensor:
         return self._filtered(x, self.response)

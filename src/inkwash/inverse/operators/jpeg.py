@@ -46,7 +46,8 @@ class Jpeg(Operator):
         _, height, width = self.shape
         x = torch.einsum("kc,bchw->bkhw", self.colours.to(x), 127.5 * (x + 1)) - self.middle.to(x)
         x = pad(x, (0, -width % 8, 0, -height % 8), mode="replicate")
-        blocks = x.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).transpose(3, 4)  # [B,C,H/8,W/8,8,8]
+        high, wide = x.shape[2] // 8, x.shape[3] // 8
+        blocks = x.reshape(*x.shape[:2], high, 8, wide, 8).transpose(3, 4)  # [B,C,H/8,W/8,8,8]
         table, dct = self.tables.to(x), self.dct.to(x)
         values = dct @ blocks @ dct.T / table
         values = values + (values.round() - values).detach()

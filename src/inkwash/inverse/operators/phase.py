@@ -25,7 +25,7 @@ class Phase(Operator):
 
     def forward(self, x: Tensor) -> Tensor:
         wide = pad((x + 1) / 2, (0, self.edges[1], 0, self.edges[0]))
-        found = torch.fft.fft2(wide, norm="ortho")
+        found: Tensor = torch.fft.fft2(wide, norm="ortho")
         return (found.real**2 + found.imag**2 + 1e-12).sqrt()
 
     def picture(self, y: Tensor) -> Tensor:
