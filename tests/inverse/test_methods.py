@@ -60,7 +60,7 @@ def test_moment_matching_is_exact_on_any_gaussian(spec: str, std: float, eta: fl
 @pytest.mark.parametrize("name", ["ddnm", "ddnm+", "ddrm:0", "replacement"])
 @pytest.mark.parametrize("spec", OPERATORS)
 def test_projections_are_exact_on_white_data_without_noise(name: str, spec: str) -> None:
-    exact_on(WHITE, name, spec, 0.0, 1000, 300)
+    exact_on(WHITE, name, spec, 0.0, 1000, 600)
 
 
 @pytest.mark.slow

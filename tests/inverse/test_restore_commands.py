@@ -136,7 +136,7 @@ def test_from_python(trained: Path) -> None:
     assert found.tensor().shape == (1, 2, 1, 8, 8)
     found.sheet().save("b.png")
     assert np.array_equal(np.asarray(Image.open("a.png")), np.asarray(Image.open("b.png")))
-    assert set(found.scores[0]) == {"misfit", "psnr of the mean", "psnr of one"}
+    assert set(found.scores[0]) == {"misfit", "psnr of the mean", "psnr of one", "psnr of A⁺y"}
     inkwash.edit(run, "p.png", strength=0.5, n=2, steps=4).save("e.png")
 
 

@@ -27,7 +27,7 @@ from inkwash.view import check_out, needs_frames, write
 from inkwash.view.out import PathLike
 
 BATCH = 8  # chains at a time on a CPU; as in draw, a chain's place in its batch is fixed
-WHITE_SD = 0.5  # standard deviation that is white on a sheet
+WHITE_SD = 1.0  # standard deviation that is white on a sheet
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +51,18 @@ class Restored:
         return self.images.std(0) if len(self.images) > 1 else torch.zeros_like(self.images[0])
 
     def scores(self) -> dict[str, float]:
-        """misfit: root mean square of y − A(x) over all restorations; psnr of their mean, and of each, in dB."""
+        """misfit: root mean square of y − A(x) over all restorations; psnr in dB where the truth is known.
+
+        The psnr is that of the mean, the average of those of each, and as a baseline that of the pseudo-inverse A⁺y.
+        """
         found = {"misfit": float(self.of.measurement.misfit(self.images).square().mean().sqrt())}
         if self.of.truth is not None:
             truth = self.of.truth[0]
             found["psnr of the mean"] = psnr(self.mean, truth)
             found["psnr of one"] = sum(psnr(image, truth) for image in self.images) / len(self.images)
+            operator = self.of.measurement.operator
+            if operator.linear:
+                found["psnr of A⁺y"] = psnr(operator.pinv(self.of.measurement.y)[0], truth)
         return found
 
 
@@ -186,7 +192,7 @@ def write_restored(
     """Writes a sheet (.png), or the restorations alone (.npz or a folder): image p·n + j is restoration j of picture p.
 
     The sheet has a column for each picture, and rows: the measurement, the truth where it is known, the mean, the
-    standard deviation (white: 0.5), and the restorations.
+    standard deviation (white: 1), and the restorations.
     """
     about = provenance(results, model, asked, sampling)
     if str(out).lower().endswith(".png"):
@@ -210,7 +216,7 @@ def sheet(results: Sequence[Restored]) -> tuple[Tensor, list[str]]:
     if all(each.of.truth is not None for each in results):
         rows["truth"] = [each.of.truth[0] for each in results if each.of.truth is not None]
     rows["mean"] = [each.mean for each in results]
-    rows[f"sd (white: {WHITE_SD})"] = [(each.std / WHITE_SD).clamp(0, 1) * 2 - 1 for each in results]
+    rows[f"sd (white: {WHITE_SD:g})"] = [(each.std / WHITE_SD).clamp(0, 1) * 2 - 1 for each in results]
     for j in range(len(results[0].images)):
         rows[f"{j + 1}"] = [each.images[j] for each in results]
     return torch.stack([image for row in rows.values() for image in row]), list(rows)
