@@ -7,6 +7,7 @@ import tyro
 
 from inkwash import choices
 from inkwash.commands._base import Code, Command, allow_choices
+from inkwash.foreign import show
 from inkwash.settings import Measuring
 
 
@@ -30,4 +31,4 @@ class Degrade(Command):
 
         allow_choices(choices.OPERATORS, self.measuring.operator)
         degrade(self.pictures, self.measuring, self.seed, self.out)
-        print(self.out)
+        show(self.out)

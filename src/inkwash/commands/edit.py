@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 import tyro
 
 from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder
+from inkwash.foreign import show
 from inkwash.settings import RESTORING_SAMPLER, Editing, Sampling
 
 
@@ -34,4 +35,4 @@ class Edit(Command):
         model = open_model(self.folder, self.checkpoint, self.device)
         edit_files(model, self.picture, self.editing, self.sampling, outs)
         for out in outs:
-            print(out)
+            show(out)

@@ -1,8 +1,6 @@
 """inkwash posterior."""
 
-import csv
 import os
-import sys
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -13,6 +11,7 @@ from inkwash import choices
 from inkwash.checked import Count, listed
 from inkwash.commands._base import RUNS, Code, Command, Jobs, allow_choices
 from inkwash.errors import UsageError
+from inkwash.foreign import as_csv, say, show
 
 _OPERATORS = ("mask:box", "downsample:2", "blur:1", "fourier:0.5")
 _METHODS = (
@@ -62,10 +61,9 @@ class Posterior(Command):
                 found += rows
                 shown.update()
         self.out.mkdir(parents=True, exist_ok=True)
-        with replacing(self.out / "posterior.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([each.name for each in fields(Row)])
-            writer.writerows([astuple(row) for row in found])
+        cells = [[each.name for each in fields(Row)], *map(astuple, found)]
+        with replacing(self.out / "posterior.csv") as path:
+            path.write_text(as_csv(cells), encoding="utf-8")
         lines = [
             "| prior | operator | noise | method | error of the mean | sd / exact | scatter | mode | distance | cost |",
             "|---|---|--:|---|--:|--:|--:|--:|--:|--:|",
@@ -78,7 +76,8 @@ class Posterior(Command):
             lines.append(start + (f" {row.refused} | | | | | |" if row.refused else errors))
         with replacing(self.out / "posterior.md") as path:
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        print("\n".join(lines))
-        print(f"{self.n} restorations each; chance alone leaves the rows of {FLOOR}", file=sys.stderr)
-        print(self.out / "posterior.csv")
-        print(self.out / "posterior.md")
+        for line in lines:
+            show(line)
+        say(f"{self.n} restorations each; chance alone leaves the rows of {FLOOR}")
+        show(self.out / "posterior.csv")
+        show(self.out / "posterior.md")

@@ -1,6 +1,5 @@
 """inkwash restore."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -9,6 +8,7 @@ import tyro
 
 from inkwash import choices
 from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, allow_choices
+from inkwash.foreign import say, show
 from inkwash.settings import RESTORING_SAMPLER, Restoring, Sampling
 
 Pictures = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE…")]
@@ -43,7 +43,7 @@ class Restore(Command):
         model = open_model(self.folder, self.checkpoint, self.device)
         results = restore_files(model, self.pictures, self.restoring, self.sampling, outs, steps_bar)
         for out in outs:
-            print(out)
+            show(out)
         for each in results:
             std = each.of.measurement.std
             words = [f"{name} {value:.4g}" for name, value in each.scores().items()]
@@ -51,4 +51,4 @@ class Restore(Command):
             if each.least is not None:
                 words.append(f"smallest effective sample size {each.least:.1f}")
             cost = f"{each.evaluations} evaluations each, {each.seconds:.1f} s"
-            print(f"{Path(each.of.facts['name']).name}: {', '.join(words)}; {cost}", file=sys.stderr)
+            say(f"{Path(each.of.facts['name']).name}: {', '.join(words)}; {cost}")

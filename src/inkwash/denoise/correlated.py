@@ -33,7 +33,8 @@ class CorrelatedMixture:
         logits = logits - torch.log(variance).sum(1, keepdim=True) / 2
         gain = (alpha * self._variances / variance)[:, None]
         means = self.means.flatten(1)[:, None] + (gain * apart) @ self._basis.mT
-        return (torch.softmax(logits, 0)[..., None] * means).sum(0).view_as(x)
+        x0: Tensor = (torch.softmax(logits, 0)[..., None] * means).sum(0)
+        return x0.view_as(x)
 
     def mean(self) -> Tensor:
         """E[x₀], [C,H,W]."""
@@ -44,7 +45,7 @@ class CorrelatedMixture:
         of_each = torch.diagonal(self.covs, dim1=1, dim2=2).view_as(self.means)
         second = torch.einsum("k,kchw->chw", self.weights, of_each + self.means**2)
         variance: Tensor = second - self.mean() ** 2
-        return variance.clamp(min=0).sqrt()
+        return torch.sqrt(variance.clamp(min=0))
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n exact samples [n,C,H,W]."""
@@ -52,7 +53,8 @@ class CorrelatedMixture:
         which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(n, self.covs.shape[1], generator=generator, dtype=self.covs.dtype)
         scaled = (self._variances.sqrt()[which] * z)[..., None]
-        return self.means[which] + (self._basis[which] @ scaled).view(n, *self.means.shape[1:])
+        images: Tensor = self.means[which] + (self._basis[which] @ scaled).view(n, *self.means.shape[1:])
+        return images
 
     def given(self, rows: Tensor, y: Tensor, std: float) -> "CorrelatedMixture":
         """The distribution of x₀ given y [M] = rows·x₀ + std·n, for `rows` [M,D] of full rank; `std` may be 0.

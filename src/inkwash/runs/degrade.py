@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inkwash import __version__, choices, own
 from inkwash.core import mix
+from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data import to_uint8
 from inkwash.errors import UsageError
 from inkwash.inverse import Measurement, Operator, make_operator, measure
@@ -100,6 +101,7 @@ def degrade(names: Sequence[str], asked: Measuring, seed: int, out: PathLike) ->
     about = {
         "inkwash": __version__,
         "command": "degrade",
+        "noise": NOISE_VERSION,
         "measuring": asdict(asked),
         "seed": seed,
         "shape": list(sizes.pop()),

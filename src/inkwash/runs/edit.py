@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inkwash import __version__
 from inkwash.core import Denoise, Noise, Plan, Seeded, diffuse, mix, prior, truncate
+from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data import to_uint8
 from inkwash.errors import UsageError
 from inkwash.inverse import Measurement, Walk, make_method, make_operator
@@ -119,6 +120,7 @@ def provenance(model: TrainedModel, picture: Picture, asked: Editing, sampling: 
     return {
         "inkwash": __version__,
         "command": "edit",
+        "noise": NOISE_VERSION,
         "run": str(model.folder.absolute()),
         "recipe": model.run.recipe,
         "checkpoint": model.digest,

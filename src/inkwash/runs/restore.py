@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inkwash import __version__, choices, own
 from inkwash.core import Seeded, mix, prior
+from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data import to_uint8
 from inkwash.errors import UsageError
 from inkwash.inverse import Measurement, Method, Walk, make_method
@@ -236,6 +237,7 @@ def provenance(
     return {
         "inkwash": __version__,
         "command": "restore",
+        "noise": NOISE_VERSION,
         "run": str(model.folder.absolute()),
         "recipe": model.run.recipe,
         "checkpoint": model.digest,
