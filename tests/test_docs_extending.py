@@ -24,6 +24,8 @@ def tiny(words: list[str]) -> list[str]:
     if words[0] == "train":
         network = () if "--network" in words or "--resume" in words else ("--channels", "8")
         return [*words, *TINY, *network]
+    if words[0] == "restore":
+        return [*words, "--steps", "3", "-n", "2"]
     if words[0] in ("sample", "study", "evaluate"):
         words = [*words, "-n", "4" if words[0] == "sample" else "40"]
     return [*words, "--jobs", "1"] if words[0] in ("study", "evaluate") else words
@@ -35,11 +37,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_file_says_its_name_and_every_section_has_both() -> None:
-    assert len(FILES) == 10
+    assert len(FILES) == 11
     assert all(re.fullmatch(r"\w+\.py", name) for name in FILES)
     commands = "".join(text for kind, text in BLOCKS if kind == "bash")
     for flag in ("solver", "spacing", "limit", "schedule", "prediction", "weight", "network", "source", "encoder"):
         assert re.search(rf"--{flag} [\w,]*\.py:", commands), flag
+    assert "--operator mirror.py:" in commands
+    assert "--method mirror.py:" in commands
 
 
 def test_the_page_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ settings
 recipes distributed view data
 progress
 denoise sample text
+inverse
 training testing metrics check
 runs
 importers study

@@ -10,9 +10,10 @@ from inkwash import lazy
 from inkwash.errors import InkwashError, UsageError
 
 if TYPE_CHECKING:
-    from inkwash import core, data, denoise, nets, recipes, sample, settings, training
+    from inkwash import core, data, denoise, inverse, nets, recipes, sample, settings, training
     from inkwash.api.images import Images
     from inkwash.api.picture import Picture
+    from inkwash.api.restore import Restorations, edit, restore
     from inkwash.api.run import Run, load
     from inkwash.api.train import train, train_steps
     from inkwash.settings import RunSettings
@@ -25,14 +26,17 @@ if not TYPE_CHECKING:
         {
             "Images": "inkwash.api.images:Images",
             "Picture": "inkwash.api.picture:Picture",
+            "Restorations": "inkwash.api.restore:Restorations",
             "Run": "inkwash.api.run:Run",
             "RunSettings": "inkwash.settings:RunSettings",
+            "edit": "inkwash.api.restore:edit",
             "load": "inkwash.api.run:load",
+            "restore": "inkwash.api.restore:restore",
             "train": "inkwash.api.train:train",
             "train_steps": "inkwash.api.train:train_steps",
             **{
                 room: f"inkwash.{room}"
-                for room in ("core", "data", "denoise", "nets", "recipes", "sample", "settings", "training")
+                for room in ("core", "data", "denoise", "inverse", "nets", "recipes", "sample", "settings", "training")
             },
         },
     )
@@ -41,15 +45,19 @@ __all__ = [
     "Images",
     "InkwashError",
     "Picture",
+    "Restorations",
     "Run",
     "RunSettings",
     "UsageError",
     "core",
     "data",
     "denoise",
+    "edit",
+    "inverse",
     "load",
     "nets",
     "recipes",
+    "restore",
     "sample",
     "settings",
     "train",

@@ -262,7 +262,49 @@ FEATURES = Choices(  # called with those of `train`, `test`, `device`, `data_dir
     plural="kinds of features",
 )
 
+# ---- restoration
+
+OPERATORS = Choices(  # called with those of `shape`, `argument` and `seed` that it accepts -> inverse.Operator
+    "operator",
+    Choice(
+        "mask",
+        "inkwash.inverse.operators.mask:Mask",
+        "a hole: box|border[:SIDE], half, random[:SHARE], FILE.png",
+    ),
+    Choice("downsample", "inkwash.inverse.operators.downsample:Downsample", "fewer pixels: N[:area|bicubic]"),
+    Choice("blur", "inkwash.inverse.operators.blur:Blur", "SIGMA of a Gaussian, motion:LENGTH[:DEGREES] or FILE.png"),
+    Choice("lowpass", "inkwash.inverse.operators.lowpass:LowPass", "the low frequencies alone, as ILVR's: N"),
+    Choice("grey", "inkwash.inverse.operators.grey:Grey", "no colours"),
+    Choice("fourier", "inkwash.inverse.operators.fourier:Fourier", "Fourier values: SHARE[:cartesian|radial|poisson]"),
+    Choice("projection", "inkwash.inverse.operators.projection:Projection", "random projections: SHARE"),
+    Choice("clip", "inkwash.inverse.operators.clipping:Clip", "GAIN·x clipped to [-1, 1]; nonlinear"),
+    Choice("quantize", "inkwash.inverse.operators.quantize:Quantize", "few grey levels: LEVELS; nonlinear"),
+    Choice("jpeg", "inkwash.inverse.operators.jpeg:Jpeg", "JPEG: QUALITY; nonlinear"),
+    Choice("phase", "inkwash.inverse.operators.phase:Phase", "moduli of Fourier values: OVERSAMPLING; nonlinear"),
+)
+METHODS = Choices(  # called with `argument` if it accepts it -> inverse.Method
+    "method",
+    Choice(
+        "moment", "inkwash.inverse.methods.moment:Moment", "moment matching (MMPS): ITERATIONS of conjugate gradients"
+    ),
+    Choice("ddnm", "inkwash.inverse.methods.ddnm:DDNM", "null-space projection, for measurements without noise"),
+    Choice("ddnm+", "inkwash.inverse.methods.ddnm_plus:DDNMPlus", "ddnm for measurements with noise: ETA"),
+    Choice("ddrm", "inkwash.inverse.methods.ddrm:DDRM", "steps along the singular values: ETA[:ETA_B]"),
+    Choice("pigdm", "inkwash.inverse.methods.pigdm:PiGDM", "pseudo-inverse guidance (ΠGDM)"),
+    Choice("dps", "inkwash.inverse.methods.dps:DPS", "gradient of the misfit: ZETA; any operator"),
+    Choice(
+        "replacement",
+        "inkwash.inverse.methods.replacement:Replacement",
+        "the measurement is put back after each step",
+    ),
+    Choice("repaint", "inkwash.inverse.methods.repaint:RePaint", "replacement with time travel: TIMES[:JUMP]"),
+    Choice("ilvr", "inkwash.inverse.methods.ilvr:ILVR", "low frequencies of a picture, for the operator lowpass"),
+    Choice("diffpir", "inkwash.inverse.methods.diffpir:DiffPIR", "proximal steps: LAMBDA[:ZETA]"),
+    Choice("daps", "inkwash.inverse.methods.daps:DAPS", "decoupled annealing: FLOW[:LANGEVIN]; any operator"),
+    Choice("twisted", "inkwash.inverse.methods.twisted:Twisted", "twisted particles (TDS): PARTICLES; any operator"),
+)
+
 ALL = (
     SOLVERS, SPACINGS, LIMITS, SCHEDULES, PREDICTIONS, DRAWS, WEIGHTS, OPTIMIZERS, NETWORKS, CONDITIONS, ENCODERS,
-    SOURCES, FEATURES,
+    SOURCES, FEATURES, OPERATORS, METHODS,
 )  # fmt: skip

@@ -39,6 +39,17 @@ def images_bar(sampling: Sampling, shown: bool = True) -> Iterator[Callable[[int
 
 
 @contextmanager
+def steps_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar over steps of sampling. Yields a function to call with the number of steps that were made."""
+    with bar(total, "steps", disable=not is_main_process()) as shown:
+
+        def on_steps(steps: int) -> None:
+            shown.update(steps)
+
+        yield on_steps
+
+
+@contextmanager
 def classifier_bar(shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar that appears if a classifier must be trained. Yields a function to call with (step, number of steps)."""
     made = None

@@ -250,6 +250,56 @@ class Sampling(Sampler):
     """Inference engine: PyTorch, PyTorch with torch.compile, or ONNX Runtime in float32 on the CPU."""
 
 
+RESTORING_SAMPLER = Sampling(solver="dpmpp2m", steps=100, eta=1.0, spacing="karras", n=8)
+"""The sampler of restorations and edits by default: accurate at σ near 0, where measurements decide."""
+
+
+@dataclass(frozen=True)
+class Measuring(Checked):
+    """How pictures are measured: the operator and the noise. It determines a measurement completely, with the seed."""
+
+    operator: Annotated[
+        str | None,
+        words("NAME[:ARGUMENT]"),
+        tyro.conf.arg(help=f"What the pictures went through. {choices.OPERATORS.help}; or FILE.py:NAME."),
+    ] = None
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Standard deviation of the measurement's Gaussian noise, for images in [-1, 1]: 0.05 is 6.4 of 255 grey levels."""
+    resize: bool = False
+    """Scale and crop pictures of another size, and convert their colours; otherwise they are refused."""
+
+
+@dataclass(frozen=True)
+class Restoring(Measuring):
+    """How pictures are restored from a measurement, apart from the sampler."""
+
+    method: Annotated[
+        str,
+        words("NAME[:ARGUMENT]"),
+        tyro.conf.arg(help=f"How to restore. {choices.METHODS.help}; or FILE.py:NAME."),
+    ] = "moment"
+    measured: bool = False
+    """The pictures are measurements already; without it they are measured first, and shown beside the result."""
+
+
+@dataclass(frozen=True)
+class Editing(Checked):
+    """How a picture is changed: SDEdit by `strength`, ILVR by `low_pass`, or else by inversion to another condition."""
+
+    strength: Annotated[float, Field(gt=0, le=1)] | None = None
+    """SDEdit: share of the sampling steps that the picture is noised by and drawn again, from 0 (kept) to 1 (new)."""
+    low_pass: Annotated[float, Field(gt=1)] | None = None
+    """ILVR: keep what remains of the picture at a size N times smaller, and draw the rest."""
+    mask: str | None = None
+    """Picture of the same size, white where the picture may change; the rest is kept."""
+    from_label: Annotated[str | None, words("NAME|NUMBER")] = None
+    """Class that the picture shows now, for inversion; by default it is encoded without a condition."""
+    from_text: Annotated[str | None, words("TEXT")] = None
+    """Text that describes the picture now, for inversion."""
+    resize: bool = False
+    """Scale and crop pictures of another size, and convert their colours; otherwise they are refused."""
+
+
 @dataclass(frozen=True)
 class Scoring(Checked):
     """How images are scored: number of images, features and reference images."""

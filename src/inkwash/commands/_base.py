@@ -6,7 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 import tyro
 
+from inkwash import own
 from inkwash.checked import Reference
+from inkwash.choices import Choices
 from inkwash.foreign import say
 from inkwash.settings import Sampler
 
@@ -90,6 +92,12 @@ def defaults_of(folder: Path, checkpoint: Literal["last", "best"]) -> tuple[Samp
     settings = described(path, facts(path))
     found = settings.default_sampler, settings.stretch
     return None if found == (Sampler(), False) else found
+
+
+def allow_choices(kind: Choices, *specs: str | None) -> None:
+    """Allows the code of the user's own that flags of the form NAME[:ARGUMENT] refer to, as FILE.py:NAME."""
+    names = [spec for spec in specs if spec is not None and spec.partition(":")[0] not in kind]
+    own.allow(kind.check(name) for name in names)
 
 
 def notice(words: str) -> None:

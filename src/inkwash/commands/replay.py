@@ -17,7 +17,7 @@ class Replay(Command):
     order: ClassVar[int] = 100
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """A file or folder that sample or forward wrote."""
+    """A file or folder that sample, restore, edit, degrade or forward wrote."""
     out: Annotated[str | None, tyro.conf.arg(metavar="{None}|PATH")] = None
     """Output path, of the same format; None adds -replay to the name."""
     moved: Annotated[Path | None, tyro.conf.arg(name="run")] = None

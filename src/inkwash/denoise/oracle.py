@@ -46,18 +46,23 @@ class Mixture:
 class Dataset:
     """x₀ uniform over the images [N,C,H,W] of a finite set: the ideal denoiser of Karras et al. 2022, eq. 57.
 
-    Computed in blocks of the set, so that memory does not grow with N. One level for all images, as in sampling.
+    `log_weights` [N], if given, are the logarithms of the images' probabilities, up to a common term. Computed in
+    blocks of the set, so that memory does not grow with N. One level for all images.
     """
 
-    def __init__(self, images: Tensor, block: int = 4096) -> None:
+    def __init__(self, images: Tensor, block: int = 4096, log_weights: Tensor | None = None) -> None:
         self.images, self.block = images, block
+        self.log_weights = torch.zeros(len(images)).to(images) if log_weights is None else log_weights
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
         flat, level = x.flatten(1), Level(*(_rows(value, x) for value in level.per_image(x)))
         best = torch.full((len(x), 1), -torch.inf, dtype=x.dtype, device=x.device)
         total, mean = torch.zeros_like(best), torch.zeros_like(flat)
-        for images in torch.split(self.images.flatten(1), self.block):
-            logits = _closeness(flat, images, level)
+        parts = zip(
+            *(torch.split(each, self.block) for each in (self.images.flatten(1), self.log_weights)), strict=True
+        )
+        for images, log_weights in parts:
+            logits = _closeness(flat, images, level) + log_weights
             # online softmax (Milakov & Gimelshein 2018): rescale the running sums when the maximum grows
             new = torch.maximum(best, logits.amax(1, keepdim=True))
             share, rescaled = torch.exp(logits - new), torch.exp(best - new)

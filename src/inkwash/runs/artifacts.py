@@ -15,7 +15,7 @@ from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data.arrays import read_arrays
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import InkwashError, UsageError
-from inkwash.runs import build, machine
+from inkwash.runs import build, degrade, edit, machine, restore
 from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import TrainedModel, open_model
@@ -31,6 +31,8 @@ from inkwash.view.provenance import ONLY_MP4
 Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows the progress of a drawing
 
 FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
+
+_REPLAYED = ("sample", "restore", "edit", "degrade", "forward")
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -199,8 +201,8 @@ def replay(
         raise UsageError(f"{file} is drawn again as {made or 'a folder'}, to compare pixels; give such an `out`.")
     if Path(out).resolve() == file.resolve():
         raise UsageError(f"{out} is the file to compare with; give another `out`.")
-    if about.get("command") not in ("sample", "forward", "schedules"):
-        raise UsageError(f"{file} does not say how it was made; it was not written by sample or forward.")
+    if about.get("command") not in (*_REPLAYED, "schedules"):
+        raise UsageError(f"{file} does not say how it was made; it was not written by {', '.join(_REPLAYED)}.")
     if "index" in about:
         raise UsageError(f"{file} is one image of a folder that is drawn as a whole: replay {file.parent}.")
     before = about.get("noise", 1)
@@ -213,6 +215,14 @@ def replay(
         with _reading(file):
             timesteps = int(about["schedules"]["timesteps"])
         write_schedules(timesteps, Path(out))
+    elif about["command"] == "degrade":
+        with _reading(file):
+            degrade.again(about, str(file), out)
+    elif about["command"] in ("restore", "edit"):
+        job = restore if about["command"] == "restore" else edit
+        model = _opened(file, about, run)
+        with _reading(file):
+            job.again(about, str(file), out, model)
     elif about["command"] == "forward":
         with _reading(file):
             wanted, place = forward_job.again(about["forward"]), about["data_dir"]
@@ -236,21 +246,10 @@ def _replay_samples(
     walk: Walk,
 ) -> None:
     with _reading(file):
-        folder, which, sha256 = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
-        sampling, precision = Sampling(**about["sampling"]), _PRECISIONS[about["precision"]]
-        device, batch_size = str(about["device"]), int(about["batch_size"])
+        sampling, batch_size = Sampling(**about["sampling"]), int(about["batch_size"])
         columns = None if about.get("columns") is None else int(about["columns"])
-        code_of = dict(about.get("code", {}))
         chosen = None if "chosen" not in about else [int(i) for i in about["chosen"]]
-    own.check_recorded(code_of, str(file))
-    if not folder.is_dir():
-        raise UsageError(f"the run {folder} that made {file} is not there; say where it is with `run`.")
-    model = open_model(folder, which, device if device in machine.devices() else "auto", precision)
-    if model.digest != sha256:
-        raise UsageError(
-            f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "
-            f"{model.digest[:12]}: it was trained further or anew. Give `run` a copy of the old one."
-        )
+    model = _opened(file, about, run)
     if sampling.guide is not None and not (Path(sampling.guide) / LAST).is_file():
         raise UsageError(f"the run {sampling.guide} that guided {file} is not there; put it back.")
     if sampling.guide is not None and digest(Path(sampling.guide) / LAST) != about["guide"]:
@@ -261,6 +260,24 @@ def _replay_samples(
         else:
             drawn = draw(model, sampling, batch_size, tick=tick)
             write_drawn(out, replace(drawn, images=drawn.images[chosen]), model, sampling, batch_size, columns, chosen)
+
+
+def _opened(file: Path, about: dict[str, Any], run: Path | None) -> TrainedModel:
+    """The run of an artifact, at the checkpoint that made it. Raises UsageError if it is not there or has changed."""
+    with _reading(file):
+        folder, which, sha256 = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
+        precision, device = _PRECISIONS[about["precision"]], str(about["device"])
+        code_of = dict(about.get("code", {}))
+    own.check_recorded(code_of, str(file))
+    if not folder.is_dir():
+        raise UsageError(f"the run {folder} that made {file} is not there; say where it is with `run`.")
+    model = open_model(folder, which, device if device in machine.devices() else "auto", precision)
+    if model.digest != sha256:
+        raise UsageError(
+            f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "
+            f"{model.digest[:12]}: it was trained further or anew. Give `run` a copy of the old one."
+        )
+    return model
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ def write(
     labels: Sequence[str] | None = None,
     smooth: bool = False,
     fps: float = 20.0,
+    arrays: Mapping[str, Any] | None = None,
+    scale: int | None = None,
 ) -> None:
     """Write `images`, or for an animation `frames`, to `path`, with the provenance inside.
 
@@ -46,6 +49,8 @@ def write(
         labels: one per row of the grid in a .png, as `grid` takes them.
         smooth: how the grid in a .png is enlarged, as `grid` takes it.
         fps: frames per second of an animation, 1 to 50.
+        arrays: further arrays of an .npz, by name.
+        scale: of the grid in a .png, as `grid` takes it.
 
     Raises:
         UsageError: for a path that `check_out` refuses, or images or frames of another kind.
@@ -57,12 +62,12 @@ def write(
     ending, target, text = form(path), Path(path), prov.encode(provenance)
     if ending in ANIMATIONS and frames is None:
         raise UsageError(f"{path} is an animation and needs frames; none were given. Write a .png or .npz instead.")
-    sheet = grid(images, columns, labels=labels, smooth=smooth) if ending == ".png" else None
+    sheet = grid(images, columns, scale=scale, labels=labels, smooth=smooth) if ending == ".png" else None
     with replacing(target, folder=ending == FOLDER) as temporary:
         if sheet is not None:
             _write_png(temporary, sheet, text)
         elif ending == ".npz":
-            _write_npz(temporary, images, text)
+            _write_npz(temporary, {"images": images, **(arrays or {})}, text)
         elif ending == FOLDER:
             _write_folder(temporary, images, provenance)
         else:
@@ -85,10 +90,10 @@ def _write_png(path: Path | io.BytesIO, picture: Pixels, text: str) -> None:
     Image.fromarray(squeezed).save(path, format="PNG", pnginfo=info)
 
 
-def _write_npz(path: Path, images: Pixels, text: str) -> None:
+def _write_npz(path: Path, arrays: Mapping[str, Any], text: str) -> None:
     """As np.savez does, with the times of the entries pinned."""
     with zipfile.ZipFile(path, "w") as archive:
-        for name, array in (("images", images), (prov.NPZ_KEY, np.array(text))):
+        for name, array in (*arrays.items(), (prov.NPZ_KEY, np.array(text))):
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 

@@ -1,0 +1,54 @@
+"""inkwash restore."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import tyro
+
+from inkwash import choices
+from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, allow_choices
+from inkwash.foreign import say, show
+from inkwash.settings import RESTORING_SAMPLER, Restoring, Sampling
+
+Pictures = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE…")]
+
+
+@dataclass(frozen=True)
+class Restore(Command):
+    """Restore pictures from holes, low resolution, blur, missing colours or few Fourier values, with a run as prior."""
+
+    order: ClassVar[int] = 25
+
+    folder: RunFolder
+    pictures: Pictures
+    """Pictures of the run's size, .npz files of `inkwash degrade`, or test:N, an image of the run's held-out data."""
+    restoring: Restoring
+    sampling: Sampling = RESTORING_SAMPLER
+    out: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="PATH")] = ()
+    """Output: .png (a sheet), .npz or a folder (the restorations); repeatable. Default: RUN/restored.png."""
+    checkpoint: Checkpoint = "last"
+    device: Device = "auto"
+    code: Code = ()
+
+    def run(self) -> None:
+        """Restores with a progress bar, prints the paths, and scores to standard error."""
+        from inkwash.progress import steps_bar
+        from inkwash.runs.model import open_model
+        from inkwash.runs.restore import restore_files
+
+        allow_choices(choices.OPERATORS, self.restoring.operator)
+        allow_choices(choices.METHODS, self.restoring.method)
+        outs = self.out or (str(self.folder / "restored.png"),)
+        model = open_model(self.folder, self.checkpoint, self.device)
+        results = restore_files(model, self.pictures, self.restoring, self.sampling, outs, steps_bar)
+        for out in outs:
+            show(out)
+        for each in results:
+            std = each.of.measurement.std
+            words = [f"{name} {value:.4g}" for name, value in each.scores().items()]
+            words[0] += f" (the noise is {std:g})"
+            if each.least is not None:
+                words.append(f"smallest effective sample size {each.least:.1f}")
+            cost = f"{each.evaluations} evaluations each, {each.seconds:.1f} s"
+            say(f"{Path(each.of.facts['name']).name}: {', '.join(words)}; {cost}")

@@ -1,0 +1,145 @@
+"""Editing a picture with a run: SDEdit, ILVR, and inversion to another condition."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inkwash import __version__
+from inkwash.core import Denoise, Noise, Plan, Seeded, diffuse, mix, prior, truncate
+from inkwash.core.noise import VERSION as NOISE_VERSION
+from inkwash.data import to_uint8
+from inkwash.errors import UsageError
+from inkwash.inverse import Measurement, Walk, make_method, make_operator
+from inkwash.runs import build
+from inkwash.runs.draw import channels_last, smooth
+from inkwash.runs.guidance import guided
+from inkwash.runs.model import TrainedModel
+from inkwash.runs.pictures import Picture, check_facts, read_picture, sha256
+from inkwash.runs.record import code, used
+from inkwash.runs.restore import BATCH, denoisers
+from inkwash.sample import Heun, encode, last, sample
+from inkwash.settings import Editing, Sampling
+from inkwash.view import check_out, needs_frames, write
+from inkwash.view.out import PathLike
+
+
+def edit(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampling) -> Tensor:
+    """The edits [n,C,H,W] of a picture, float32. Edit j depends on the seed and j alone; an inversion is one picture.
+
+    SDEdit (Meng et al. 2022, algorithm 1) noises the picture to the level at which `strength` of the steps are left,
+    and draws from there. ILVR (Choi et al. 2021) keeps its low frequencies. Inversion encodes it by the flow with the
+    condition that it shows now, and draws from that noise with the requested one (Song et al. 2021a, section 5.4).
+    With a mask, what is black in it is put back after each step. Raises UsageError for a request that does not fit.
+    """
+    _check(model, asked, sampling)
+    kept = None
+    if asked.mask is not None:
+        operator = make_operator(f"mask:{asked.mask}", model.shape)
+        kept = Measurement(operator, operator.forward(picture.x.to(model.device)), 0.0)
+    if asked.strength is None and asked.low_pass is None:
+        return _inverted(model, picture.x.to(model.device), asked, sampling, kept)
+    denoiser_of, _ = denoisers(model, sampling)
+    images = []
+    for start in range(0, sampling.n, BATCH):
+        lanes = range(start, start + BATCH)
+        noise = Seeded(mix(sampling.seed), lanes)
+        plan, solver = build.plan(sampling, model.schedule), build.solver(sampling)
+        walk = Walk(build.limit(sampling, denoiser_of(lanes)), plan, solver)
+        x0 = picture.x.to(model.device).expand(BATCH, *model.shape)
+        if asked.low_pass is not None:
+            low = make_operator(f"lowpass:{asked.low_pass}", model.shape)
+            walk = make_method("ilvr")(walk, Measurement(low, low.forward(x0[:1]), 0.0), model.schedule)
+        x, walk = _start(walk, x0, asked.strength, noise)
+        if kept is not None:
+            walk = make_method("replacement")(walk, kept, model.schedule)
+        images.append(last(sample(walk.denoise, x, walk.plan, walk.solver, noise)).float().cpu())
+    return torch.cat(images)[: sampling.n]
+
+
+def _start(walk: Walk, x0: Tensor, strength: float | None, noise: Noise) -> tuple[Tensor, Walk]:
+    """The picture at the level where `strength` of the steps are left; pure noise without one."""
+    plan = walk.plan if strength is None else truncate(walk.plan, strength)
+    x = prior(noise, plan[0], x0) if strength is None else diffuse(x0, noise(x0), plan[0])
+    return x, walk._replace(plan=plan)
+
+
+def _inverted(model: TrainedModel, x0: Tensor, asked: Editing, sampling: Sampling, kept: Measurement | None) -> Tensor:
+    before = replace(sampling, label=asked.from_label, text=asked.from_text, limit="none")
+    told = asked.from_label is not None or asked.from_text is not None
+    seen: Denoise = model.denoiser.given(None)
+    if told:
+        seen = guided(model, replace(before, scale=1.0)).denoiser_of(range(1))
+    elif model.condition_never_dropped:
+        raise UsageError(f"{model.name} reads no picture without a condition; say what it shows with `from_label`.")
+    plan: Plan = build.plan(replace(before, solver="heun", eta=None, spacing="karras"), model.schedule)
+    z = last(encode(seen, x0, plan))
+    denoiser_of, _ = denoisers(model, sampling)
+    walk = Walk(build.limit(sampling, denoiser_of(range(1))), plan, Heun())
+    if kept is not None:
+        walk = make_method("replacement")(walk, kept, model.schedule)
+    return last(sample(walk.denoise, z, walk.plan, walk.solver, Seeded(mix(sampling.seed), range(1)))).float().cpu()
+
+
+def _check(model: TrainedModel, asked: Editing, sampling: Sampling) -> None:
+    if sampling.engine != "torch":
+        raise UsageError("edits are computed with `engine='torch'`.")
+    if asked.strength is not None and asked.low_pass is not None:
+        raise UsageError("`strength` is SDEdit and `low_pass` is ILVR; give one of them.")
+    inverts = asked.strength is None and asked.low_pass is None
+    if not inverts and (asked.from_label is not None or asked.from_text is not None):
+        raise UsageError("`from_label` and `from_text` are for inversion; leave out `strength` and `low_pass`.")
+    if inverts and sampling.label is None and sampling.text is None:
+        raise UsageError(
+            "say how to edit: `strength=0.6` draws the picture again from noise (SDEdit), `low_pass=4` keeps its low "
+            "frequencies (ILVR), and `label` or `text` turns it into something else (inversion)."
+        )
+
+
+def edit_files(model: TrainedModel, name: str, asked: Editing, sampling: Sampling, outs: Sequence[PathLike]) -> Tensor:
+    """Edits a picture and writes it, before its edits, as a row of a .png; .npz and folders hold the edits alone."""
+    for out in outs:
+        check_out(out)
+        if needs_frames(out):
+            raise UsageError(f"edits are written as .png, .npz or a folder (got {out}).")
+    picture = read_picture(name, model.shape, asked.resize, model)
+    images = edit(model, picture, asked, sampling)
+    for out in outs:
+        shown = torch.cat([picture.x, images]) if str(out).lower().endswith(".png") else images
+        about = provenance(model, picture, asked, sampling)
+        write(out, channels_last(to_uint8(shown)), about, columns=len(shown), smooth=smooth(model.shape))
+    return images
+
+
+def provenance(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampling) -> dict[str, Any]:
+    """Everything that edits depend on, from which `again` makes them again."""
+    mask = {} if asked.mask is None else {"mask": sha256(Path(asked.mask))}
+    return {
+        "inkwash": __version__,
+        "command": "edit",
+        "noise": NOISE_VERSION,
+        "run": str(model.folder.absolute()),
+        "recipe": model.run.recipe,
+        "checkpoint": model.digest,
+        "which": model.which,
+        "precision": str(model.denoiser.precision).removeprefix("torch."),
+        "device": model.device.type,
+        "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
+        "editing": asdict(asked if asked.mask is None else replace(asked, mask=str(Path(asked.mask).absolute()))),
+        "pictures": [picture.facts],
+        **mask,
+        **code(*used(model.run), sampling),
+    }
+
+
+def again(about: dict[str, Any], of: str, out: PathLike, model: TrainedModel) -> None:
+    """Makes the edits of an artifact again, from its provenance."""
+    asked, sampling = Editing(**about["editing"]), Sampling(**about["sampling"])
+    name = about["pictures"][0]["name"]
+    check_facts(about["pictures"], [read_picture(name, model.shape, asked.resize, model).facts], of)
+    if asked.mask is not None and sha256(Path(asked.mask)) != about["mask"]:
+        raise UsageError(f"{of} was made with another mask {asked.mask} than is there now; put it back.")
+    edit_files(model, name, asked, sampling, [out])

@@ -1,0 +1,194 @@
+"""restore, degrade, edit and posterior as a user runs them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import inkwash
+from cli_runner import did, refused
+from inkwash import choices
+from inkwash.choices import Choice
+from inkwash.view import read_provenance
+
+FEW = ("--steps", 4, "-n", 2)
+
+OWN = """
+from inkwash.inverse import Operator
+
+
+class Mirror(Operator):
+    def forward(self, x):
+        return (x + x.flip(3)) / 2
+
+
+class Nothing:
+    def __init__(self, argument=""):
+        self.argument = argument
+
+    def __call__(self, walk, measured, schedule):
+        return walk
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    Image.fromarray(ramp).save("p.png")
+
+
+def test_restore_replays_and_does_not_depend_on_n(trained: Path) -> None:
+    out = did("restore", trained, "test:0", "p.png", "--operator", "mask:box", "--noise", 0.1, *FEW,
+              "--out", "a.png", "--out", "a.npz")  # fmt: skip
+    assert out.out.split() == ["a.png", "a.npz"]
+    assert "psnr of the mean" in out.err
+    about = read_provenance("a.png")
+    assert (about["command"], about["restoring"]["operator"]) == ("restore", "mask:box")
+    did("replay", "a.png")
+    did("replay", "a.npz")
+    did("restore", trained, "test:0", "--operator", "mask:box", "--noise", 0.1, "--steps", 4, "-n", 9, "--out", "b.npz")
+    assert np.array_equal(np.load("a.npz")["images"][:2], np.load("b.npz")["images"][:2])
+
+
+@pytest.mark.parametrize("method", [row.name for row in choices.METHODS])
+def test_every_method_runs_on_a_network(trained: Path, method: str) -> None:
+    operator = "lowpass:2" if method == "ilvr" else "downsample:2"
+    spec = {"twisted": "twisted:4", "repaint": "repaint:2:2"}.get(method, method)
+    did("restore", trained, "p.png", "--operator", operator, "--noise", 0.1, "--method", spec, "--steps", 3, "-n", 1,
+        "--out", "a.npz")  # fmt: skip
+    assert np.load("a.npz")["images"].shape == (1, 8, 8, 1)
+
+
+def test_a_measurement_made_elsewhere(trained: Path) -> None:
+    did("degrade", "p.png", "--operator", "downsample:2", "--noise", 0.1, "--out", "y.npz")
+    did("degrade", "p.png", "--operator", "downsample:2", "--out", "y.png")
+    assert np.asarray(Image.open("y.png")).shape == (4, 4)
+    did("replay", "y.npz")
+    did("replay", "y.png")
+    did("restore", trained, "p.png", "--operator", "downsample:2", "--noise", 0.1, *FEW, "--out", "a.npz")
+    did("restore", trained, "y.npz", *FEW, "--out", "b.npz")
+    assert np.array_equal(np.load("a.npz")["images"], np.load("b.npz")["images"])
+    did("restore", trained, "y.png", "--measured", "--operator", "downsample:2", "--method", "ddnm", *FEW,
+        "--out", "c.npz")  # fmt: skip
+    small = np.load("c.npz")["images"].astype(float).reshape(2, 4, 2, 4, 2).mean((2, 4))
+    assert np.abs(small - np.asarray(Image.open("y.png"))).max() < 30  # but for clipping
+    assert "leave out --operator and --noise" in refused("restore", trained, "y.npz", "--operator", "grey")
+
+
+def test_a_changed_picture_is_not_replayed(trained: Path) -> None:
+    did("restore", trained, "p.png", "--operator", "mask:half", *FEW, "--out", "a.png")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("p.png")
+    assert "another picture" in refused("replay", "a.png")
+
+
+def test_edits(trained: Path) -> None:
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:, 4:] = 255
+    Image.fromarray(mask).save("m.png")
+    did("edit", trained, "p.png", "--strength", 0.5, "--mask", "m.png", *FEW, "--out", "e.npz", "--out", "e.png")
+    images = np.load("e.npz")["images"]
+    assert images.shape == (2, 8, 8, 1)
+    assert np.array_equal(images[0, :, :4, 0], np.asarray(Image.open("p.png"))[:, :4])
+    did("replay", "e.png")
+    did("edit", trained, "p.png", "--low-pass", 2, *FEW, "--out", "e.png")
+    assert "say how to edit" in refused("edit", trained, "p.png", *FEW)
+    assert "one of them" in refused("edit", trained, "p.png", "--strength", 0.5, "--low-pass", 2)
+
+
+def test_small_strengths_change_little(trained: Path) -> None:
+    apart = []
+    for strength in (0.05, 0.6):
+        did("edit", trained, "p.png", "--strength", strength, "--steps", 40, "-n", 2, "--out", f"{strength}.npz")
+        images = np.load(f"{strength}.npz")["images"][..., 0].astype(float)
+        apart.append(np.abs(images - np.asarray(Image.open("p.png"))).mean())
+    assert apart[0] < 0.3 * apart[1]
+
+
+def test_code_of_ones_own(trained: Path) -> None:
+    Path("mine.py").write_text(OWN)
+    asked = ("restore", trained, "p.png", "--operator", "mine.py:Mirror")
+    did(*asked, "--method", "ddnm", *FEW, "--out", "a.npz")
+    images = np.load("a.npz")["images"][..., 0].astype(float)
+    truth = np.asarray(Image.open("p.png")).astype(float)
+    assert np.abs((images + images[..., ::-1])[0] - (truth + truth[:, ::-1])).max() < 60
+    assert list(read_provenance("a.npz")["code"]) == ["mine.py:Mirror"]
+    assert "allow it with --code" in refused("replay", "a.npz")
+    did("replay", "a.npz", "--code", "mine.py:Mirror")
+    did(*asked, "--method", "mine.py:Nothing", *FEW, "--out", "b.npz")
+
+
+def test_an_operator_and_a_method_are_a_file_and_a_row(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("place_inverse.py").write_text(OWN)
+    for kind, name, thing in ((choices.OPERATORS, "mirror", "Mirror"), (choices.METHODS, "nothing", "Nothing")):
+        row = Choice(name, f"place_inverse:{thing}", "of another")
+        monkeypatch.setattr(kind, "rows", (*kind.rows, row))
+    did("restore", trained, "p.png", "--operator", "mirror", "--method", "nothing:7", *FEW, "--out", "a.npz")
+    assert "code" not in read_provenance("a.npz")
+
+
+def test_from_python(trained: Path) -> None:
+    run = inkwash.load(trained)
+    did("restore", trained, "p.png", "--operator", "blur:1", "--noise", 0.1, *FEW, "--out", "a.png")
+    found = inkwash.restore(run, "p.png", operator="blur:1", noise=0.1, n=2, steps=4, progress=False)
+    assert found.tensor().shape == (1, 2, 1, 8, 8)
+    found.sheet().save("b.png")
+    assert np.array_equal(np.asarray(Image.open("a.png")), np.asarray(Image.open("b.png")))
+    assert set(found.scores[0]) == {"misfit", "psnr of the mean", "psnr of one", "psnr of A⁺y"}
+    inkwash.edit(run, "p.png", strength=0.5, n=2, steps=4).save("e.png")
+
+
+def test_bad_input_is_one_sentence_and_writes_nothing(trained: Path) -> None:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("black.png")
+    Image.fromarray(np.zeros((9, 8), np.uint8)).save("tall.png")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("colour.png")
+    before = sorted(path.name for path in Path().iterdir())
+    cases = [
+        (("p.png",), "say what the pictures went through with --operator"),
+        (("nowhere.png", "--operator", "mask:box"), "there is no picture nowhere.png"),
+        (("test:99999", "--operator", "mask:box"), "is not there"),
+        (("p.png", "--operator", "mask:black.png"), "no hole"),
+        (("p.png", "--operator", "mask:tall.png"), "9×8 pixels"),
+        (("tall.png", "--operator", "mask:box"), "--resize"),
+        (("colour.png", "--operator", "mask:box"), "8×8 pixels (height × width) in grey is needed"),
+        (("p.png", "--operator", "mask:box", "--noise", -1), "--noise"),
+        (("p.png", "--operator", "clip:2", "--method", "ddrm"), "These can: dps, daps, twisted"),
+        (("p.png", "--operator", "mask:box", "--method", "ilvr"), "image of the same size"),
+        (("p.png", "--operator", "mask:box", "--method", "twisted"), "give --noise above 0"),
+        (
+            ("p.png", "--operator", "mask:box", "--method", "ddrm", "--solver", "heun", "--eta", "None"),
+            "its own solver",
+        ),
+        (("p.png", "--operator", "mask:box", "--out", "x.gif"), ".npz or a folder"),
+        (("p.png", "--operator", "mask:box", "--method", "dpss"), "Did you mean dps?"),
+        (("p.png", "--operator", "mask:box", "--engine", "onnx"), "--engine torch"),
+        (("p.png", "--operator", "fourier", "--measured"), "has the shape"),
+        ((), "no picture"),
+    ]
+    for words, said in cases:
+        out = () if "--out" in words else ("--out", "x.png")
+        assert said in refused("restore", trained, *words, *FEW, *out), words
+    assert "nonlinear" not in refused("degrade", "p.png", "--operator", "grey", "--out", "x.npz")
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def test_a_run_by_class_must_be_told(tmp_path: Path) -> None:
+    from cli_runner import TINY
+
+    did("train", "digits", *TINY, "--steps", 2, "--condition", "class", "--out", "run")
+    asked = ("restore", "run", "p.png", "--operator", "mask:box", *FEW, "--out", "x.png")
+    assert "say what the picture shows with --label, or restore without it: --scale 0" in refused(*asked)
+    did(*asked, "--scale", 0)
+    did(*asked, "--label", 3)
+    did("edit", "run", "p.png", "--from-label", 3, "--label", 8, "--steps", 3, "--out", "e.png")
+    did("replay", "e.png")
+
+
+def test_the_table_of_methods() -> None:
+    did("posterior", "--operator", "mask:box", "--noise", "0.05", "--method", "ddnm,ddrm", "-n", 20, "--steps", 5,
+        "--jobs", 1, "--out", "t")  # fmt: skip
+    rows = Path("t/posterior.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 3 * 3
+    assert "not linear" in refused("posterior", "--operator", "clip:2")
