@@ -91,7 +91,7 @@ def heun(walk: Walk, data: Data) -> Affine:
 
 
 def dpmpp(walk: Walk, data: Data, eta: float) -> Affine:
-    """Lu et al. 2022b, algorithm 2: x_s = k·x + l·[(1 + 1/2r)·x̂₀ − 1/2r·x̂₀'] + n·z, r = h'/h.
+    """Lu et al. 2022b, algorithm 2: x_s = k·x + l·[(1 + 1/2r)·x̂₀ − 1/2r·x̂₀'] + n·z, r = h'/h, 1/2r at most 1.
 
     At η = 0, k = σ_s/σ_t and l = α_s·(1 − e^(−h)); at η = 1, SDE-DPM-Solver++(2M), k = e^(−h)·σ_s/σ_t,
     l = α_s·(1 − e^(−2h)) and n = σ_s·√(1 − e^(−2h)). Followed are x, x̂₀', and the covariance of their noises.
@@ -106,7 +106,7 @@ def dpmpp(walk: Walk, data: Data, eta: float) -> Affine:
         k = math.sqrt(s[1] ** 2 - n**2) / t[1]
         pull = s[0] - k * t[0]  # l
         slope, offset = image(t, data)
-        share = 0.0 if stride == math.inf else h / stride / 2
+        share = 0.0 if stride == math.inf else min(h / stride / 2, 1.0)
         a, b, c = k + pull * (1 + share) * slope, -pull * share, pull * (1 + share) * offset
         after = Affine(
             a * x.scale + b * before.scale,

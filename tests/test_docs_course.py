@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inkwash.settings import Sampler, Training
+from inkwash.settings import Sampling, Training
 
 PAGE = Path(__file__).parents[1] / "docs" / "from-your-course.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ def test_what_it_names_is_there(name: str) -> None:
 def test_its_flags_are_there() -> None:
     flags = {flag.replace("-", "_") for flag in re.findall(r"--([a-z][a-z-]*)", TEXT)}
     assert {"weight", "loss", "ema"} <= flags
-    known = {*Training.__dataclass_fields__, *Sampler.__dataclass_fields__, "prediction", "condition", "label"}
+    known = {*Training.__dataclass_fields__, *Sampling.__dataclass_fields__, "prediction", "condition", "no_stretch"}
     assert flags <= known
     Training(weight="snr", loss="l1", ema=0.9999)
 

@@ -106,8 +106,9 @@ def test_the_noise_is_unit_noise_and_fresh() -> None:
     noise = torch.cat(eps).flatten(1)
     assert abs(noise.mean()) < 4 / math.sqrt(noise.numel())
     assert abs(noise.square().mean() - 1) < 4 * math.sqrt(2 / noise.numel())
-    alike = noise @ noise.T / 16 - torch.diag(noise.square().mean(1))
-    assert alike.abs().max() < 1.6  # 16 numbers, half a million pairs: 6.4 standard deviations
+    directions = noise / noise.norm(dim=1, keepdim=True)
+    alike = directions @ directions.T - torch.eye(len(noise), dtype=noise.dtype)
+    assert alike.abs().max() < 0.97  # of half a million pairs in 16 dimensions, the nearest have 0.87 to 0.93
 
 
 @pytest.mark.parametrize("prediction", [Eps(), V()], ids=["eps", "v"])
@@ -205,7 +206,7 @@ def test_memory_is_the_share_that_is_remembered() -> None:
 
     On new images the two together are far worse than either should be, which is no sign of memory.
     """
-    for share, at_least, at_most in ((0.0, 0, 0), (0.1, 0, 0), (0.2, 0, 0), (0.4, 4, 6), (0.7, 4, 6), (1.0, 6, 6)):
+    for share, at_least, at_most in ((0.0, 0, 0), (0.1, 0, 0), (0.2, 0, 0), (0.4, 4, 6), (0.7, 4, 7), (1.0, 6, 7)):
         rows = measured(lambda x, level, w=share: (1 - w) * POPULATION(x, level) + w * IDEAL(x, level))
         judged = diagnose(rows)
         for row, memory in list(zip(rows, judged.memory, strict=True))[:4]:
