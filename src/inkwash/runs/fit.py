@@ -124,6 +124,8 @@ def _prepared(
     precision = machine.precision(run.training, accelerator.device)
     kind = condition(run, source.classes)
     if saved is not None:
+        if not is_same(source, saved.facts["fingerprint"]):
+            raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
         check_weights(out / LAST, saved, run, source.shape, kind)
     _check_memory(run, source.shape, kind, accelerator)
     denoiser = build.denoiser(run, source.shape, precision, kind)
@@ -135,8 +137,6 @@ def _prepared(
     notes = (*notes, *_signal_left(run.process))
     about = record.about(run, out, source, precision, kind, data_dir, notes)
     if saved is not None:
-        if not is_same(source, saved.facts["fingerprint"]):
-            raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
         if saved.facts.get("encoder") not in (None, about.get("encoder")):
             raise UsageError(
                 f"{out} was begun with texts read by another {run.conditioning.encoder} than is there now; put the "

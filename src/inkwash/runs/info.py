@@ -60,7 +60,8 @@ def verified(folder: Path) -> list[tuple[str, str]]:
 
     Raises UsageError if there is none, and InkwashError, after all are read, if one is damaged.
     """
-    found, damaged = [], []
+    found: list[tuple[str, str]] = []
+    damaged: list[str] = []
     for name, file in FILES.items():
         if not (folder / file).exists() and (found or damaged):
             continue  # `load` says that there is no run
