@@ -68,7 +68,7 @@ def once(args: Sequence[object]) -> list[str]:
 
 def forget() -> None:
     """Nothing is allowed, provided or loaded of a user's own code."""
-    for held in (own._allowed, own._given, own._same, own._files, own._places):
+    for held in (own._allowed, own._encoders, own._given, own._same, own._files, own._places):
         held.clear()
 
 

@@ -350,7 +350,7 @@ def test_terminals_that_lack_our_signs(encoding: str) -> None:
 
 def test_folders_of_any_name(tmp_path: Path, trained: Path) -> None:
     out = tmp_path / "水墨 'η'\n\udcff" / "a.png"
-    for command in (("sample", trained, "-n", 1, "--steps", 1, "--out", out), ("replay", out)):
+    for command in (("sample", trained, "-n", 1, "--steps", 1, "--out", out), ("replay", out, "--run", trained)):
         done = Command(command, tmp_path).wait()
         assert done.code == 0, done.err
         assert "水墨 'η'" in done.out

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -123,9 +124,14 @@ def expect(thing: Any, what: str, *members: str) -> None:
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
-        return inspect.signature(function).parameters
+        return _signature(function).parameters
     except (TypeError, ValueError):  # some built-in functions have no signature
         return {}
+
+
+@lru_cache(256)  # a study of many cells asks the same few functions thousands of times
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 # ---- sampling

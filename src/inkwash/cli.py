@@ -112,6 +112,8 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
     if not issubclass(kind, PresetCommand):
         command: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, config=_CONFIG)
         own.allow(references(command))
+        if isinstance(named := getattr(command, "encoder", None), str):
+            own.allow_encoder(named)
         if (found := command.reread()) is not None:
             again: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, default=found, config=_CONFIG)
             command = again if again.follows(found) else command

@@ -4,13 +4,16 @@ Callers write their own error messages, which say what the model is needed for a
 """
 
 import hashlib
+import io
 import logging
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from inkwash.errors import InkwashError
@@ -68,6 +71,35 @@ def quiet_transformers() -> Iterator[None]:
                     theirs.enable_progress_bar()
     finally:
         logging.disable(before)
+
+
+def unpickled(content: bytes) -> Any:
+    """The tensors, numbers and texts in a file of `torch.save`, on the CPU. No code of the file is run.
+
+    Raises ValueError if the file would take more memory than its own size, as by packed entries or by tensors that
+    repeat their values; UnpicklingError if it holds anything else; and other errors if it is damaged.
+    """
+    if content.startswith(b"PK"):  # files of torch before 1.6 are no archives
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > len(content):
+            raise ValueError(f"it unpacks from {len(content):,} to {unpacked:,} bytes")
+    with warnings.catch_warnings(action="ignore"):  # warnings about pickles that torch did not write
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    left = 2 * len(content)  # twice, since tensors may share their memory
+    for tensor in _tensors(found):
+        left -= tensor.numel() * tensor.element_size()
+        if left < 0:
+            raise ValueError("its tensors are larger than the file")
+    return found
+
+
+def _tensors(value: Any, depth: int = 0) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping | list | tuple) and depth < 8:
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(each, depth + 1)
 
 
 def missing_weights(report: Mapping[str, Any]) -> list[str]:

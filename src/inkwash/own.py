@@ -40,6 +40,7 @@ _allowed: set[str] = set()
 _given: dict[str, Any] = {}  # objects that a Python caller passed in place of a reference
 _same: dict[str, str] = {}  # a recorded reference -> the allowed reference to the same code at another path
 _files: dict[Path, _File] = {}
+_encoders: set[str] = set()  # pretrained text encoders that a flag or a Python caller named
 _places: set[str] = set()  # file names of all executed user code, as they appear in tracebacks
 
 
@@ -142,24 +143,48 @@ def check_recorded(recorded: dict[str, str], of: str) -> None:
             raise UsageError(_refusal(reference, of, sha256))
 
 
+def allow_encoder(name: str) -> None:
+    """Allows this process to open a text encoder that a run names: a folder, or the name of a published model."""
+    _encoders.update((name, _resolved(name)))
+
+
+def check_encoder(name: str, of: str) -> None:
+    """Raises UsageError unless a text encoder that is stored in a file, `of`, was allowed in this process.
+
+    A file from elsewhere could name any folder or download; loading a model is more than reading its weights.
+    """
+    if not {name, _resolved(name)} & _encoders:
+        raise UsageError(
+            f"{of} reads texts with {name!r}, a text encoder that is not inkwash's. It was not opened, and nothing was "
+            f"downloaded. If you know it, allow it with `encoder={name!r}`."
+        )
+
+
+def _resolved(name: str) -> str:
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else name
+
+
 class Permits(NamedTuple):
     """The permissions of a process, in a form that it can pass to the processes it starts."""
 
     allowed: dict[str, str]  # with the digests of their files
     same: dict[str, str]
     given: dict[str, Any]
+    encoders: frozenset[str]
 
 
 def permits() -> Permits:
     """The permissions of this process, without the objects that cannot be sent to another one (see `bound_here`)."""
     given = {reference: thing for reference, thing in _given.items() if _can_travel(thing)}
-    return Permits(digests(_allowed), dict(_same), given)
+    return Permits(digests(_allowed), dict(_same), given, frozenset(_encoders))
 
 
 def adopt(granted: Permits) -> None:
     """Adopts the permissions of the parent process. Raises UsageError if a file has changed since."""
     _given.update(granted.given)
     _same.update(granted.same)
+    _encoders.update(granted.encoders)
     allow(granted.allowed)
     for reference, sha256 in granted.allowed.items():
         if digest(reference) != sha256:

@@ -176,7 +176,7 @@ class Sampler(Checked):
     """The sampler and its settings."""
 
     solver: Annotated[Solver, tyro.conf.arg(help=f"Sampler. {choices.SOLVERS.help}.")] = "ddim"
-    steps: Annotated[Count, called("--num-inference-steps", "--sampling-steps")] = 50
+    steps: Annotated[int, Field(ge=1, le=1_000_000), called("--num-inference-steps", "--sampling-steps")] = 50
     """Number of sampling steps."""
     eta: Share | None = None
     """Amount of noise η that the sampler adds, from 0 (none) to 1 (as much as ddpm), for samplers that have it."""

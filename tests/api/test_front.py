@@ -186,7 +186,7 @@ def test_a_selection_can_be_drawn_again(name: str, run: inkwash.Run, tmp_path: P
     part = run.sample(6, steps=2, **QUIET)[[4, 1]]
     part.save(tmp_path / name)
     assert read_provenance(tmp_path / name)["chosen"] == [4, 1]
-    did("replay", tmp_path / name)
+    did("replay", tmp_path / name, "--run", run.folder)
 
 
 def test_a_selection_has_no_animation(run: inkwash.Run, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_selection_has_no_animation(run: inkwash.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"save `images\[:8\]`"):
         images[2:].save(tmp_path / "a.gif")
     images[:2].save(tmp_path / "b.gif", **QUIET)
-    did("replay", tmp_path / "b.gif")
+    did("replay", tmp_path / "b.gif", "--run", run.folder)
 
 
 def test_the_forward_process(run: inkwash.Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -169,6 +170,21 @@ def test_code_is_refused_and_not_run(tmp_path: Path, written: Callable[[Any, Pat
     with pytest.raises(UsageError, match=r"may run code; it was not opened: give one.*model-….pt"):
         read_course_checkpoint(path)
     assert not mark.exists()
+
+
+def test_a_file_that_would_take_more_memory_than_its_size_is_refused(tmp_path: Path) -> None:
+    """A tensor whose strides are 0 shows one number a thousand million times; copying it takes 4 GB."""
+    repeated = tmp_path / "repeated.pt"
+    torch.save({"model": {"init_conv.weight": torch.zeros(1).as_strided((10**9,), (0,))}}, repeated)
+    assert repeated.stat().st_size < 3000
+    packed = tmp_path / "packed.pt"
+    torch.save({"model": {"init_conv.weight": torch.zeros(10**6)}}, tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as small:
+        for name in plain.namelist():
+            small.writestr(name, plain.read(name))
+    for path, said in ((repeated, "its tensors are larger than the file"), (packed, "it unpacks from")):
+        with pytest.raises(InkwashError, match=said):
+            read_course_checkpoint(path)
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def test_restore_replays_and_does_not_depend_on_n(trained: Path) -> None:
     assert "psnr of the mean" in out.err
     about = read_provenance("a.png")
     assert (about["command"], about["restoring"]["operator"]) == ("restore", "mask:box")
-    did("replay", "a.png")
-    did("replay", "a.npz")
+    did("replay", "a.png", "--run", trained)
+    did("replay", "a.npz", "--run", trained)
     did("restore", trained, "test:0", "--operator", "mask:box", "--noise", 0.1, "--steps", 4, "-n", 9, "--out", "b.npz")
     assert np.array_equal(np.load("a.npz")["images"][:2], np.load("b.npz")["images"][:2])
 
@@ -81,7 +81,7 @@ def test_a_measurement_made_elsewhere(trained: Path) -> None:
 def test_a_changed_picture_is_not_replayed(trained: Path) -> None:
     did("restore", trained, "p.png", "--operator", "mask:half", *FEW, "--out", "a.png")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save("p.png")
-    assert "another picture" in refused("replay", "a.png")
+    assert "another picture" in refused("replay", "a.png", "--run", trained)
 
 
 def test_edits(trained: Path) -> None:
@@ -92,7 +92,7 @@ def test_edits(trained: Path) -> None:
     images = np.load("e.npz")["images"]
     assert images.shape == (2, 8, 8, 1)
     assert np.array_equal(images[0, :, :4, 0], np.asarray(Image.open("p.png"))[:, :4])
-    did("replay", "e.png")
+    did("replay", "e.png", "--run", trained)
     did("edit", trained, "p.png", "--low-pass", 2, *FEW, "--out", "e.png")
     assert "say how to edit" in refused("edit", trained, "p.png", *FEW)
     assert "one of them" in refused("edit", trained, "p.png", "--strength", 0.5, "--low-pass", 2)
@@ -115,8 +115,8 @@ def test_code_of_ones_own(trained: Path) -> None:
     truth = np.asarray(Image.open("p.png")).astype(float)
     assert np.abs((images + images[..., ::-1])[0] - (truth + truth[:, ::-1])).max() < 60
     assert list(read_provenance("a.npz")["code"]) == ["mine.py:Mirror"]
-    assert "allow it with --code" in refused("replay", "a.npz")
-    did("replay", "a.npz", "--code", "mine.py:Mirror")
+    assert "allow it with --code" in refused("replay", "a.npz", "--run", trained)
+    did("replay", "a.npz", "--run", trained, "--code", "mine.py:Mirror")
     did(*asked, "--method", "mine.py:Nothing", *FEW, "--out", "b.npz")
 
 
@@ -183,7 +183,7 @@ def test_a_run_by_class_must_be_told(tmp_path: Path) -> None:
     did(*asked, "--scale", 0)
     did(*asked, "--label", 3)
     did("edit", "run", "p.png", "--from-label", 3, "--label", 8, "--steps", 3, "--out", "e.png")
-    did("replay", "e.png")
+    did("replay", "e.png", "--run", trained)
 
 
 def test_the_table_of_methods() -> None:

@@ -1,6 +1,9 @@
 """The features that are trained here: how good, how repeatable, and kept how."""
 
+import errno
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -217,9 +220,21 @@ def without_accuracy(path: Path) -> None:
     rewritten(path, "{}")
 
 
+def with_a_bit_turned(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+
+
+def with_another_accuracy(path: Path) -> None:
+    path.write_bytes(re.sub(rb'(accuracy\\": )\d', rb"\g<1>7", path.read_bytes()))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        with_a_bit_turned,
+        with_another_accuracy,
         truncated,
         emptied,
         of_something_else,
@@ -239,6 +254,24 @@ def test_a_damaged_file_is_replaced(damage, cache: Path, monkeypatch: pytest.Mon
         assert json.loads(file.metadata()["inkwash"])["accuracy"] == one.accuracy
     monkeypatch.setattr(module, "_train", untrainable)
     assert_same(classifier(TRAIN, TEST), one)
+
+
+def test_a_cache_that_cannot_be_written_is_no_loss(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = classifier(TRAIN, TEST)
+    (path,) = cache.iterdir()
+    path.unlink()
+
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    assert_same(classifier(TRAIN, TEST), one)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "the classifier is not kept" in said[0]
+    assert "No space left on device" in said[0]
 
 
 def test_other_images_or_labels_have_a_classifier_of_their_own() -> None:

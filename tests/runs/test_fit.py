@@ -15,7 +15,7 @@ from PIL import Image
 from cli_runner import TINY, Command, did, inkwash, refused
 from inkwash import recipes
 from inkwash.runs.record import stored
-from inkwash.training.checkpoint import BEST, LAST, facts, load
+from inkwash.training.checkpoint import BEST, LAST, Checkpoint, facts, load, save
 
 SMALL = (*TINY, "--steps", 2, "--mults", 1, "--attention", "--heads", 1, "--patch", 1)
 
@@ -279,6 +279,9 @@ def rewrite(path: Path, **changes: Any) -> None:
     """A checkpoint with edited JSON; None leaves a fact out."""
     saved = load(path)
     about = {name: value for name, value in {**saved.facts, **changes}.items() if changes.get(name, "") is not None}
+    if "format" not in changes:
+        save(path, Checkpoint(saved.parts, about))
+        return
     tensors = {f"{part}.{name}": tensor for part, named in saved.parts.items() for name, tensor in named.items()}
     safetensors.torch.save_file(tensors, path, metadata={"inkwash": json.dumps(about)})
 
@@ -301,7 +304,7 @@ def test_a_truncated_checkpoint(run: Path) -> None:
         done = inkwash(*command)
         assert done.code == 1, command
         assert "last.safetensors is damaged or no checkpoint of inkwash" in done.sentence
-        assert "best.safetensors beside it can take its place." in done.sentence
+        assert "best.safetensors beside it, of step 12, can take its place: open it with" in done.sentence
     did("sample", run, "-n", 1, "--steps", 1, "--checkpoint", "best", "--out", run.parent / "a.png")
     (run / LAST).write_bytes((run / BEST).read_bytes())
     did("train", "digits", "--out", run, "--steps", 13, "--resume")
@@ -346,9 +349,9 @@ def test_a_schedule_whose_last_level_shows_the_image_is_told(
 
 
 def test_a_newer_checkpoint(run: Path) -> None:
-    rewrite(run / LAST, format=5, version="9.9")
+    rewrite(run / LAST, format=6, version="9.9")
     for command in everything(run):
-        assert "was written by inkwash 9.9 in format 5" in refused(*command)
+        assert "was written by inkwash 9.9 in format 6" in refused(*command)
 
 
 @pytest.mark.parametrize(
@@ -364,9 +367,7 @@ def test_a_newer_checkpoint(run: Path) -> None:
 def test_a_checkpoint_with_edited_settings(changes: dict[str, Any], words: str, run: Path) -> None:
     rewrite(run / LAST, **changes)
     for command in everything(run):
-        done = inkwash(*command)
-        assert done.code == 1, command
-        assert words in done.sentence
+        assert words in refused(*command)
 
 
 def test_a_checkpoint_of_another_network(run: Path) -> None:

@@ -34,7 +34,8 @@ def test_provenance(name: str, drawn: Path, trained: Path) -> None:
     about = read_provenance(drawn / name)
     assert about["command"] == "sample"
     assert about["checkpoint"] == digest(trained / LAST)
-    assert about["run"] == str(trained)
+    assert about["run"] == trained.name
+    assert str(trained.parent) not in str(about)
     assert about["recipe"] == "digits"
     sampling = about["sampling"]
     assert (sampling["n"], sampling["steps"], sampling["solver"], sampling["seed"]) == (5, 4, "ddpm", 7)
@@ -42,8 +43,8 @@ def test_provenance(name: str, drawn: Path, trained: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_replay(name: str, drawn: Path) -> None:
-    done = did("replay", drawn / name)
+def test_replay(name: str, drawn: Path, trained: Path) -> None:
+    done = did("replay", drawn / name, "--run", trained)
     assert f"the same pixels as {drawn / name}" in done.out
     again = Path(done.out.partition(": ")[0])
     assert again.exists()
@@ -55,11 +56,44 @@ def test_replay_with_the_run_moved(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, run)
     flags = [flag for out in outs(tmp_path) for flag in ("--out", out)]
     did("sample", run, "-n", 2, "--steps", 2, *flags)
-    run.rename(tmp_path / "moved")
+    away = tmp_path.parent / f"{tmp_path.name}-away"
+    run.rename(away)
     for out in outs(tmp_path):
-        file = Path(out)
-        assert refused("replay", out) == f"the run {run} that made {file} is not there; say where it is with --run."
-        did("replay", out, "--run", tmp_path / "moved")
+        said = f"the run run that made {Path(out)} is not found from here; say where it is with --run."
+        assert refused("replay", out) == said
+        did("replay", out, "--run", away)
+
+
+def test_a_run_is_found_around_its_pictures_and_the_working_folder(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "home" / "runs" / "cats"))
+    monkeypatch.chdir(tmp_path / "home")
+    for place in ("runs/cats/a.png", "b.png", "sheets/of/today/c.png"):
+        did("sample", "runs/cats", "-n", 1, "--steps", 1, "--out", place)
+        assert read_provenance(tmp_path / "home" / place)["run"] == "runs/cats"
+        did("replay", place, "--out", "again.png")
+    shutil.copytree(tmp_path / "home", tmp_path / "moved")
+    shutil.rmtree(run)
+    monkeypatch.chdir(tmp_path)
+    for place in ("runs/cats/a.png", "b.png", "sheets/of/today/c.png"):
+        did("replay", tmp_path / "moved" / place, "--out", "again.png")
+
+
+def test_private(trained: Path, tmp_path: Path) -> None:
+    """Neither the name of the run nor that of its recipe; a replay finds the run by its digest, or is told."""
+    run = Path(shutil.copytree(trained, tmp_path / "of ann"))
+    did("sample", run, "-n", 1, "--steps", 1, "--private", "--out", run / "a.png", "--out", tmp_path / "far/off/a.png")
+    did("gallery", run, "--steps", 1, "--private")
+    for file in (run / "a.png", *(run / "gallery" / name for name in ("ten.png", "sheet.png", "denoising.gif"))):
+        about = read_provenance(file)
+        assert not {"run", "recipe"} & about.keys()
+        assert "ann" not in str(about)
+        did("replay", file, "--out", tmp_path / f"again{file.suffix}")
+    assert not {"run", "recipe"} & read_provenance(tmp_path / "again.png").keys()
+    shutil.move(run, tmp_path / "x" / "y")
+    assert "that made" in refused("replay", tmp_path / "far/off/a.png")
+    did("replay", tmp_path / "far/off/a.png", "--run", tmp_path / "x" / "y")
 
 
 def test_replay_after_more_training(tmp_path: Path, trained: Path) -> None:
@@ -68,7 +102,7 @@ def test_replay_after_more_training(tmp_path: Path, trained: Path) -> None:
     did("sample", run, "-n", 2, "--steps", 2, "--out", out)
     did("train", "digits", *TINY, "--steps", 13, "--save-every", 4, "--resume", "--out", run)
     said = refused("replay", out)
-    assert "it was trained further or anew" in said
+    assert "the checkpoint has changed since" in said
     assert "Give --run a copy of the old one." in said
     assert not (tmp_path / "a-replay.png").exists()
     did("replay", out, "--run", trained)
@@ -76,7 +110,7 @@ def test_replay_after_more_training(tmp_path: Path, trained: Path) -> None:
 
 def test_replay_of_the_best_checkpoint(tmp_path: Path, trained: Path) -> None:
     did("sample", trained, "-n", 2, "--steps", 2, "--checkpoint", "best", "--out", tmp_path / "a.npz")
-    did("replay", tmp_path / "a.npz")
+    did("replay", tmp_path / "a.npz", "--run", trained)
 
 
 @pytest.mark.parametrize("target", ["digits", "run"])
@@ -87,12 +121,12 @@ def test_replay_of_the_forward_process(target: str, tmp_path: Path, trained: Pat
     did("replay", out)
 
 
-def test_replay_tells_when_pixels_differ(drawn: Path, tmp_path: Path) -> None:
+def test_replay_tells_when_pixels_differ(drawn: Path, trained: Path, tmp_path: Path) -> None:
     with np.load(drawn / "a.npz", allow_pickle=False) as archive:
         images = archive["images"].copy()
     images[3, 4, 5] ^= 1
     write(tmp_path / "b.npz", images, read_provenance(drawn / "a.npz"))
-    done = inkwash("replay", tmp_path / "b.npz")
+    done = inkwash("replay", tmp_path / "b.npz", "--run", trained)
     assert done.code == 1
     assert "was drawn again, but differs from" in done.sentence
 
@@ -106,7 +140,7 @@ def test_replay_tells_when_pixels_differ(drawn: Path, tmp_path: Path) -> None:
         (("a", "--out", "b.png"), "is drawn again as a folder, to compare pixels"),
         (("a/00002.png",), "is one image of a folder that is drawn as a whole: replay"),
         (("a.png", "--out", "b.jpg"), "ends in .jpg, which cannot be written"),
-        (("a.png", "--run", "nowhere"), "the run nowhere that made"),
+        (("a.png", "--run", "nowhere"), "there is no folder nowhere"),
         (("nowhere.png",), "There is no nowhere.png."),
     ],
 )

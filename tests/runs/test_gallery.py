@@ -54,8 +54,8 @@ def test_the_figures_are_those_of_the_commands(shown: Path, trained: Path, tmp_p
 
 
 @pytest.mark.parametrize("name", ["ten.png", "sheet.png", "denoising.gif", "forward.png"])
-def test_replay(name: str, shown: Path, tmp_path: Path) -> None:
-    assert "the same pixels" in did("replay", shown / name, "--out", tmp_path / name).out
+def test_replay(name: str, shown: Path, trained: Path, tmp_path: Path) -> None:
+    assert "the same pixels" in did("replay", shown / name, "--run", trained, "--out", tmp_path / name).out
 
 
 def test_replay_knows_nothing_of_losses(shown: Path, tmp_path: Path) -> None:

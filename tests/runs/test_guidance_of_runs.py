@@ -324,7 +324,7 @@ def test_a_labelled_sample_and_its_replay(by_class: Path, tmp_path: Path) -> Non
     assert "3 images, 6 network evaluations each" in done.err
     about = read_provenance(out)["sampling"]
     assert (about["label"], about["scale"], about["text"], about["guidance"]) == ("3", 2.5, None, "free")
-    assert "the same pixels as" in did("replay", out).out
+    assert "the same pixels as" in did("replay", out, "--run", by_class).out
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_replay(how: tuple[object, ...], by_class: Path, never_dropped: Path, tm
     flags = [never_dropped if flag == "WEAKER" else flag for flag in how]
     for name in ("a.npz", "a.gif"):
         did("sample", by_class, "-n", 2, "--steps", 3, *flags, "--out", tmp_path / name)
-        did("replay", tmp_path / name)
+        did("replay", tmp_path / name, "--run", by_class, "--guide", never_dropped)
 
 
 def test_the_commands_images_are_the_functions(by_class: Path, tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_a_run_on_captions_is_asked_in_words(by_text: Path, tmp_path: Path) -> N
     done = did("sample", by_text, *how, "--text", "a red fox", "--out", out)
     assert "2 images, 6 network evaluations each" in done.err
     assert read_provenance(out)["sampling"]["text"] == "a red fox"
-    assert "the same pixels as" in did("replay", out).out
+    assert "the same pixels as" in did("replay", out, "--run", by_text).out
 
 
 def test_words_change_what_is_drawn_and_none_ask_for_nothing(by_text: Path) -> None:

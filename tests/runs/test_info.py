@@ -103,7 +103,7 @@ def test_photos_of_several_sizes(tmp_path: Path) -> None:
         Image.new("RGB", (8 + i, 8)).save(tmp_path / "photos" / f"{i}.png")
     assert "Give the size" in refused("forward", tmp_path / "photos", "--out", tmp_path / "a.png")
     did("forward", tmp_path / "photos", "--size", 8, "--out", tmp_path / "a.png")
-    did("replay", tmp_path / "a.png")
+    did("replay", tmp_path / "a.png", "--data-dir", tmp_path / "photos")
 
 
 def test_a_tampered_name_cannot_control_the_terminal(trained: Path, tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_an_artifact_records_it_and_is_drawn_again_with_it_alone(here: Path, tra
     Path("solver.py.run").unlink()
     assert f"a.png needs code that is not inkwash's: solver.py:Euler ({here.resolve()}" in refused("replay", "a.png")
     assert not ran("solver.py")
-    did("replay", "a.png", "--code", "solver.py:Euler")
+    did("replay", "a.png", "--run", trained, "--code", "solver.py:Euler")
     write("solver.py", FILES["solver.py"] + "\n        # other\n")
     assert "a.png was made with solver.py:Euler of sha256" in refused("replay", "a.png", "--code", "solver.py:Euler")
     did("sample", trained, *DRAW, "--out", "plain.png")

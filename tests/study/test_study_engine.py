@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import shlex
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cli_runner import Command, Fuse, _server
+from cli_runner import TINY, Command, Fuse, _server, did
 from inkwash.atomic import TEMPORARY
 from inkwash.data import Images, to_float
 from inkwash.errors import InkwashError, UsageError
@@ -36,7 +37,7 @@ from inkwash.study import units as unit_files
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
 from inkwash.study.session import CELLS, Session, begin
-from inkwash.study.subject import Exact, load_model
+from inkwash.study.subject import Exact, Trained, forget, load_model
 from inkwash.study.table import Table
 from inkwash.study.units import Unit
 
@@ -318,9 +319,15 @@ def damaged(how: str, path: Path) -> None:
             path.write_bytes(content[:middle] + bytes([content[middle] ^ 16]) + content[middle + 1 :])
         case "of something else":
             path.write_bytes(b"[1, 2, 3]")
+        case "edited" if path.suffix == ".json":
+            scores = json.loads(content)
+            path.write_text(json.dumps({**scores, "frechet": scores["frechet"] / 2}))
+        case "edited":
+            with np.load(path) as held:
+                np.savez(path, **{**held, "images": 255 - held["images"]})
 
 
-@pytest.mark.parametrize("how", ["lost", "emptied", "cut off", "turned", "of something else"])
+@pytest.mark.parametrize("how", ["lost", "emptied", "cut off", "turned", "edited", "of something else"])
 def test_damaged_files_are_computed_again(how: str, tmp_path: Path, counts: Counts, whole: Table) -> None:
     """The images, the scores, or both: never more than what is needed."""
     job = study(tmp_path)
@@ -332,7 +339,7 @@ def test_damaged_files_are_computed_again(how: str, tmp_path: Path, counts: Coun
         if expected.drawn:
             damaged(how, unit.images_path)
         if expected.scored:
-            damaged("cut off" if how == "turned" else how, unit.scores_path)
+            damaged(how, unit.scores_path)
         assert_same(study(tmp_path).finish(1), whole)
         assert counts == expected
         assert names(tmp_path) == files
@@ -569,6 +576,20 @@ def test_ctrl_c_while_its_processes_are_started_is_not_lost(tmp_path: Path, monk
         study(tmp_path).finish(2)
     assert len(started) == 2
     assert settled()
+
+
+def test_a_checkpoint_that_changes_meanwhile_is_refused(trained: Path, tmp_path: Path) -> None:
+    """Workers open it anew, and the scores of its new weights must not come under the name of the old ones."""
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    subject = Trained(run, device="cpu")
+    job = study(tmp_path / "study", Sweep(steps=(1,)), n=8, features="pixels", subject=subject)
+    did("train", "digits", *TINY, "--steps", 13, "--resume", "--out", run)
+    forget()  # as in a process that has not opened it yet
+    with pytest.raises(UsageError, match="as its training goes on"):
+        job.finish(1)
+    assert not (tmp_path / "study" / CELLS).exists()
+    forget()
+    assert study(tmp_path / "study", Sweep(steps=(1,)), n=8, features="pixels", subject=subject).finish(1).rows
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -57,13 +58,17 @@ def test_other_encoders_have_other_files(cache: Path) -> None:
     assert sorted(file.name for file in cache.iterdir()) == ["0" * 64 + ".npz", "1" * 64 + ".npz"]
 
 
-@pytest.mark.parametrize("harm", ["empty", "cut", "changed", "other"])
+@pytest.mark.parametrize("harm", ["empty", "cut", "changed", "edited", "other"])
 def test_a_damaged_file_is_computed_again(cache: Path, harm: str) -> None:
     encode_cached(Lengths(), TEXTS)
     file = cache / f"{'0' * 64}.npz"
     whole = file.read_bytes()
     at = whole.index(b"green book")
+    if harm == "edited":
+        with np.load(file) as held:
+            np.savez(file, **{**held, "rows": held["rows"] + 1})
     damaged = {
+        "edited": file.read_bytes(),
         "empty": b"",
         "cut": whole[:-40],
         "changed": whole[:at] + b"x" + whole[at + 1 :],

@@ -88,8 +88,11 @@ def test_broken_off(share: float, path: Path) -> None:
         with pytest.raises(InkwashError, match=r"last.safetensors is damaged .*; train again\.") as told:
             read(path)
         assert told.value.exit_code == 1
-    save(path.with_name(BEST), Checkpoint(PARTS, FACTS))
-    with pytest.raises(InkwashError, match=r"best.safetensors beside it can take its place"):
+    save(path.with_name(BEST), Checkpoint(PARTS, {**FACTS, "step": 7}))
+    with pytest.raises(
+        InkwashError,
+        match=r"best.safetensors beside it, of step 7, can take its place: open it with `checkpoint='best'`",
+    ):
         load(path)
 
 
@@ -113,7 +116,9 @@ def test_of_another_program(metadata: dict[str, str] | None, tmp_path: Path) -> 
         load(tmp_path / LAST)
 
 
-@pytest.mark.parametrize(("found", "advice"), [(5, "Upgrade inkwash"), (1, "Its networks were others; train again")])
+@pytest.mark.parametrize(
+    ("found", "advice"), [(FORMAT + 1, "Upgrade inkwash"), (1, "Its networks were others; train again")]
+)
 def test_of_another_format(found: int, advice: str, tmp_path: Path) -> None:
     about = json.dumps({"format": found, "version": "7.5.0"})
     safetensors.torch.save_file({"a.b": torch.zeros(1)}, tmp_path / LAST, metadata={"inkwash": about})
@@ -145,7 +150,7 @@ def test_missing(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("function", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.write_bytes"])
+@pytest.mark.parametrize("function", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.open"])
 def test_a_write_that_fails_changes_nothing(function: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
 

@@ -13,9 +13,10 @@ from inkwash.api.picture import Picture
 from inkwash.data import to_float
 from inkwash.errors import UsageError
 from inkwash.progress import images_bar
-from inkwash.runs.artifacts import FRAMES, SHOWN, laid_out, provenance, write_drawn
+from inkwash.runs.artifacts import FRAMES, SHOWN, laid_out, write_drawn
 from inkwash.runs.draw import Drawing, channels_first, draw, smooth
 from inkwash.runs.model import TrainedModel
+from inkwash.runs.provenance import provenance
 from inkwash.settings import Sampling
 from inkwash.view import check_out, grid, needs_frames
 from inkwash.view.pixels import Pixels
@@ -35,6 +36,7 @@ class Images:
     sampling: Sampling
     batch_size: int
     chosen: tuple[int, ...] | None = None  # which images of `sampling` these are; None: the first sampling.n
+    guide: str | None = None  # digest of the checkpoint of a weaker run that guided
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,7 +57,7 @@ class Images:
         if self.chosen is None:
             images, across, labels = laid_out(images, self.model, self.sampling, columns)
         sheet = grid(images, across, labels=labels, smooth=smooth(self.model.shape))
-        return Picture(sheet, provenance(self.model, self.sampling, self.batch_size, columns, self.chosen))
+        return Picture(sheet, provenance(self.model, self.sampling, self.batch_size, columns, self.chosen, self.guide))
 
     def save(self, path: str | os.PathLike[str], columns: int | None = None, progress: bool = True) -> Path:
         """Writes the images and their provenance in the format of the suffix of `path`, as `inkwash sample --out` does.
@@ -77,7 +79,7 @@ class Images:
             with images_bar(few, progress) as on_images:
                 drawn = draw(self.model, few, self.batch_size, frames=FRAMES, shown=SHOWN, tick=on_images)
             frames = drawn.frames
-        drawing = Drawing(self.pixels, frames, 0)
+        drawing = Drawing(self.pixels, frames, 0, self.guide)
         write_drawn(path, drawing, self.model, self.sampling, self.batch_size, columns, self.chosen)
         return Path(path)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from inkwash import own
 from inkwash.api import network as own_network
 from inkwash.core import Schedule
 from inkwash.denoise import Denoiser
@@ -32,6 +33,7 @@ def load(
     checkpoint: Literal["last", "best"] = "last",
     device: str = "auto",
     network: nn.Module | type[nn.Module] | str | None = None,
+    encoder: str | None = None,
 ) -> "Run":
     """Opens the run in a folder that `train` or `inkwash train` wrote.
 
@@ -42,6 +44,8 @@ def load(
         network: for a run of a network of your own: its class, the function that builds it, an instance of the same
             shape, or the reference that the run recorded (FILE.py:NAME or package.module:NAME), which allows its code
             to be executed. Code that a run recorded is never executed otherwise.
+        encoder: for a run on texts that a model of your own reads: the folder or the name that the run recorded, which
+            allows it to be opened, and downloaded if it is not on this machine.
 
     Raises:
         UsageError: if there is no run, or if it needs a network that was not given.
@@ -51,6 +55,8 @@ def load(
         raise UsageError(f"`checkpoint` is 'last' or 'best' (got {checkpoint!r}).")
     if network is not None:
         own_network.provide_for(Path(path), network)
+    if encoder is not None:
+        own.allow_encoder(encoder)
     return Run(open_model(path, checkpoint, device))
 
 
@@ -164,7 +170,7 @@ class Run:
                 classifier_of(self.model, on_step)
         with images_bar(sampling, progress) as on_images:
             drawn = draw(self.model, sampling, batch_size, tick=on_images)
-        return Images(drawn.images, self.model, sampling, batch_size)
+        return Images(drawn.images, self.model, sampling, batch_size, guide=drawn.guide)
 
     def encode(
         self,
@@ -211,13 +217,13 @@ class Run:
         `data_dir` is the folder of the data sets; None uses the one that the run was trained from.
         """
         from inkwash.api.picture import Picture
-        from inkwash.runs.artifacts import forward_provenance
         from inkwash.runs.forward import Forward, draw_forward
         from inkwash.runs.model import data_dir as whereabouts
+        from inkwash.runs.provenance import forward_provenance
 
         place = whereabouts(self.model, None if data_dir is None else Path(data_dir))
         figure, facts = draw_forward(Forward(self.settings.data, self.settings.process, images, seed), place)
-        return Picture(figure, forward_provenance(facts, place))
+        return Picture(figure, forward_provenance(facts))
 
     def evaluate(
         self,

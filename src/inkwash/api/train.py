@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inkwash import recipes
+from inkwash import own, recipes
 from inkwash.api import network as own_network
 from inkwash.api.run import Run, load
 from inkwash.data import Images, Source, is_archive, is_folder, to_uint8
@@ -129,6 +129,7 @@ def _begun(
     run = what if isinstance(what, RunSettings) else recipes.find_or_folder(os.fspath(what))
     limits = {"steps": steps, "minutes": minutes}
     run = changed(run, {**{name: value for name, value in limits.items() if value is not None}, **changes})
+    own.allow_encoder(run.conditioning.encoder)
     images: Images | None = None
     if data is not None:
         run, images = _with_data(run, data, labels)

@@ -17,6 +17,9 @@ RUNS = Path("runs")  # default parent folder of runs, studies and races
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="Folder of the run.")]
 Checkpoint = Annotated[Literal["last", "best"], tyro.conf.arg(help="Checkpoint to open.")]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], tyro.conf.arg(help="Device to compute on.")]
+Private = Annotated[
+    bool, tyro.conf.arg(help="Leave everything out of the metadata of files that a replay can do without.")
+]  # fmt: skip
 Jobs = Annotated[
     int | None, tyro.conf.arg(help="Number of processes; None uses one per processor core, or a single one on a GPU.")
 ]  # fmt: skip
@@ -25,6 +28,12 @@ DataDir = Annotated[
 ]
 DataDirOfRun = Annotated[
     Path | None, tyro.conf.arg(help="Folder of the data sets; None uses the one that the run was trained from.")
+]
+Encoder = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="FOLDER|NAME", help="Text encoder that may be opened if the run names it and inkwash does not know it."
+    ),
 ]
 Code = Annotated[
     tyro.conf.UseAppendAction[tuple[Reference, ...]],

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, RunFolder
 from inkwash.foreign import show
 from inkwash.settings import RESTORING_SAMPLER, Editing, Sampling
 
@@ -25,6 +25,7 @@ class Edit(Command):
     """Output: .png (the picture and its edits), .npz or a folder (the edits); repeatable. Default: RUN/edited.png."""
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
+    encoder: Encoder = None
     code: Code = ()
 
     def run(self) -> None:

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, RunFolder, defaults_of
+from inkwash.commands._base import (
+    Checkpoint,
+    Code,
+    Command,
+    DataDirOfRun,
+    Device,
+    Encoder,
+    Jobs,
+    RunFolder,
+    defaults_of,
+)
 from inkwash.errors import UsageError
 from inkwash.foreign import show
 from inkwash.settings import Sampler, Scoring
@@ -28,6 +38,7 @@ class Evaluate(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
+    encoder: Encoder = None
     code: Code = ()
 
     def reread(self) -> Self | None:

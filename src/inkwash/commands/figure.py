@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 import tyro
 
-from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder
+from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Encoder, RunFolder
 from inkwash.foreign import show
 
 
@@ -27,6 +27,7 @@ class Figure(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
+    encoder: Encoder = None
     code: Code = ()
 
     def run(self) -> None:

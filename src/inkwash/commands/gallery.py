@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, RunFolder, defaults_of
+from inkwash.commands._base import (
+    Checkpoint,
+    Code,
+    Command,
+    DataDirOfRun,
+    Device,
+    Encoder,
+    Private,
+    RunFolder,
+    defaults_of,
+)
 from inkwash.foreign import show
 from inkwash.settings import Sampler
 
@@ -26,6 +36,8 @@ class Gallery(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
+    private: Private = False
+    encoder: Encoder = None
     code: Code = ()
 
     def reread(self) -> Self | None:
@@ -45,6 +57,6 @@ class Gallery(Command):
         sampling = request(self.sampler, self.seed, self.stretch)
         with images_bar(sampling) as on_images:
             out = self.out or self.folder / "gallery"
-            paths = write_gallery(model, sampling, out, self.data_dir, on_images)
+            paths = write_gallery(model, sampling, out, self.data_dir, on_images, self.private)
         for path in paths:
             show(path)

@@ -17,12 +17,18 @@ class Info(Command):
     folder: RunFolder
     out: Path | None = None
     """PNG file to plot the losses to."""
+    verify: bool = False
+    """Read every checkpoint of the run, and check that its content has the digest that it records."""
 
     def run(self) -> None:
         from inkwash.commands._flags import in_flags
         from inkwash.commands.train import Train
-        from inkwash.runs.info import draw_losses, run_facts
+        from inkwash.runs.info import draw_losses, run_facts, verified
 
+        if self.verify:
+            for name, result in verified(self.folder):
+                show(f"{name:12} {result}")
+            return
         for name, value in run_facts(self.folder):
             show(f"{name:12} {in_flags(value, Train)}")
         if self.out is not None:

@@ -9,7 +9,7 @@ import tyro
 
 from inkwash import choices
 from inkwash.checked import Count, listed
-from inkwash.commands._base import RUNS, Code, Command, Jobs, allow_choices
+from inkwash.commands._base import RUNS, Code, Command, Encoder, Jobs, allow_choices
 from inkwash.errors import UsageError
 from inkwash.foreign import as_csv, say, show
 
@@ -41,6 +41,7 @@ class Posterior(Command):
     """Seed of the measurements and the restorations."""
     out: Path = RUNS / "posterior"
     """Folder for posterior.csv and posterior.md."""
+    encoder: Encoder = None
     code: Code = ()
 
     def run(self) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from inkwash.commands._base import Code, Command
+from inkwash.commands._base import Code, Command, Encoder
 from inkwash.foreign import show
 
 
@@ -21,7 +21,14 @@ class Replay(Command):
     out: Annotated[str | None, tyro.conf.arg(metavar="{None}|PATH")] = None
     """Output path, of the same format; None adds -replay to the name."""
     moved: Annotated[Path | None, tyro.conf.arg(name="run")] = None
-    """New folder of the run, if it was moved."""
+    """Folder of the run, if it is not found around FILE or below the working folder."""
+    guide: Path | None = None
+    """Folder of the weaker run that guided it, if it is not found either."""
+    data_dir: Annotated[
+        Path | None,
+        tyro.conf.arg(help="Folder of the data sets, or of the images, that a figure of forward shows, if moved."),
+    ] = None
+    encoder: Encoder = None
     code: Code = ()
 
     def run(self) -> None:
@@ -31,5 +38,5 @@ class Replay(Command):
         file = self.file
         beside = f"{file}-replay/" if file.is_dir() else str(file.with_name(f"{file.stem}-replay{file.suffix}"))
         out = self.out or beside
-        replay(file, out, self.moved, walk=images_bar)
+        replay(file, out, self.moved, images_bar, self.data_dir, self.guide)
         show(f"{out}: the same pixels as {file}")

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import tyro
 
 from inkwash import choices
-from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, allow_choices
+from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, RunFolder, allow_choices
 from inkwash.foreign import say, show
 from inkwash.settings import RESTORING_SAMPLER, Restoring, Sampling
 
@@ -29,6 +29,7 @@ class Restore(Command):
     """Output: .png (a sheet), .npz or a folder (the restorations); repeatable. Default: RUN/restored.png."""
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
+    encoder: Encoder = None
     code: Code = ()
 
     def run(self) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 import tyro
 
-from inkwash.commands._base import Checkpoint, Code, Command, Device, RunFolder, defaults_of
+from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, Private, RunFolder, defaults_of
 from inkwash.foreign import say, show
 from inkwash.settings import Sampling
 
@@ -24,6 +24,8 @@ class Sample(Command):
     """Images per batch on a GPU; a CPU uses a fixed number."""
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
+    private: Private = False
+    encoder: Encoder = None
     code: Code = ()
 
     def reread(self) -> Self | None:
@@ -48,9 +50,14 @@ class Sample(Command):
                 with classifier_bar() as on_step:
                     classifier_of(model, on_step)
             with images_bar(self.sampling) as on_images:
-                evaluations = write_samples(model, self.sampling, outs, self.batch_size, on_images, among=among)
+                evaluations = write_samples(
+                    model, self.sampling, outs, self.batch_size, on_images, among=among, private=self.private
+                )
         if not among.is_main:
             return
         for out in outs:
             show(out)
-        say(f"{self.sampling.n} images, {evaluations} network evaluations each")
+        say(
+            f"{self.sampling.n} images, {evaluations} network evaluations each, from the {model.which} checkpoint, of "
+            f"step {model.facts['step']:,}, sha256 {model.digest[:12]}"
+        )

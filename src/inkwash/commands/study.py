@@ -7,7 +7,18 @@ from typing import Annotated, ClassVar, Literal, Self
 
 import tyro
 
-from inkwash.commands._base import RUNS, Checkpoint, Code, Command, DataDirOfRun, Device, Jobs, defaults_of, notice
+from inkwash.commands._base import (
+    RUNS,
+    Checkpoint,
+    Code,
+    Command,
+    DataDirOfRun,
+    Device,
+    Encoder,
+    Jobs,
+    defaults_of,
+    notice,
+)
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
 from inkwash.foreign import show
@@ -33,6 +44,7 @@ class Study(Command):
     checkpoint: Checkpoint = "last"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
+    encoder: Encoder = None
     code: Code = ()
 
     def reread(self) -> Self | None:

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Self
 
 import tyro
 
-from inkwash import choices, recipes
+from inkwash import choices, own, recipes
 from inkwash.checked import called
 from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
@@ -67,6 +67,7 @@ class Train(PresetCommand):
         return self.out or RUNS / self.settings.recipe
 
     def reread(self) -> Self | None:
+        own.allow_encoder(self.settings.conditioning.encoder)  # before what is stored is read
         settings = self._begun() if self.resume else self.settings
         if self.network is not None and name_of(settings.network) != self.network:
             settings = replace(settings, network=by_name(self.network))

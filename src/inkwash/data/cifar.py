@@ -23,6 +23,7 @@ from inkwash.data.fetch import cache_folder, data_folder, find_or_fetch
 from inkwash.data.idx import AGAIN, SPARE
 from inkwash.data.picture import quiet_pillow
 from inkwash.data.regular import open_regular
+from inkwash.data.sealed import seal
 from inkwash.data.source import Images, check_split
 from inkwash.data.streamed import WORKERS
 from inkwash.errors import InkwashError
@@ -31,6 +32,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 _SHAPE = (3, 32, 32)
 _RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the pixels
+_SEAL = 64  # bytes at the end of cached pixels
 _FOLDER = "cifar10"
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _UNPACKED = "cifar-10-batches-bin"
@@ -188,10 +190,13 @@ def _from_jpegs(path: Path, split: str) -> Images:
         raise InkwashError(f"{path} cannot be read ({error.strerror}).") from error
     cached = cache_folder() / _FOLDER / f"jpeg-{digest[:16]}-{split}.bin"
     if cached.is_file():
-        return _images("cifar10-jpeg", split, _records(cached.read_bytes(), cached))
+        content = np.frombuffer(cached.read_bytes(), np.uint8)
+        records, sealed = content[:-_SEAL], content[-_SEAL:].tobytes()
+        if seal(cached.name, records).encode() == sealed:
+            return _images("cifar10-jpeg", split, _records(records.tobytes(), cached))
     records = _decoded(path, split)
     with suppress(InkwashError), replacing(cached) as temporary:  # without a writable cache, it is decoded each time
-        temporary.write_bytes(records.data)
+        temporary.write_bytes(records.tobytes() + seal(cached.name, records.reshape(-1)).encode())
     return _images("cifar10-jpeg", split, records)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder
 from inkwash.data.font import emoji_font, glyphs
+from inkwash.data.sealed import seal
 from inkwash.data.source import Images, check_split
 from inkwash.data.wordings import Wordings, base_of, in_test, sequences, toneless
 from inkwash.data.wordings import wordings as wordings_in
@@ -104,12 +106,15 @@ def _cached(path: Path, font: FreeTypeFont, size: int) -> tuple[list[list[str]],
         size,
     )
     file = cache_folder() / "emoji" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}.npz"
-    damaged = (EOFError, ValueError, KeyError, BadZipFile)
+    damaged = (EOFError, ValueError, KeyError, BadZipFile, zlib.error)
     with contextlib.suppress(OSError, *damaged), file.open("rb") as opened, np.load(opened) as found:
-        return [group.split() for group in found["groups"].tolist()], found["pixels"]
+        packed, pixels = found["groups"], found["pixels"]
+        if seal(file.name, packed, pixels) == str(found["sha256"]):
+            return [group.split() for group in packed.tolist()], pixels
     groups, pixels = draw(font, sequences(), size)
+    packed = np.array([" ".join(group) for group in groups])
     with contextlib.suppress(InkwashError), replacing(file) as temporary:  # the cache need not be writable
-        np.savez(temporary, groups=np.array([" ".join(group) for group in groups]), pixels=pixels)
+        np.savez(temporary, groups=packed, pixels=pixels, sha256=seal(file.name, packed, pixels))
     return groups, pixels
 
 

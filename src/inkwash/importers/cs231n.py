@@ -1,7 +1,6 @@
 """Converts checkpoints of CS231n's assignment 3 to runs."""
 
 import pickle
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,8 +10,10 @@ import torch
 from torch import Tensor
 
 from inkwash import core
+from inkwash.data.regular import open_regular
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
+from inkwash.hub import unpickled
 from inkwash.lock import holding
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.networks import Cs231nUNet as Cs231nSettings
@@ -26,6 +27,7 @@ from inkwash.training.checkpoint import LAST, Checkpoint, save
 ScheduleName = Literal["linear", "cosine", "sigmoid"]
 ObjectiveName = Literal["pred_noise", "pred_x_start"]
 
+_LARGEST = 2**33  # bytes
 _HELP = "give one that the assignment's trainer saved, model-….pt"
 
 
@@ -159,15 +161,16 @@ def _loaded(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}; {_HELP}.")
     try:
-        with warnings.catch_warnings(action="ignore"):  # warnings about pickles that torch did not write
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path, _LARGEST) as file:
+            saved = unpickled(file.read())
     except pickle.UnpicklingError as error:
         raise UsageError(
             f"{path} is no checkpoint, or holds more than tensors and numbers, so that opening it may run code; "
             f"it was not opened: {_HELP}, or the state_dict() of the network."
         ) from error
     except Exception as error:  # a damaged pickle may raise anything
-        raise InkwashError(f"{path} is damaged or no checkpoint of torch; {_HELP}.") from error
+        reason = f" ({error})" if isinstance(error, ValueError) else ""
+        raise InkwashError(f"{path} is damaged or no checkpoint of torch{reason}; {_HELP}.") from error
     if not isinstance(saved, dict):
         raise UsageError(f"{path} holds a {type(saved).__name__} and no checkpoint of the course; {_HELP}.")
     return saved

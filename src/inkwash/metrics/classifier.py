@@ -8,18 +8,20 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import final
 
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from inkwash.atomic import replacing
 from inkwash.data import Source, cache_folder, indices, to_float
-from inkwash.errors import UsageError
+from inkwash.data.sealed import seal
+from inkwash.errors import InkwashError, UsageError
 from inkwash.foreign import say
 from inkwash.lock import waiting
 
@@ -125,9 +127,20 @@ def _made(reader: Reader, train: Source, test: Source, tick: Callable[[int, int]
     _train(reader, train, tick)
     accuracy = _accuracy(reader, test)
     about = {"recipe": RECIPE, "accuracy": accuracy, "classes": train.classes}
-    with replacing(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(reader.state_dict(), {"inkwash": json.dumps(about)}))
+    sealed = {"sha256": _seal(reader, path, accuracy), "inkwash": json.dumps(about)}
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(reader.state_dict(), sealed))
+    except InkwashError as error:  # only the next process is slower without it
+        if parent_process() is None:  # a study's workers would all say the same
+            say(f"the classifier is not kept, and is trained anew by the next command: {error}")
     return accuracy
+
+
+def _seal(reader: Reader, path: Path, accuracy: float) -> str:
+    """What the cached weights are recognised by, besides the name of their file."""
+    tensors = [(name, tensor.numpy()) for name, tensor in sorted(reader.state_dict().items())]
+    return seal(path.name, accuracy, *(part for pair in tensors for part in pair))
 
 
 def has_classes(source: Source) -> bool:
@@ -171,9 +184,10 @@ def _accuracy(reader: Reader, test: Source) -> float:
 def _restored(reader: Reader, path: Path) -> float | None:
     """Loads the cached weights and returns their accuracy, or None if there are no usable ones."""
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["inkwash"])
-        reader.load_state_dict(safetensors.torch.load_file(path))
-        return float(about["accuracy"])
+        content = path.read_bytes()
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        accuracy = float(json.loads(metadata["inkwash"])["accuracy"])
+        reader.load_state_dict(safetensors.torch.load(content))
+        return accuracy if metadata["sha256"] == _seal(reader, path, accuracy) else None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError):
         return None

@@ -5,9 +5,9 @@ outputs. Parameters have the names of its PyTorch port (github.com/mseitzer/pyto
 """
 
 import hashlib
-import io
 import pickle
 import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from inkwash.data import find_or_fetch, to_float
 from inkwash.errors import InkwashError, UsageError
+from inkwash.hub import unpickled
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
 FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -27,7 +28,7 @@ SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 SIDE = 299  # px
 BATCH = 32  # images at a time
 _DAMAGED = (  # what torch.load raises
-    *(pickle.UnpicklingError, struct.error, EOFError, LookupError, ValueError),
+    *(pickle.UnpicklingError, struct.error, EOFError, LookupError, ValueError, zipfile.BadZipFile),
     *(TypeError, AttributeError, AssertionError, RuntimeError),
 )
 _PUT = f"Put {URL}{FILE} in its place."
@@ -233,7 +234,7 @@ def prepared(pixels: Tensor) -> Tensor:
 
 def _network(contents: bytes, path: Path) -> Network:
     try:
-        state = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
+        state = unpickled(contents)
     except _DAMAGED as error:
         raise InkwashError(f"{path} is no file of PyTorch weights. {_PUT}") from error
     with torch.device("meta"):  # avoids drawing 24 million random numbers

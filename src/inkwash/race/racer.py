@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inkwash import __version__
+from inkwash import __version__, own
 from inkwash.atomic import replacing
 from inkwash.data.regular import open_regular
 from inkwash.errors import InkwashError, UsageError
@@ -158,6 +158,7 @@ def _train(racer: Racer, rules: Rules, until: float, stop: Callable[[], bool]) -
         return  # it was interrupted before it was scored
     arrived = False
     try:
+        own.allow_encoder(racer.run.conditioning.encoder)
         job = fit(racer.run, racer.folder, rules.data_dir, now is not None, lambda: arrived or stop())
         with closing(job.progress):
             for event in job.progress:

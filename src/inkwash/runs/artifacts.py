@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data.arrays import read_arrays
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import InkwashError, UsageError
-from inkwash.runs import build, degrade, edit, machine, restore
+from inkwash.runs import degrade, edit, machine, restore
 from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import TrainedModel, open_model
-from inkwash.runs.record import code, used
+from inkwash.runs.provenance import find_guide, find_run, forward_provenance, provenance
+from inkwash.runs.record import moved
 from inkwash.settings import Sampling
-from inkwash.training.checkpoint import LAST, digest
+from inkwash.training.checkpoint import FILES
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.grid import BACKGROUND
@@ -45,6 +46,7 @@ def write_samples(
     tick: Callable[[int], None] = lambda images: None,
     columns: int | None = None,
     among: Processes = ALONE,
+    private: bool = False,
 ) -> int:
     """Draws once and writes all requested formats. Returns the number of network evaluations per image.
 
@@ -56,7 +58,7 @@ def write_samples(
     frames = FRAMES if any(needs_frames(out) for out in outs) else 0
     drawn = draw(model, sampling, batch_size, frames=frames, shown=SHOWN, tick=tick, among=among)
     for out in outs if among.is_main else ():
-        write_drawn(out, drawn, model, sampling, batch_size, columns)
+        write_drawn(out, drawn, model, sampling, batch_size, columns, private=private)
     return drawn.evaluations
 
 
@@ -68,47 +70,21 @@ def write_drawn(
     batch_size: int,
     columns: int | None = None,
     chosen: Sequence[int] | None = None,
+    private: bool = False,
 ) -> None:
     """Writes the first sampling.n images of a drawing, or its frames, in the format given by the suffix of `out`.
+
+    `private` leaves everything out of the provenance that a replay can do without.
 
     `columns` is the number of columns of a .png; None makes it nearly square, or uses one row per class if every class
     is drawn. `chosen` gives the indices of the images in `sampling`, if they are a selection.
     """
-    about = provenance(model, sampling, batch_size, columns, chosen)
+    about = provenance(model, sampling, batch_size, columns, chosen, drawn.guide, private)
     frames = drawn.frames if needs_frames(out) else None
     images, labels = drawn.images[: sampling.n], None
     if form(out) == ".png" and chosen is None:
         images, columns, labels = laid_out(images, model, sampling, columns)
     write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
-
-
-def provenance(
-    model: TrainedModel,
-    sampling: Sampling,
-    batch_size: int,
-    columns: int | None = None,
-    chosen: Sequence[int] | None = None,
-) -> dict[str, Any]:
-    """Everything that images drawn from a model depend on, from which `replay` draws them again."""
-    guide = None if sampling.guide is None else Path(sampling.guide).absolute()
-    sampling = replace(sampling, guide=None if guide is None else str(guide), spacing=build.spacing(sampling))
-    return {
-        "inkwash": __version__,
-        "command": "sample",
-        "noise": NOISE_VERSION,
-        "run": str(model.folder.absolute()),
-        "recipe": model.run.recipe,
-        "checkpoint": model.digest,
-        "which": model.which,
-        "precision": str(model.denoiser.precision).removeprefix("torch."),
-        "device": model.device.type,
-        "batch_size": batch_size,
-        "sampling": asdict(sampling),
-        **({} if columns is None else {"columns": columns}),
-        **({} if guide is None else {"guide": digest(guide / LAST)}),
-        **code(*used(model.run), sampling),
-        **({} if chosen is None else {"chosen": list(chosen)}),
-    }
 
 
 def laid_out(
@@ -161,27 +137,12 @@ def _check_png(out: Path) -> None:
 def write_forward(wanted: forward_job.Forward, out: Path, data_dir: Path | None) -> None:
     """Draws the forward process and writes it as a PNG."""
     _check_png(out)
-    write_figure(out, *forward_job.draw_forward(wanted, data_dir), data_dir)
+    write_figure(out, *forward_job.draw_forward(wanted, data_dir))
 
 
-def write_figure(out: Path, figure: Any, facts: dict[str, Any], data_dir: Path | None) -> None:
+def write_figure(out: Path, figure: Any, facts: dict[str, Any]) -> None:
     """Writes a figure of `draw_forward`, uint8 [H,W,3], with its provenance."""
-    write(out, figure[None], forward_provenance(facts, data_dir))
-
-
-def forward_provenance(facts: dict[str, Any], data_dir: Path | None) -> dict[str, Any]:
-    """Everything that a figure of `draw_forward` depends on."""
-    place = None if data_dir is None else str(data_dir.absolute())
-    code_of = {name: facts[name] for name in ("code",) if name in facts}
-    depends = {name: fact for name, fact in facts.items() if name not in code_of}
-    return {
-        "inkwash": __version__,
-        "command": "forward",
-        "noise": NOISE_VERSION,
-        "data_dir": place,
-        "forward": depends,
-        **code_of,
-    }
+    write(out, figure[None], forward_provenance(facts))
 
 
 def replay(
@@ -189,8 +150,13 @@ def replay(
     out: PathLike,
     run: Path | None = None,
     walk: Walk = lambda sampling: nullcontext(lambda images: None),
+    data_dir: Path | None = None,
+    guide: Path | None = None,
 ) -> None:
     """Draws an artifact again from its provenance, writes it to `out` in the same format, and compares the pixels.
+
+    `run` is the folder of the run, `guide` of the weaker run that guided it, and `data_dir` of the data sets or images,
+    where they are not found from here.
 
     Raises UsageError if the run or its checkpoint no longer exists, and InkwashError if the pixels differ.
     """
@@ -225,12 +191,13 @@ def replay(
             job.again(about, str(file), out, model)
     elif about["command"] == "forward":
         with _reading(file):
-            wanted, place = forward_job.again(about["forward"]), about["data_dir"]
+            wanted, former = forward_job.again(about["forward"]), about.get("data_dir")  # of earlier versions
             code_of = dict(about.get("code", {}))
         own.check_recorded(code_of, str(file))
-        write_forward(wanted, Path(out), None if place is None else Path(place))
+        place = Path(former) if data_dir is None and former is not None and Path(former).is_dir() else data_dir
+        write_forward(replace(wanted, data=moved(wanted.data, place)), Path(out), place)
     else:
-        _replay_samples(file, out, about, run, walk)
+        _replay_samples(file, out, about, run, guide, walk)
     if not _same(file, Path(out)):
         raise InkwashError(
             f"{out} was drawn again, but differs from {file}. It was made by inkwash {about.get('inkwash')} (this is "
@@ -243,39 +210,45 @@ def _replay_samples(
     out: PathLike,
     about: dict[str, Any],
     run: Path | None,
+    weaker: Path | None,
     walk: Walk,
 ) -> None:
     with _reading(file):
         sampling, batch_size = Sampling(**about["sampling"]), int(about["batch_size"])
         columns = None if about.get("columns") is None else int(about["columns"])
         chosen = None if "chosen" not in about else [int(i) for i in about["chosen"]]
+        guide = None if sampling.guide is None else str(about["guide"])
     model = _opened(file, about, run)
-    if sampling.guide is not None and not (Path(sampling.guide) / LAST).is_file():
-        raise UsageError(f"the run {sampling.guide} that guided {file} is not there; put it back.")
-    if sampling.guide is not None and digest(Path(sampling.guide) / LAST) != about["guide"]:
-        raise UsageError(f"{file} was guided by another checkpoint of {sampling.guide} than it holds now.")
+    if guide is not None:
+        sampling = replace(sampling, guide=str(find_guide(weaker, str(sampling.guide), guide, file, model.folder)))
+    private = "run" not in about
     with walk(sampling) as tick:
         if chosen is None:
-            write_samples(model, sampling, [out], batch_size, tick, columns)
+            write_samples(model, sampling, [out], batch_size, tick, columns, private=private)
         else:
             drawn = draw(model, sampling, batch_size, tick=tick)
-            write_drawn(out, replace(drawn, images=drawn.images[chosen]), model, sampling, batch_size, columns, chosen)
+            few = replace(drawn, images=drawn.images[chosen])
+            write_drawn(out, few, model, sampling, batch_size, columns, chosen, private)
 
 
 def _opened(file: Path, about: dict[str, Any], run: Path | None) -> TrainedModel:
     """The run of an artifact, at the checkpoint that made it. Raises UsageError if it is not there or has changed."""
     with _reading(file):
-        folder, which, sha256 = run or Path(about["run"]), str(about["which"]), str(about["checkpoint"])
+        which, sha256, named = str(about["which"]), str(about["checkpoint"]), about.get("run")
+        if which not in FILES or not isinstance(named, str | None):
+            raise ValueError("which checkpoint it was drawn from")
         precision, device = _PRECISIONS[about["precision"]], str(about["device"])
         code_of = dict(about.get("code", {}))
     own.check_recorded(code_of, str(file))
-    if not folder.is_dir():
-        raise UsageError(f"the run {folder} that made {file} is not there; say where it is with `run`.")
+    if run is not None and not run.is_dir():
+        raise UsageError(f"there is no folder {run}; give `run` the folder of the run that made {file}.")
+    folder = find_run(named, which, sha256, file) if run is None else run
     model = open_model(folder, which, device if device in machine.devices() else "auto", precision)
     if model.digest != sha256:
         raise UsageError(
             f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "
-            f"{model.digest[:12]}: it was trained further or anew. Give `run` a copy of the old one."
+            f"{model.digest[:12]}: the checkpoint has changed since, as the run was trained further or anew. Give "
+            "`run` a copy of the old one."
         )
     return model
 

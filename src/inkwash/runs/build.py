@@ -1,10 +1,11 @@
 """Builds objects from settings."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inkwash import choices, own, settings
 from inkwash.core import Denoise, Plan, Prediction, Schedule, as_floats
@@ -65,7 +66,10 @@ def network(run: settings.RunSettings, shape: Shape, condition: ConditionKind | 
 
     Raises UsageError if the network does not support these inputs.
     """
-    inputs = Inputs(*shape, schedule(run.process).num_timesteps)
+    return _network(run, Inputs(*shape, schedule(run.process).num_timesteps), condition)
+
+
+def _network(run: settings.RunSettings, inputs: Inputs, condition: ConditionKind | None) -> nn.Module:
     embedder = None if condition is None else condition.embedder()
     if embedder is not None:
         inputs = inputs._replace(vector=embedder.vector, tokens=embedder.tokens, concat=embedder.concat)
@@ -90,6 +94,32 @@ def denoiser(
         net = network(run, shape, condition)
     target = prediction(process)
     return Denoiser(net, target, getattr(target, "sigma_data", 1.0), precision)
+
+
+def parameters(run: settings.RunSettings, shape: Shape, condition: ConditionKind | None) -> int:
+    """The number of parameters of the run's network, which is not built; 0 for a network of the user's own."""
+    if isinstance(run.network, OwnNetwork):
+        return 0
+    inputs = Inputs(*shape, schedule(run.process).num_timesteps)
+    with torch.device("meta"):
+        return sum(each.numel() for each in _network(run, inputs, condition).parameters())
+
+
+def check_weights(
+    run: settings.RunSettings, shape: Shape, condition: ConditionKind | None, weights: Mapping[str, Tensor]
+) -> None:
+    """Raises ValueError unless the run's denoiser has weights of these names and shapes.
+
+    Costs no memory, whatever the settings ask for: so what a file describes is never larger than the file. A network
+    of the user's own is not checked, since it may compute with its weights while it is built.
+    """
+    if isinstance(run.network, OwnNetwork):
+        return
+    inputs = Inputs(*shape, schedule(run.process).num_timesteps)
+    with torch.device("meta"):
+        wanted = _network(run, inputs, condition).state_dict(prefix="net.")
+    if {name: tensor.shape for name, tensor in wanted.items()} != {name: each.shape for name, each in weights.items()}:
+        raise ValueError("other weights")
 
 
 def objective(run: settings.RunSettings) -> "Objective":

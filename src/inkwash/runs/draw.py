@@ -1,5 +1,6 @@
 """Drawing images from a trained run."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from inkwash.core import Seeded, as_floats, marginal_std, prior
 from inkwash.data import to_uint8
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import UsageError
-from inkwash.runs import build
+from inkwash.runs import build, memory
 from inkwash.runs.conditions import ConditionOf
 from inkwash.runs.guidance import counting_evaluations, guided
 from inkwash.runs.model import Model, computed_by
@@ -31,6 +32,7 @@ class Drawing:
     images: Any
     frames: list[Any]
     evaluations: int  # network evaluations per image
+    guide: str | None = None  # digest of the checkpoint of a weaker run that guided
 
 
 def draw(
@@ -60,11 +62,22 @@ def draw(
     """
     if batch_size < 1:
         raise UsageError(f"`batch_size` must be at least 1 (got {batch_size}).")
+    memory.check(
+        2 * math.prod(model.shape) * sampling.n, torch.device("cpu"), f"{sampling.n:,} images",
+        "draw fewer at a time, with another `seed` each",
+    )  # fmt: skip
+    size = CPU_BATCH if model.device.type == "cpu" else batch_size
+    at_once = 4 * 3 * math.prod(model.shape) * size  # float32: x, noise and x̂₀
+    memory.check(
+        at_once,
+        model.device,
+        f"{size} images of {model.shape[1]}×{model.shape[2]} at a time",
+        "choose a smaller `batch_size`",
+    )
     model = computed_by(model, sampling.engine)
     solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
-    denoiser_of, networks = guided(model, sampling, asked)
+    denoiser_of, networks, guide = guided(model, sampling, asked)
     moments = pick(len(plan), frames) if frames > 1 else []
-    size = CPU_BATCH if model.device.type == "cpu" else batch_size
     starts = range(first - first % size, first + sampling.n, size)  # each image has a fixed position in its batch
     mine, last = among.share(starts), first + sampling.n
     own = min(last, mine[-1] + size) - max(first, mine[0]) if mine else 0
@@ -87,7 +100,7 @@ def draw(
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
     scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses, so small grids keep files small
     sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
-    return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size))
+    return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size), guide)
 
 
 def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:

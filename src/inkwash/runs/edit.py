@@ -19,6 +19,7 @@ from inkwash.runs.draw import channels_last, smooth
 from inkwash.runs.guidance import guided
 from inkwash.runs.model import TrainedModel
 from inkwash.runs.pictures import Picture, check_facts, read_picture, sha256
+from inkwash.runs.provenance import place
 from inkwash.runs.record import code, used
 from inkwash.runs.restore import BATCH, denoisers
 from inkwash.sample import Heun, encode, last, sample
@@ -121,7 +122,7 @@ def provenance(model: TrainedModel, picture: Picture, asked: Editing, sampling: 
         "inkwash": __version__,
         "command": "edit",
         "noise": NOISE_VERSION,
-        "run": str(model.folder.absolute()),
+        "run": place(model.folder),
         "recipe": model.run.recipe,
         "checkpoint": model.digest,
         "which": model.which,

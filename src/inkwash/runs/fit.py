@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from inkwash import own
 from inkwash.atomic import sweep
 from inkwash.core import as_floats
 from inkwash.data import Batch, Batches, Images, Source, describe, divide, is_folder, is_same, to_float, write_archive
@@ -18,12 +19,23 @@ from inkwash.distributed import not_connected, processes
 from inkwash.errors import UsageError
 from inkwash.lock import Lock, hold
 from inkwash.nets import recompute
-from inkwash.runs import build, machine, record
+from inkwash.runs import build, machine, memory, record
 from inkwash.runs.conditions import ConditionKind, condition
-from inkwash.runs.record import IMAGES, check_code, check_same, gone, moved, resolved, stored, whereabouts
+from inkwash.runs.model import check_weights
+from inkwash.runs.record import (
+    IMAGES,
+    check_code,
+    check_encoder,
+    check_same,
+    described,
+    gone,
+    moved,
+    resolved,
+    whereabouts,
+)
 from inkwash.settings import Process, RunSettings
 from inkwash.training import Progress, State, train
-from inkwash.training.checkpoint import LAST, facts, load
+from inkwash.training.checkpoint import LAST, Checkpoint, load
 
 _MOST_SIGNAL = 0.05  # α/σ of the last level; linear has 0.006, scaled-linear 0.068
 HELD_OUT = 512  # images that the held-out loss is measured on
@@ -95,17 +107,27 @@ def _prepared(
             raise UsageError(
                 f"the images of {out} are no longer at {run.data.source}; say where they are now with `source`."
             )
-    before = stored(out)
-    if before is not None and data_dir is None:
-        data_dir = whereabouts(facts(out / LAST))
+    saved = load(out / LAST) if (out / LAST).exists() else None
+    before = None if saved is None else described(out / LAST, saved.facts)
+    if saved is not None and data_dir is None:
+        data_dir = whereabouts(saved.facts)
     _check_place(run, out)
-    _check_folder(run, before, out, resume)
+    _check_folder(run, before, saved, out, resume)
+    if before is None:
+        own.allow_encoder(run.conditioning.encoder)
+    else:
+        check_encoder(before, out / LAST)
     accelerator = _accelerator(run.training.device)
     mesh = _mesh(accelerator) if run.training.shard else None
     source, held_out = _sources(run, data_dir, accelerator) if images is None else divide(images, run.data.held_out)
     run = _in_steps(run, len(source))
     precision = machine.precision(run.training, accelerator.device)
     kind = condition(run, source.classes)
+    if saved is not None:
+        if not is_same(source, saved.facts["fingerprint"]):
+            raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
+        check_weights(out / LAST, saved, run, source.shape, kind)
+    _check_memory(run, source.shape, kind, accelerator)
     denoiser = build.denoiser(run, source.shape, precision, kind)
     state = State.fresh(denoiser if mesh else denoiser.to(accelerator.device), run.training, mesh)
     if run.training.recompute:
@@ -114,10 +136,7 @@ def _prepared(
     notes = describe(source, held_out, run.data.held_out) if accelerator.is_main_process else ()
     notes = (*notes, *_signal_left(run.process))
     about = record.about(run, out, source, precision, kind, data_dir, notes)
-    if before is not None:
-        saved = load(out / LAST)
-        if not is_same(source, saved.facts["fingerprint"]):
-            raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
+    if saved is not None:
         if saved.facts.get("encoder") not in (None, about.get("encoder")):
             raise UsageError(
                 f"{out} was begun with texts read by another {run.conditioning.encoder} than is there now; put the "
@@ -186,19 +205,31 @@ def _check_place(run: RunSettings, folder: Path) -> None:
         raise UsageError(f"{folder} lies among the images of {run.data.source}; choose an `out` outside of it.")
 
 
-def _check_folder(run: RunSettings, before: RunSettings | None, folder: Path, resume: bool) -> None:
-    if before is None:
+def _check_folder(
+    run: RunSettings, before: RunSettings | None, saved: Checkpoint | None, folder: Path, resume: bool
+) -> None:
+    if before is None or saved is None:
         if resume:
             raise UsageError(f"there is no run to resume in {folder}; leave out `resume` to begin one.")
         return
     if not resume:
-        step = facts(folder / LAST)["step"]
+        step = saved.facts["step"]
         raise UsageError(
             f"{folder} already holds a run of {before.recipe}, {step} steps long; add `resume=True` to go on with it, "
             "or choose another `out`."
         )
     check_same(folder, before, run, "a resumed run keeps its settings")
-    check_code(facts(folder / LAST), folder / LAST, run)
+    check_code(saved.facts, folder / LAST, run)
+
+
+def _check_memory(run: RunSettings, shape: build.Shape, kind: ConditionKind | None, accelerator: Accelerator) -> None:
+    """Raises UsageError for a training that cannot fit into memory, before the network is built."""
+    share = accelerator.num_processes if run.training.shard else 1
+    weights = 4 * 4 * build.parameters(run, shape, kind) // share  # float32: model, average, gradient and a moment
+    memory.check(weights, accelerator.device, "the network's weights", "choose a smaller network")
+    images = run.training.batch_size // accelerator.num_processes
+    batch = 4 * 3 * math.prod(shape) * images  # float32: images, noise and their mixture, of the whole batch
+    memory.check(batch, accelerator.device, f"{images:,} images of a batch", "choose a smaller `batch_size`")
 
 
 def _accelerator(wanted: str) -> Accelerator:

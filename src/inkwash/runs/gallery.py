@@ -29,12 +29,18 @@ def request(sampler: Sampler, seed: int, stretch: bool = False) -> Sampling:
 
 
 def write_gallery(
-    model: TrainedModel, sampling: Sampling, folder: Path, data_dir: Path | None, tick: Callable[[int], None]
+    model: TrainedModel,
+    sampling: Sampling,
+    folder: Path,
+    data_dir: Path | None,
+    tick: Callable[[int], None],
+    private: bool = False,
 ) -> list[Path]:
     """Draws once, writes the five files of NAMES into `folder`, and says where they are.
 
     `sampling` is what `request` made. `data_dir` as `inkwash.data.load` takes it; None takes where the run was
-    trained from. `tick` is called as `draw` calls it. Nothing is drawn, nor written, where something is wrong.
+    trained from. `tick` is called as `draw` calls it. `private` as in `write_drawn`. Nothing is drawn, nor written,
+    where something is wrong.
 
     Raises:
         UsageError: for a file that cannot be written, a run without losses yet or whose images have changed,
@@ -57,7 +63,7 @@ def write_gallery(
     drawn = draw(model, sampling, BATCH, frames=FRAMES, shown=SHOWN, tick=tick)
     for name, n, columns in ((TEN_PNG, TEN, TEN), (SHEET, sampling.n, COLUMNS), (DENOISING, SHOWN, None)):
         # image i is the same whatever n, so a replay need draw no more of them than are shown
-        write_drawn(folder / name, drawn, model, replace(sampling, n=n), BATCH, columns)
-    write_figure(folder / FORWARD, figure, depends, place)
+        write_drawn(folder / name, drawn, model, replace(sampling, n=n), BATCH, columns, private=private)
+    write_figure(folder / FORWARD, figure, depends)
     draw_losses(model.folder, folder / LOSS)
     return paths

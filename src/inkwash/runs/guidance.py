@@ -28,6 +28,7 @@ class Guided(NamedTuple):
 
     denoiser_of: DenoiserOf
     networks: tuple[nn.Module, ...]
+    guide: str | None = None  # digest of the weaker run's checkpoint
 
 
 def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -> Guided:
@@ -70,7 +71,9 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
         base = model.denoiser.given(None) if weaker is None else weaker.denoiser.given(value)
         return guide(model.denoiser.given(value), base, strength, where, sampling.rescale)
 
-    return Guided(denoiser_of, (model.denoiser,) if weaker is None else (model.denoiser, weaker.denoiser))
+    if weaker is None:
+        return Guided(denoiser_of, (model.denoiser,))
+    return Guided(denoiser_of, (model.denoiser, weaker.denoiser), weaker.digest)
 
 
 def scale(model: Model, sampling: Sampling) -> float:

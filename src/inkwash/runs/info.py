@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from inkwash import __version__, choices, own
-from inkwash.errors import UsageError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.networks import OwnNetwork
 from inkwash.runs.conditions.kind import Unconditional
 from inkwash.runs.record import described
 from inkwash.settings import RunSettings, Sampler
-from inkwash.training.checkpoint import BEST, LAST, digest, facts, load
+from inkwash.training.checkpoint import BEST, FILES, LAST, facts, load
 from inkwash.view import check_out, loss_figure, write
 
 
@@ -23,7 +23,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
     channels, height, width = about["shape"]
     losses, held_out = about["history"], about["held_out"]
     best = min(held_out, key=lambda pair: pair[1], default=(0, math.nan))
-    kept = facts(folder / BEST)["step"] if (folder / BEST).is_file() else None
+    kept = _step(folder / BEST) if (folder / BEST).is_file() else None
     return [
         ("recipe", run.recipe),
         ("data", f"{run.data.source}, {about['images']:,} images of {height}×{width}, {channels} channel(s)"),
@@ -42,11 +42,42 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
             f"{held_out[-1][1]:.4f} now, {best[1]:.4f} at best (step {best[0]:,})" if held_out else "none yet",
         ),
         ("checkpoints", f"last (step {about['step']:,})" + ("" if kept is None else f", best (step {kept:,})")),
-        ("sha256", digest(folder / LAST)),
+        ("sha256", saved.sha256),
         *(("code", f"{name}, sha256 {sha256 or 'unknown'}") for name, sha256 in about.get("code", {}).items()),
         ("made by", f"inkwash {about['version']}"),
         *(("images", str(note)) for note in about.get("data", {}).get("notes", ())),
     ]
+
+
+def _step(path: Path) -> int:
+    about = facts(path)
+    described(path, about)
+    return int(about["step"])
+
+
+def verified(folder: Path) -> list[tuple[str, str]]:
+    """(name, result) of each checkpoint of a run, all of which are read: whether its content has its digest.
+
+    Raises UsageError if there is none, and InkwashError, after all are read, if one is damaged.
+    """
+    found: list[tuple[str, str]] = []
+    damaged: list[str] = []
+    for name, file in FILES.items():
+        if not (folder / file).exists() and (found or damaged):
+            continue  # `load` says that there is no run
+        try:
+            saved = load(folder / file)
+            described(folder / file, saved.facts)
+        except UsageError:
+            raise
+        except InkwashError as error:
+            damaged.append(str(error))
+            continue
+        older = f"no digest: format {saved.facts['format']} has none; sha256 of the file {saved.sha256}"
+        found.append((name, f"whole, sha256 {saved.sha256}" if saved.checked else older))
+    if damaged:
+        raise InkwashError(" ".join([*damaged, *(f"{name} is {result}." for name, result in found)]))
+    return found
 
 
 def _sampler(sampler: Sampler) -> str:
@@ -78,11 +109,13 @@ def draw_losses(folder: Path, out: Path) -> None:
     if out.suffix.lower() != ".png":
         raise UsageError(f"the losses are drawn as a PNG; give `out` a name ending in .png (got {out}).")
     check_out(out)
-    about = facts(folder / LAST)
+    saved = load(folder / LAST)
+    described(folder / LAST, saved.facts)
+    about = saved.facts
     batch = about["run"]["training"]["batch_size"]
 
     def curve(pairs: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
         return [step * batch for step, _ in pairs], [loss for _, loss in pairs]
 
     figure = loss_figure(*curve(about["history"]), curve(about["held_out"][1:] or about["held_out"]))
-    write(out, figure[None], {"inkwash": __version__, "command": "info", "checkpoint": digest(folder / LAST)})
+    write(out, figure[None], {"inkwash": __version__, "command": "info", "checkpoint": saved.sha256})

@@ -14,9 +14,9 @@ from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
-from inkwash.runs.record import check_code, described, moved, used, whereabouts
+from inkwash.runs.record import check_code, check_encoder, described, moved, used, whereabouts
 from inkwash.settings import Conditioning, Engine, RunSettings
-from inkwash.training.checkpoint import FILES, digest, load
+from inkwash.training.checkpoint import FILES, Checkpoint, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,7 @@ def open_model(
     saved = load(path)
     run = described(path, saved.facts)
     check_code(saved.facts, path, *used(run))
+    check_encoder(run, path)
     place = machine.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
     computed_in = precision or getattr(torch, saved.facts["precision"])
@@ -74,18 +75,33 @@ def open_model(
             f"{path} was trained on texts read by another {run.conditioning.encoder} than is there now; put back the "
             "one it was trained with, or train again."
         )
+    check_weights(path, saved, run, shape, kind)
     denoiser = build.denoiser(run, shape, computed_in, kind)
     try:
         denoiser.load_state_dict(saved.parts["ema"])
-    except (KeyError, RuntimeError) as error:
-        raise InkwashError(f"{path} is of another network than it describes; train again.") from error
+    except RuntimeError as error:
+        raise _other_network(path) from error
     denoiser = denoiser.to(place).requires_grad_(False).eval()
     machine.cast_weights(denoiser.net, computed_in)
     schedule = build.schedule(run.process)
     return TrainedModel(
-        name=str(folder), shape=shape, denoiser=denoiser, schedule=schedule, device=place, digest=digest(path),
+        name=str(folder), shape=shape, denoiser=denoiser, schedule=schedule, device=place, digest=saved.sha256,
         condition=kind, folder=folder, which=which, run=run, facts=saved.facts,
     )  # fmt: skip
+
+
+def check_weights(
+    path: Path, saved: Checkpoint, run: RunSettings, shape: build.Shape, kind: ConditionKind | None
+) -> None:
+    """Raises InkwashError unless the weights in a checkpoint have the shapes that its settings give. Builds nothing."""
+    try:
+        build.check_weights(run, shape, kind, saved.parts["ema"])
+    except (KeyError, ValueError) as error:
+        raise _other_network(path) from error
+
+
+def _other_network(path: Path) -> InkwashError:
+    return InkwashError(f"{path} is of another network than it describes; train again.")
 
 
 def computed_by(model: Model, engine: Engine) -> Model:

@@ -6,12 +6,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from inkwash import __version__, choices, own
 from inkwash.checked import references
 from inkwash.data import class_counts, is_folder
-from inkwash.errors import InkwashError, UsageError
+from inkwash.errors import UsageError
+from inkwash.runs.facts import run_of
 from inkwash.settings import Data, Process, RunSettings
 from inkwash.training.checkpoint import LAST, facts
 
@@ -30,12 +29,6 @@ _FREE = {
     "shard",
 }  # fmt: skip
 
-# facts about the run in a checkpoint; state.py and loop.py add the counters
-_FACTS = (
-    "run", "shape", "classes", "images", "fingerprint", "precision", "data_dir", "images_seen", "step", "steps",
-    "seconds", "history", "held_out", "best",
-)  # fmt: skip
-
 
 def stored(folder: Path) -> RunSettings | None:
     """The settings of the run in a folder; None if there is no run."""
@@ -45,19 +38,16 @@ def stored(folder: Path) -> RunSettings | None:
 
 
 def described(path: Path, about: dict[str, Any]) -> RunSettings:
-    """The settings in a checkpoint's facts. Raises InkwashError if they are invalid in this version."""
-    missing = [name for name in _FACTS if name not in about]
+    """The settings in a checkpoint's facts. Raises UsageError if any of the facts is invalid in this version."""
     try:
-        if not missing:
-            run = TypeAdapter(RunSettings).validate_python(about["run"])
-            if about["format"] < 4:
-                run = replace(run, process=_with_former_ends(run.process))
-            return _with_source(run, str((path.parent / IMAGES).resolve())) if run.data.source == _BESIDE else run
-        wrong = f"without {', '.join(missing)}"
-    except ValidationError as error:
-        place = ".".join(str(name) for name in error.errors()[0]["loc"])
-        wrong = f"{place}: {error.errors()[0]['msg']}"
-    raise InkwashError(f"{path} does not describe a run that inkwash {__version__} can make ({wrong}); train again.")
+        run = run_of(about)
+    except (ValueError, UsageError) as error:
+        raise UsageError(
+            f"{path} does not describe a run that inkwash {__version__} can make ({error}); train again."
+        ) from error
+    if about["format"] < 4:
+        run = replace(run, process=_with_former_ends(run.process))
+    return _with_source(run, str((path.parent / IMAGES).resolve())) if run.data.source == _BESIDE else run
 
 
 # the default ends of β before format 4, for every T
@@ -94,6 +84,13 @@ def check_code(about: dict[str, Any], of: Path, *settings: Any) -> None:
     """
     recorded = about.get("code", {})
     own.check_recorded({name: recorded.get(name, "") for name in references(*settings)}, str(of))
+
+
+def check_encoder(run: RunSettings, of: Path) -> None:
+    """Raises UsageError if the run in a file, `of`, names a text encoder that is not inkwash's and was not allowed."""
+    name = run.conditioning.encoder
+    if name not in choices.ENCODERS and not own.is_reference(name):
+        own.check_encoder(name, str(of))
 
 
 def about(

@@ -21,6 +21,7 @@ from inkwash.runs.draw import channels_last, smooth
 from inkwash.runs.guidance import DenoiserOf, counting_evaluations, guided
 from inkwash.runs.model import TrainedModel
 from inkwash.runs.pictures import check_facts
+from inkwash.runs.provenance import place
 from inkwash.runs.record import code, used
 from inkwash.sample import last, sample
 from inkwash.settings import RESTORING_SAMPLER, Restoring, Sampling
@@ -238,7 +239,7 @@ def provenance(
         "inkwash": __version__,
         "command": "restore",
         "noise": NOISE_VERSION,
-        "run": str(model.folder.absolute()),
+        "run": place(model.folder),
         "recipe": model.run.recipe,
         "checkpoint": model.digest,
         "which": model.which,

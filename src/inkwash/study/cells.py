@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
@@ -23,7 +24,7 @@ class Cell:
     subject: Subject
     sampling: Sampling
 
-    @property
+    @cached_property
     def evaluations(self) -> int:
         """Network evaluations per image."""
         (solver, plan), model = self.solver_and_plan, load_model(self.subject)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Protocol, final
+from typing import Protocol, TypeVar, final
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from inkwash import choices, core, settings
 from inkwash.data import ConditionLookup, Images, Source, permutation, to_uint8
 from inkwash.denoise import Denoiser, Gaussian
+from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier, classifier, has_classes
 from inkwash.metrics.features import Features
 from inkwash.metrics.score import DRAWS, SCORES, OnStep, Reference, check_n
 from inkwash.runs import build
 from inkwash.runs.conditions import ConditionKind
 from inkwash.runs.model import Model, TrainedModel, images, open_model
+
+AModel = TypeVar("AModel", bound=Model)
 
 _ORDER = -1  # no training has this seed, so this is the order of none
 
@@ -89,9 +92,10 @@ class Trained:
         return _load_run(self).run.process.prediction
 
     def model(self, precision: torch.dtype | None = None) -> TrainedModel:
+        known = _load_run(self)
         if precision is None:
-            return _load_run(self)
-        return open_model(self.folder, self.checkpoint, self.device, precision)
+            return known
+        return same_checkpoint(open_model(self.folder, self.checkpoint, self.device, precision), known.digest)
 
     def condition_order(self) -> ConditionOrder | None:
         kind = _load_run(self).condition
@@ -104,6 +108,16 @@ class Trained:
 @cache
 def _load_run(subject: Trained) -> TrainedModel:
     return open_model(subject.folder, subject.checkpoint, subject.device)
+
+
+def same_checkpoint(model: AModel, digest: str) -> AModel:
+    """Returns the model. Raises UsageError if its digest is another one, as its run was trained in the meantime."""
+    if model.digest != digest:
+        raise UsageError(
+            f"the checkpoint of {model.name} was {digest[:12]} when this began, and is {model.digest[:12]} now, as its "
+            "training goes on. Nothing of the new one was kept; take a copy of the run, or wait until it has ended."
+        )
+    return model
 
 
 @dataclass(frozen=True)

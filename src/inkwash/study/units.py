@@ -21,11 +21,12 @@ import torch
 
 from inkwash.atomic import replacing
 from inkwash.data.regular import open_regular
+from inkwash.data.sealed import seal
 from inkwash.metrics.score import DRAWS, Scores, as_json, from_json
 from inkwash.runs.draw import channels_first, draw
 from inkwash.runs.record import code
 from inkwash.study.cells import Cell
-from inkwash.study.subject import ReferenceSpec, condition_order, load_model, reference
+from inkwash.study.subject import ReferenceSpec, condition_order, load_model, reference, same_checkpoint
 
 OnEvaluations = Callable[[int], object]  # called with the network evaluations, over all images, since the last call
 VERSION = 2  # version of the sampling code: increase it when the images of a cell change
@@ -48,6 +49,7 @@ class Unit:
     draw: int
     reference_spec: ReferenceSpec
     folder: Path
+    checkpoint: str  # digest of the subject's model, which every process must find
 
     @property
     def cost(self) -> int:
@@ -60,7 +62,7 @@ class Unit:
         model, order = load_model(self.cell.subject), condition_order(self.cell.subject)
         facts = {
             "version": VERSION,
-            "checkpoint": model.digest,
+            "checkpoint": self.checkpoint,
             "precision": str(model.denoiser.precision),
             "device": model.device.type,
             "sampling": asdict(self.cell.sampling),
@@ -79,20 +81,28 @@ class Unit:
         return self.folder / f"{self.key[:32]}-{reference(self.reference_spec).digest[:16]}.json"
 
     def images(self) -> UnitImages | None:
-        """The stored images; None if there are none or the file cannot be read."""
+        """The stored images; None if there are none, or the file is damaged or edited."""
         try:
             with open_regular(self.images_path) as file, np.load(file, allow_pickle=False) as saved:
-                return UnitImages(saved["images"], int(saved["evaluations"]), float(saved["seconds"]))
+                drawn = UnitImages(saved["images"], int(saved["evaluations"]), float(saved["seconds"]))
+                return drawn if self._seal(drawn) == str(saved["sha256"]) else None
         except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
             return None  # all that a damaged file raises
 
     def scores(self) -> Scores | None:
-        """The stored scores; None if there are none or one is missing."""
+        """The stored scores; None if there are none or one is missing, or the file is damaged or edited."""
         try:
             with open_regular(self.scores_path) as file:
-                return from_json(json.loads(file.read()))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+                stored = json.loads(file.read())
+            return from_json(stored) if stored.pop("sha256") == self._scores_seal(stored) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+    def _seal(self, drawn: UnitImages) -> str:
+        return seal(self.key, drawn.images, drawn.evaluations, drawn.seconds)
+
+    def _scores_seal(self, stored: dict[str, Any]) -> str:
+        return seal(self.scores_path.name, json.dumps(stored, sort_keys=True))
 
     def done(self) -> bool:
         """Whether the unit is finished."""
@@ -101,11 +111,15 @@ class Unit:
 
 def units(cells: list[Cell], spec: ReferenceSpec, folder: Path) -> list[Unit]:
     """All units of the cells; the three draws of a cell are consecutive."""
-    return [Unit(cell, i, spec, folder) for cell in cells for i in range(DRAWS)]
+    return [Unit(cell, i, spec, folder, load_model(cell.subject).digest) for cell in cells for i in range(DRAWS)]
 
 
 def compute(unit: Unit, on_evaluations: OnEvaluations = lambda evaluations: None) -> None:
-    """Computes the missing images and scores of a unit, and writes its files."""
+    """Computes the missing images and scores of a unit, and writes its files.
+
+    Raises UsageError if this process finds another checkpoint than the one that began the study.
+    """
+    same_checkpoint(load_model(unit.cell.subject), unit.checkpoint)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -114,14 +128,15 @@ def compute(unit: Unit, on_evaluations: OnEvaluations = lambda evaluations: None
             drawn = _draw(unit, on_evaluations)
             with replacing(unit.images_path) as temporary:
                 np.savez_compressed(
-                    temporary, images=drawn.images, evaluations=drawn.evaluations, seconds=drawn.seconds
-                )
+                    temporary, images=drawn.images, evaluations=drawn.evaluations, seconds=drawn.seconds,
+                    sha256=unit._seal(drawn),
+                )  # fmt: skip
         if unit.scores() is None:
             order, n = condition_order(unit.cell.subject), unit.cell.sampling.n
             labels = None if order is None else order.labels(range(unit.draw * n, (unit.draw + 1) * n))
-            scores = reference(unit.reference_spec).score(channels_first(drawn.images), labels)
+            scores = as_json(reference(unit.reference_spec).score(channels_first(drawn.images), labels))
             with replacing(unit.scores_path) as temporary:
-                temporary.write_text(json.dumps(as_json(scores)), encoding="utf-8")
+                temporary.write_text(json.dumps({**scores, "sha256": unit._scores_seal(scores)}), encoding="utf-8")
     finally:
         torch.set_num_threads(threads)
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder
+from inkwash.data.sealed import seal
 from inkwash.errors import InkwashError
 from inkwash.foreign import harmless
 from inkwash.text.encoder import TextEncoder, check_texts
@@ -50,9 +51,10 @@ def _read(file: Path) -> dict[str, np.ndarray]:
     """Text -> its row [width]; {} if the file does not exist or is damaged."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as held:
-            texts, rows = json.loads(held["texts"].tobytes()), held["rows"]
-        if rows.ndim != 2 or rows.dtype != np.float32:
+            packed, rows, sealed = held["texts"], held["rows"], str(held["sha256"])
+        if rows.ndim != 2 or rows.dtype != np.float32 or seal(file.name, packed, rows) != sealed:
             return {}
+        texts = json.loads(packed.tobytes())
         return dict(zip(texts, rows, strict=True))
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error):
         return {}
@@ -60,5 +62,6 @@ def _read(file: Path) -> dict[str, np.ndarray]:
 
 def _write(file: Path, known: dict[str, np.ndarray]) -> None:
     texts = np.frombuffer(json.dumps(list(known)).encode(), dtype=np.uint8)
+    rows = np.stack(list(known.values()))
     with replacing(file) as temporary:
-        np.savez(temporary, texts=texts, rows=np.stack(list(known.values())))
+        np.savez(temporary, texts=texts, rows=rows, sha256=seal(file.name, texts, rows))

@@ -62,7 +62,11 @@ def load(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
 
         def loader(local: bool) -> Clip:
             network, report = CLIPTextModelWithProjection.from_pretrained(
-                where, local_files_only=local, output_loading_info=True, ignore_mismatched_sizes=True
+                where,
+                local_files_only=local,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
             absent = hub.missing_weights(report)
             if absent:
@@ -70,7 +74,7 @@ def load(name: str, where: str, device: str | torch.device = "cpu") -> Clip:
                     f"{where} lacks {len(absent)} of the weights of CLIP's text model, or has them in other shapes; "
                     f"the first is {absent[0]}. Take {MODEL}, or download the folder again."
                 )
-            tokenizer = CLIPTokenizer.from_pretrained(where, local_files_only=local)
+            tokenizer = CLIPTokenizer.from_pretrained(where, local_files_only=local, trust_remote_code=False)
             knows, needs = len(tokenizer), network.config.vocab_size
             if knows != needs:  # e.g. 2, if its files are missing
                 raise InkwashError(

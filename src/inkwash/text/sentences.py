@@ -65,7 +65,9 @@ def load(name: str, where: str, device: str | torch.device = "cpu") -> Sentences
 
         def loader(local: bool) -> Sentences:
             cached_file(where, "modules.json", local_files_only=local)  # without it, a default pooling is used
-            network: Any = SentenceTransformer(where, device=str(device), local_files_only=local)
+            network: Any = SentenceTransformer(
+                where, device=str(device), local_files_only=local, trust_remote_code=False
+            )
             network = network.float().requires_grad_(False).eval()
             modules = [
                 type(part).__name__ + (part.get_pooling_mode_str() if hasattr(part, "get_pooling_mode_str") else "")
