@@ -183,7 +183,7 @@ def test_a_run_by_class_must_be_told(tmp_path: Path) -> None:
     did(*asked, "--scale", 0)
     did(*asked, "--label", 3)
     did("edit", "run", "p.png", "--from-label", 3, "--label", 8, "--steps", 3, "--out", "e.png")
-    did("replay", "e.png", "--run", trained)
+    did("replay", "e.png", "--run", "run")
 
 
 def test_the_table_of_methods() -> None:

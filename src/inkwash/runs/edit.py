@@ -43,7 +43,7 @@ def edit(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampli
         kept = Measurement(operator, operator.forward(picture.x.to(model.device)), 0.0)
     if asked.strength is None and asked.low_pass is None:
         return _inverted(model, picture.x.to(model.device), asked, sampling, kept)
-    denoiser_of, _ = denoisers(model, sampling)
+    denoiser_of = denoisers(model, sampling).denoiser_of
     images = []
     for start in range(0, sampling.n, BATCH):
         lanes = range(start, start + BATCH)
@@ -78,7 +78,7 @@ def _inverted(model: TrainedModel, x0: Tensor, asked: Editing, sampling: Samplin
         raise UsageError(f"{model.name} reads no picture without a condition; say what it shows with `from_label`.")
     plan: Plan = build.plan(replace(before, solver="heun", eta=None, spacing="karras"), model.schedule)
     z = last(encode(seen, x0, plan))
-    denoiser_of, _ = denoisers(model, sampling)
+    denoiser_of = denoisers(model, sampling).denoiser_of
     walk = Walk(build.limit(sampling, denoiser_of(range(1))), plan, Heun())
     if kept is not None:
         walk = make_method("replacement")(walk, kept, model.schedule)

@@ -13,6 +13,7 @@ from inkwash.core import Level, Seeded, as_floats, prior, trailing
 from inkwash.data import to_float
 from inkwash.errors import UsageError
 from inkwash.runs.model import TrainedModel, images
+from inkwash.runs.provenance import place
 from inkwash.runs.record import code, used
 from inkwash.sample import DDIM, sample
 from inkwash.view import check_out, needs_frames, write
@@ -55,7 +56,7 @@ def write_field(model: TrainedModel, outs: Sequence[Path], seed: int = 0, data_d
     data = to_float(source.take(torch.arange(min(DATA, len(source))))).view(-1, 2).double()
     flow = walk(model, seed)
     about = {
-        "inkwash": __version__, "command": "field", "run": str(model.folder.absolute()), "checkpoint": model.digest,
+        "inkwash": __version__, "command": "field", "run": place(model.folder), "checkpoint": model.digest,
         "seed": seed, **code(*used(model.run)),
     }  # fmt: skip
     title = f"{source.name}: {model.run.process.schedule} schedule, predicts {model.run.process.prediction}"

@@ -18,7 +18,7 @@ from inkwash.inverse.method import check, particles_of
 from inkwash.runs import build
 from inkwash.runs.degrade import Measured, check_files, code_of, files_of, measurements
 from inkwash.runs.draw import channels_last, smooth
-from inkwash.runs.guidance import DenoiserOf, counting_evaluations, guided
+from inkwash.runs.guidance import DenoiserOf, Guided, counting_evaluations, guided
 from inkwash.runs.model import TrainedModel
 from inkwash.runs.pictures import check_facts
 from inkwash.runs.provenance import place
@@ -87,7 +87,7 @@ def restore(
     method that cannot serve an operator, a conditional run that is told nothing, or settings that have no effect.
     """
     checked(found, asked, sampling)
-    denoiser_of, networks = denoisers(model, sampling)
+    denoiser_of, networks, _ = denoisers(model, sampling)
     results = []
     for p, each in enumerate(found):
         started = time.perf_counter()
@@ -121,14 +121,14 @@ def cost(model: TrainedModel, found: Sequence[Measured], asked: Restoring, sampl
     return steps * -(-sampling.n * particles_of(method) // _batch(model, method))
 
 
-def denoisers(model: TrainedModel, sampling: Sampling) -> tuple[DenoiserOf, tuple[Any, ...]]:
+def denoisers(model: TrainedModel, sampling: Sampling) -> Guided:
     """The denoiser of each image of a request, unconditional at scale 0.
 
     Raises UsageError if a conditional run is told nothing: a run by class would draw a class of its own choice.
     """
     told = sampling.label is not None or sampling.text is not None
     if model.condition is not None and not told and not model.condition_never_dropped and sampling.scale == 0:
-        return lambda indices: model.denoiser.given(None), (model.denoiser,)
+        return Guided(lambda indices: model.denoiser.given(None), (model.denoiser,))
     if model.condition is not None and not told:
         without = "" if model.condition_never_dropped else ", or restore without it: `scale=0`"
         example = model.condition.example
