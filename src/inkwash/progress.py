@@ -70,3 +70,11 @@ def classifier_bar(shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     finally:
         if made is not None:
             made.close()
+
+
+def duration(seconds: float) -> str:
+    """A time in words, as "2 h 05 min", "12 min" or "40 s"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60:02} min"

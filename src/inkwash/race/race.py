@@ -147,8 +147,7 @@ def begin(
     that the data set does not allow, and a folder with other content.
     """
     _check(runs, terms)
-    changes: dict[str, Any] = {"device": device} | ({} if terms.minutes is None else {"minutes": terms.minutes})
-    raced = [replace(run, training=replace(run.training, **changes)) for run in runs]
+    raced = [replace(run, training=replace(run.training.lasting(minutes=terms.minutes), device=device)) for run in runs]
     subjects = [Untrained(run, data_dir) for run in raced]
     _check_images(subjects)
     check_out(out / PICTURE)
