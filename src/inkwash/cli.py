@@ -16,7 +16,7 @@ import tyro
 from inkwash import __version__, commands, own
 from inkwash.checked import references
 from inkwash.commands import Command, PresetCommand
-from inkwash.commands._flags import check_repeated, in_flags
+from inkwash.commands._flags import given, in_flags
 from inkwash.distributed import per_machine, take_gpu
 from inkwash.errors import InkwashError, Stopped, UsageError
 from inkwash.foreign import say, show
@@ -108,7 +108,7 @@ def _kind(args: list[str]) -> type[Command]:
 def _parse(kind: type[Command], args: list[str]) -> Command:
     """Parses the arguments of a command. tyro prints help and parsing errors, and exits."""
     name, *rest = args
-    check_repeated(rest, kind)
+    flags = given(rest, kind)
     if not issubclass(kind, PresetCommand):
         command: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, config=_CONFIG)
         own.allow(references(command))
@@ -117,7 +117,7 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
         if (found := command.reread()) is not None:
             again: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, default=found, config=_CONFIG)
             command = again if again.follows(found) else command
-        return command
+        return command.given(flags)
     if rest[:1] in (["-h"], ["--help"]):
         tyro.cli(_presets(kind), prog=f"inkwash {name}", args=rest, config=_CONFIG)
     named = bool(rest) and not rest[0].startswith("-")
@@ -129,10 +129,11 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
         _, left = _known_flags(rest[1:], other)
         if lost := [word for word in left if word.startswith("--") and word not in unknown]:
             raise UsageError(f"{lost[0]} is a flag of the network that --network replaces; leave out one of them.")
-    return tyro.cli(
+    parsed: PresetCommand = tyro.cli(
         kind, prog=f"inkwash {name} {rest[0]}", args=rest[1:], default=other or default, config=_CONFIG,
         description=default.description(),
     )  # fmt: skip
+    return parsed.given(flags)
 
 
 def _known_flags(words: list[str], default: PresetCommand) -> tuple[PresetCommand, list[str]]:

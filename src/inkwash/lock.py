@@ -104,6 +104,22 @@ def hold(folder: Path, doing: str) -> Lock:
     return Lock(folder / NAME, handle, made)
 
 
+def holder(folder: Path) -> Holder | None:
+    """Who holds the lock of a folder now; None if nobody does, or if this cannot be told."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        handle = os.open(folder / NAME, flags)
+    except OSError:
+        return None
+    try:
+        found = _holder(handle)
+        if found is None or found.host != socket.gethostname():
+            return found
+        return found if _is_running(found.pid) else None
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def holding(folder: Path, doing: str, main: bool = True) -> Iterator[None]:
     """Holds the lock of a folder inside the block, in the main process of several; see `hold`."""

@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     from tqdm.auto import tqdm
 
 
-def bar(total: int, unit: str, disable: bool = False, scale: bool = False) -> "tqdm[NoReturn]":
+def bar(total: int | None, unit: str, disable: bool = False, scale: bool = False) -> "tqdm[NoReturn]":
     """A progress bar with counts and remaining time; `scale` abbreviates counts with k and M."""
     count = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}"
     shape = f"{count} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
@@ -70,3 +70,11 @@ def classifier_bar(shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     finally:
         if made is not None:
             made.close()
+
+
+def duration(seconds: float) -> str:
+    """A time in words, as "2 h 05 min", "12 min" or "40 s"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60:02} min"

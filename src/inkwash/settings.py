@@ -112,16 +112,19 @@ class Process(Checked):
     """Standard deviation of the data, used by the preconditioning of edm."""
 
 
+LENGTHS = ("steps", "epochs", "minutes")
+
+
 @dataclass(frozen=True)
 class Training(Checked):
     """How the network is trained."""
 
-    steps: Annotated[Count, called("--max-train-steps", "--num-train-steps")] = 1000
-    """Number of optimiser steps."""
+    steps: Annotated[Count | None, called("--max-train-steps", "--num-train-steps")] = 1000
+    """Number of optimiser steps. A length given by flag replaces the recipe's; the shortest of several counts."""
     epochs: Annotated[Positive | None, called("--num-epochs", "--num-train-epochs")] = None
-    """Number of passes over the images; if given, it replaces the number of steps."""
+    """Length of the training in passes over the images."""
     minutes: Positive | None = None
-    """Training time in minutes; if given, it replaces the number of steps."""
+    """Length of the training in minutes on this machine: the number of steps is chosen after a few timed ones."""
     batch_size: Annotated[Count, called("--train-batch-size")] = 128
     """Images per optimiser step, summed over all processes."""
     accumulate: Count = 1
@@ -169,6 +172,11 @@ class Training(Checked):
     """Shard weights, gradients and optimiser state over the processes (FSDP2), for networks too large for one."""
     seed: Natural = 0
     """Seed of all random numbers."""
+
+    def lasting(self, **lengths: Any) -> "Training":
+        """This training with these lengths (`steps`, `epochs`, `minutes`) in place of its own; with none, itself."""
+        given = {name: value for name, value in lengths.items() if value is not None}
+        return replace(self, **{**dict.fromkeys(LENGTHS), **given}) if given else self
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The training loop as the Python API has it, with a network of one's own; it reads as documentation too."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from inkwash.sample import DDIM, DPMpp2M, last, sample
 from inkwash.settings import Training
 from inkwash.training import Objective, Plain, Saved, State, Step, StepRandomness, Uniform, held_out_loss, load, train
 from inkwash.training.checkpoint import BEST, LAST
+from inkwash.training.metrics import METRICS, reports
 
 
 class Mine(nn.Module):
@@ -100,8 +102,8 @@ def test_progress(tmp_path: Path) -> None:
     state, events = training(tmp_path)
     steps = [event for event in events if isinstance(event, Step)]
     saved = [event for event in events if isinstance(event, Saved)]
-    assert [event.step for event in steps] == [10, 20, 30]
-    assert [event.images_seen for event in steps] == [160, 320, 480]
+    assert [event.step for event in steps] == [1, 10, 20, 30]
+    assert [event.images_seen for event in steps] == [16, 160, 320, 480]
     assert [event.step for event in saved] == [0, 10, 20, 30]
     assert isinstance(events[-1], Saved)
     assert all(event.path == tmp_path / LAST for event in saved)
@@ -113,8 +115,12 @@ def test_progress(tmp_path: Path) -> None:
     about = load(tmp_path / LAST).facts
     assert about["mine"] == "yes"
     assert about["images_seen"] == 480
-    assert about["history"] == [[event.step, event.loss] for event in steps]
+    assert about["history"] == [[event.step, event.loss] for event in steps[1:]]
     assert about["held_out"] == [[event.step, event.held_out] for event in saved]
+    assert [(row["step"], row["loss"], row["lr"]) for row in reports(tmp_path)[1:]] == [
+        (event.step, event.loss, event.lr) for event in steps[1:]
+    ]
+    assert [row["held_out"] for row in reports(tmp_path)] == [event.held_out for event in saved]
 
 
 def test_the_best_is_kept(tmp_path: Path) -> None:
@@ -132,7 +138,7 @@ def test_the_best_is_kept(tmp_path: Path) -> None:
 
 def test_the_last_step_is_saved_whatever_save_every(tmp_path: Path) -> None:
     _, events = training(tmp_path, replace(SETTINGS, steps=13, save_every=1000))
-    assert [event.step for event in events] == [0, 10, 13, 13]
+    assert [event.step for event in events] == [0, 1, 10, 13, 13]
     assert isinstance(events[-1], Saved)
 
 
@@ -318,54 +324,84 @@ def test_the_held_out_loss_withholds_the_same_conditions_each_time(tmp_path: Pat
 # ---- by the clock
 
 
-class Clock:
-    """Each look at it is a second later."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
 def test_minutes_instead_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At ten steps a second, six seconds are sixty steps; the plan is mended at each report."""
-    monkeypatch.setattr("inkwash.training.loop.time.perf_counter", Clock())
-    state, events = training(tmp_path, replace(SETTINGS, steps=10, minutes=0.1))
+    """The number of steps that fit is chosen once, at the speed of the steps after the first."""
+    now, spent = [0.0], iter([3.0] + [0.1] * 20 + [5.0] * 1000)  # seconds; the first step also compiles
+    monkeypatch.setattr("inkwash.training.loop.time.perf_counter", lambda: now[0])
+
+    class Slow(Mine):
+        def forward(self, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+            if torch.is_grad_enabled():
+                now[0] += next(spent)
+            return super().forward(x, t, cond)
+
+    settings = replace(SETTINGS, steps=None, minutes=0.2)
+    state, events = training(tmp_path, settings, denoiser=Denoiser(Slow(), V()))
     steps = [event for event in events if isinstance(event, Step)]
-    assert state.step == steps[-1].step == steps[-1].steps
-    assert state.step == 60
-    assert state.seconds == pytest.approx(6)
-    assert steps[-1].lr < 0.01 * SETTINGS.lr  # the decay ends with the time
+    assert [event.steps for event in steps[:3]] == [None, 91, 91]  # step 10 comes after 3.9 s of 12
+    assert state.step == 91
+    assert steps[-1].lr < 0.01 * SETTINGS.lr
+    assert load(tmp_path / LAST).facts["minutes"] == 0.2
 
 
-def test_few_minutes(tmp_path: Path) -> None:
+def test_the_shorter_of_steps_and_minutes(tmp_path: Path) -> None:
     state, events = training(tmp_path, replace(SETTINGS, steps=1000, minutes=1e-6))
     assert state.step == 10  # the first look at the clock
     assert isinstance(events[-1], Saved)
+    state, events = training(tmp_path, replace(SETTINGS, steps=7, minutes=60))
+    assert state.step == 7
+    assert isinstance(events[-2], Step)
+    assert events[-2].steps == 7
 
 
-def test_minutes_that_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was planned in time is not cut at the recipe's steps when a run goes on."""
-    monkeypatch.setattr("inkwash.training.loop.time.perf_counter", Clock())
-    settings = replace(SETTINGS, steps=7, minutes=0.1)
-    stops = iter([False] * 25 + [True] * 3)
-    stopped, _ = training(tmp_path, settings, stop=lambda: next(stops))
-    assert 7 < stopped.step < 30
+def test_a_plan_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed training keeps the number of steps, however fast it is now, and so its bits."""
+    settings = replace(SETTINGS, steps=None, minutes=0.1, warmup=3)
+    monkeypatch.setattr("inkwash.training.loop.TIMED", 0.0)
+    monkeypatch.setattr(
+        "inkwash.training.loop._plan", lambda minutes, state, speed: vars(state).update(steps=40, planned=True)
+    )
+    whole, _ = training(tmp_path / "whole", settings)
+    asked = iter([False] * 24 + [True])
+    stopped, _ = training(tmp_path / "run", settings, stop=lambda: next(asked))
+    assert stopped.step == 25
 
     def resumed(minutes: float) -> State:
-        state = State.fresh(Denoiser(Mine(), V()), settings)
-        state.restore(load(tmp_path / LAST))
-        batches = Batches(digits("train"), 16, 0)
         wanted = replace(settings, minutes=minutes)
-        list(train(state, OBJECTIVE, batches, kept(), wanted, tmp_path, {}, Accelerator(cpu=True)))
+        state = State.fresh(Denoiser(Mine(), V()), wanted)
+        state.restore(load(tmp_path / "run" / LAST))
+        batches = Batches(digits("train"), 16, 0)
+        list(train(state, OBJECTIVE, batches, kept(), wanted, tmp_path / "run", {}, Accelerator(cpu=True)))
         return state
 
+    monkeypatch.setattr(
+        "inkwash.training.loop._plan", lambda minutes, state, speed: vars(state).update(steps=60, planned=True)
+    )
     done = resumed(0.1)
-    assert done.step > stopped.step
-    assert done.seconds == pytest.approx(6, abs=1.5)
-    assert resumed(0.1).step == done.step  # the time is up
-    assert resumed(0.2).step > done.step
+    assert done.step == 40
+    assert torch.equal(weights(done), weights(whole))
+    assert [row["step"] for row in reports(tmp_path / "run")] == [0, 10, 20, 25, 30, 40]
+    assert resumed(0.1).step == 40
+    assert resumed(0.2).step == 60  # planned anew
+
+
+def test_metrics_after_a_kill(tmp_path: Path) -> None:
+    """Reports after the last checkpoint and half a line go; those that are missing come from the checkpoint."""
+    training(tmp_path, replace(SETTINGS, steps=20))
+    path = tmp_path / METRICS
+    zero, ten, twenty = path.read_text().splitlines()
+    path.write_text("\n".join((zero, twenty, twenty.replace("20", "30"), twenty[:20])))
+    settings = replace(SETTINGS, steps=40)
+    state = State.fresh(Denoiser(Mine(), V()), settings)
+    state.restore(load(tmp_path / LAST))
+    list(
+        train(state, OBJECTIVE, Batches(digits("train"), 16, 0), kept(), settings, tmp_path, {}, Accelerator(cpu=True))
+    )
+    rows = reports(tmp_path)
+    assert [row["step"] for row in rows] == [0, 10, 20, 30, 40]
+    assert rows[1]["loss"] == json.loads(ten)["loss"]
+    assert rows[2] == json.loads(twenty)
+    assert len(path.read_text().splitlines()) == 5
 
 
 def test_damaged_batches_are_raised_where_they_belong(tmp_path: Path) -> None:

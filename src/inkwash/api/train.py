@@ -60,7 +60,7 @@ def train(
         labels: int [N], the classes of the images of an array.
         network: a network of your own, in place of the recipe's.
         out: the run's folder; None uses runs/RECIPE.
-        steps, minutes: length of the training; `minutes` takes precedence over `steps`.
+        steps, minutes: length of the training, in place of the recipe's; the shorter of both.
         resume: whether to resume the run in `out`.
         data_dir: folder of the data sets; None uses $INKWASH_DATA, or else a cache folder.
         progress: whether to show a bar.
@@ -80,9 +80,11 @@ def train(
                 last, shown.total = event, event.steps
                 shown.set_postfix_str(f"loss {event.loss:.4f}, {event.images_per_second:,.0f} images/s", refresh=False)
                 shown.update(event.step - shown.n)
-    if last is not None and last.step < last.steps:
+    if last is not None and last.step != last.steps:
         warnings.warn(
-            f"stopped at step {last.step} of {last.steps}, and saved; go on with `resume=True`.", stacklevel=2
+            f"stopped at step {last.step} of {last.steps or 'a number not chosen yet'}, and saved; go on with "
+            "`resume=True`.",
+            stacklevel=2,
         )
     return load(folder, device=job.device.type)
 
@@ -100,9 +102,10 @@ def train_steps(
     data_dir: PathLike | None = None,
     **changes: Any,
 ) -> Iterator[Progress]:
-    """Like `train`, as an iterator: yields a `Step` every ten optimiser steps and a `Saved` for each checkpoint.
+    """Like `train`, as an iterator over its progress.
 
-    The training stops when the iteration stops; `load` opens the last checkpoint.
+    Yields a `Step` after the first optimiser step and after every tenth, and a `Saved` for each checkpoint. The
+    training stops when the iteration stops; `load` opens the last checkpoint.
     """
     job, _ = _begun(what, data, labels, network, out, steps, minutes, resume, data_dir, changes, lambda: False)
     return job.progress
@@ -127,8 +130,8 @@ def _begun(
             raise UsageError("a network was given twice; leave out `network`.")
         what, network = _OWN, what
     run = what if isinstance(what, RunSettings) else recipes.find_or_folder(os.fspath(what))
-    limits = {"steps": steps, "minutes": minutes}
-    run = changed(run, {**{name: value for name, value in limits.items() if value is not None}, **changes})
+    lengths = {"steps": steps, "minutes": minutes, "epochs": changes.get("epochs")}
+    run = changed(replace(run, training=run.training.lasting(**lengths)), changes)
     own.allow_encoder(run.conditioning.encoder)
     images: Images | None = None
     if data is not None:

@@ -1,6 +1,6 @@
 """The base classes of commands, and the arguments that several commands share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -55,6 +55,10 @@ class Command:
     def reread(self) -> Self | None:
         """The defaults to parse the flags with again, if these arguments select other defaults; else None."""
         return None
+
+    def given(self, flags: Set[str]) -> Self:
+        """These arguments, where what some flags mean depends on which others were given (by name, as `steps`)."""
+        return self
 
     def follows(self, defaults: Self) -> bool:
         """Whether arguments that were parsed with the defaults of `reread` are to be used."""

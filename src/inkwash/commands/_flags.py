@@ -34,8 +34,11 @@ def in_flags(message: str, command: type) -> str:
     return _ARGUMENT.sub(written, message)
 
 
-def check_repeated(words: Iterable[str], command: type) -> None:
-    """Raises UsageError for a flag that is given twice and would count only once, also under two of its names."""
+def given(words: Iterable[str], command: type) -> set[str]:
+    """The names of the arguments whose flags are among the words.
+
+    Raises UsageError for a flag that is given twice and would count only once, also under two of its names.
+    """
     names = {word: name for name, words in _spellings(command) for word in words}
     seen: dict[str, str] = {}
     for word in words:
@@ -46,6 +49,7 @@ def check_repeated(words: Iterable[str], command: type) -> None:
             both = flag if seen[names[flag]] == flag else f"{seen[names[flag]]} and {flag}, which are one flag,"
             raise UsageError(f"{both} {'is' if both == flag else 'are'} given twice; give one value.")
         seen[names[flag]] = flag
+    return set(seen)
 
 
 def _spellings(kind: type) -> Iterator[tuple[str, tuple[str, ...]]]:

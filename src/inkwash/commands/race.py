@@ -65,7 +65,7 @@ class Race(Command):
         with finishing_step(stop):
             for racer in job.racers:
                 say(f"{racer.name}: {racer.parameters:,} parameters, into {racer.folder}")
-                with bar(racer.run.training.steps, "steps") as shown:
+                with bar(racer.run.training.steps or 0, "steps") as shown:
                     shown.initial = shown.n = (racer.trained() or {"step": 0})["step"]
                     for event in job.go(racer, stop.is_set):
                         match event:

@@ -1,6 +1,7 @@
 """inkwash train."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,9 +16,9 @@ from inkwash import choices, own, recipes
 from inkwash.checked import called
 from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
-from inkwash.foreign import say, show
+from inkwash.foreign import harmless, say, show
 from inkwash.networks import by_name, name_of
-from inkwash.settings import NetworkName, RunSettings
+from inkwash.settings import LENGTHS, NetworkName, RunSettings
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Train(PresetCommand):
             settings = replace(settings, network=by_name(self.network))
         return None if settings is self.settings else replace(self, settings=settings)
 
+    def given(self, flags: Set[str]) -> Self:
+        training = self.settings.training
+        lengths = {name: getattr(training, name) for name in LENGTHS if name in flags}
+        return replace(self, settings=replace(self.settings, training=training.lasting(**lengths)))
+
     def _begun(self) -> RunSettings:
         """The settings of the run to resume, or those of the recipe if there is none."""
         from inkwash.runs.record import stored
@@ -92,6 +98,7 @@ class Train(PresetCommand):
         from inkwash.commands._flags import in_flags
         from inkwash.progress import bar
         from inkwash.runs.fit import fit
+        from inkwash.runs.forecast import Forecast
         from inkwash.signals import finishing_step
         from inkwash.training import Saved, Step
 
@@ -106,6 +113,7 @@ class Train(PresetCommand):
             for note in job.notes:
                 say(in_flags(note, type(self)))
         last: Step | None = None
+        forecast = Forecast(job)
         shown = bar(job.steps, "steps", not job.is_main)
         with finishing_step(stop), closing(job.progress), shown:
             shown.initial = shown.n = job.start
@@ -113,6 +121,8 @@ class Train(PresetCommand):
                 match event:
                     case Step():
                         last, shown.total = event, event.steps
+                        if job.is_main and (words := forecast.after(event)):
+                            shown.write(harmless(words), file=sys.stderr)
                         speed = f"{event.images_per_second:,.0f} images/s"
                         shown.set_postfix_str(f"loss {event.loss:.4f}, {speed}", refresh=False)
                         shown.update(event.step - shown.n)
@@ -120,8 +130,9 @@ class Train(PresetCommand):
                         saved = event
         if not job.is_main:
             return
-        if last is not None and last.step < last.steps:
-            raise Stopped(f"stopped at step {last.step} of {last.steps}, and saved.")
+        if last is not None and last.step != last.steps:
+            length = "" if last.steps is None else f" of {last.steps}"
+            raise Stopped(f"stopped at step {last.step}{length}, and saved.")
         if last is None:
             show(f"{folder} was already trained to its end")
         else:

@@ -147,8 +147,9 @@ def begin(
     that the data set does not allow, and a folder with other content.
     """
     _check(runs, terms)
-    changes: dict[str, Any] = {"device": device} | ({} if terms.minutes is None else {"minutes": terms.minutes})
-    raced = [replace(run, training=replace(run.training, **changes)) for run in runs]
+    lasting = [run.training.lasting(minutes=terms.minutes) for run in runs]
+    changes: dict[str, Any] = {"device": device}
+    raced = [replace(run, training=replace(each, **changes)) for run, each in zip(runs, lasting, strict=True)]
     subjects = [Untrained(run, data_dir) for run in raced]
     _check_images(subjects)
     check_out(out / PICTURE)

@@ -24,6 +24,7 @@ from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.model import check_weights
 from inkwash.runs.record import (
     IMAGES,
+    TRAINING,
     check_code,
     check_encoder,
     check_same,
@@ -52,7 +53,9 @@ class Fit:
     device: torch.device
     is_main: bool
     start: int
-    steps: int  # of the whole training; with `minutes`, more or fewer
+    steps: int | None  # of the whole training; None if it is limited by time and not chosen yet
+    batch_size: int
+    minutes: float | None  # that the training is to fill
     progress: Generator[Progress, None, None]
     notes: tuple[str, ...] = ()  # sentences about the images, to print before the first step; main process only
 
@@ -71,7 +74,7 @@ def fit(
     training has ended; a second training there raises UsageError.
     """
     _check_place(run, out)
-    lock = hold(out, "a training") if processes().is_main else None
+    lock = hold(out, TRAINING) if processes().is_main else None
     try:
         job = _prepared(run, out, data_dir, resume, stop, images)
     except BaseException:
@@ -156,16 +159,18 @@ def _prepared(
     count = sum(parameter.numel() for parameter in denoiser.parameters())
     return Fit(
         len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
-        run.training.steps, progress, notes,
+        state.steps if state.planned else None, run.training.batch_size,
+        run.training.minutes, progress, notes,
     )  # fmt: skip
 
 
 def _in_steps(run: RunSettings, images: int) -> RunSettings:
-    """The settings with the number of steps in place of a number of passes over the images."""
+    """The settings with a number of steps in place of a number of passes over the images; the smaller of two."""
     training = run.training
     if training.epochs is None:
         return run
     steps = math.ceil(training.epochs * images / training.batch_size)
+    steps = min(steps, training.steps or steps)
     return replace(run, training=replace(training, steps=steps, epochs=None))
 
 

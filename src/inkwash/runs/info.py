@@ -7,11 +7,14 @@ from pathlib import Path
 
 from inkwash import __version__, choices, own
 from inkwash.errors import InkwashError, UsageError
+from inkwash.lock import holder
 from inkwash.networks import OwnNetwork
+from inkwash.progress import duration
 from inkwash.runs.conditions.kind import Unconditional
-from inkwash.runs.record import described
+from inkwash.runs.record import TRAINING, described
 from inkwash.settings import RunSettings, Sampler
 from inkwash.training.checkpoint import BEST, FILES, LAST, facts, load
+from inkwash.training.metrics import METRICS, UNKNOWN, reports
 from inkwash.view import check_out, loss_figure, write
 
 
@@ -34,7 +37,8 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("condition", _condition(run, about["classes"])),
         ("process", f"{run.process.schedule} schedule, predicts {run.process.prediction}"),
         ("sampler", _sampler(run.default_sampler) + " --stretch" * run.stretch),
-        ("trained", f"{about['step']:,} of {about['steps']:,} steps, {about['images_seen']:,} images seen"),
+        ("trained", f"{about['step']:,}{_of(about['steps'])} steps, {about['images_seen']:,} images seen"),
+        *_live(folder),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
         ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),
         (
@@ -78,6 +82,28 @@ def verified(folder: Path) -> list[tuple[str, str]]:
     if damaged:
         raise InkwashError(" ".join([*damaged, *(f"{name} is {result}." for name, result in found)]))
     return found
+
+
+def _of(steps: int) -> str:
+    return "" if steps >= UNKNOWN else f" of {steps:,}"
+
+
+def _live(folder: Path) -> list[tuple[str, str]]:
+    """How far a training is that is going on in a folder: its step, speed and the time left."""
+    who, told = holder(folder), [row for row in reports(folder) if "images_per_second" in row]
+    if who is None or who.doing != TRAINING:
+        return []
+    if not told:
+        return [("now", f"begun, process {who.pid} on {who.host}")]
+    now = told[-1]
+    try:
+        step, steps, speed = now["step"], now.get("steps", UNKNOWN), float(now["images_per_second"])
+        words = f"step {step:,}{_of(steps)}, {speed:,.0f} images/s"
+        if step and steps < UNKNOWN:
+            words += f", {duration((steps - step) * now['images_seen'] / step / speed)} left"
+        return [("now", f"{words}, loss {float(now['loss']):.4f}, process {who.pid} on {who.host}")]
+    except (ValueError, TypeError, KeyError, ZeroDivisionError, OverflowError):
+        return [("now", f"process {who.pid} on {who.host}; {folder / METRICS} is damaged")]
 
 
 def _sampler(sampler: Sampler) -> str:

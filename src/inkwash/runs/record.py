@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inkwash.data import Source
     from inkwash.runs.conditions import ConditionKind
 
+TRAINING = "a training"  # what holds the lock of a run's folder while it trains
 IMAGES = "images.npz"  # in a run's folder: the images passed from Python
 _BESIDE = f"<run>/{IMAGES}"  # their name in a checkpoint, so that the folder can be moved
 

@@ -16,12 +16,15 @@ from inkwash.data import Batch, Batches
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
 from inkwash.training.checkpoint import BEST, LAST, save
+from inkwash.training.metrics import Metrics
 from inkwash.training.objective import Objective, StepRandomness
 from inkwash.training.progress import Progress, Saved, Step
 from inkwash.training.rates import rate
 from inkwash.training.state import State
 
 LOG_EVERY = 10  # steps between reports, each of which waits for the device
+TIMED = 10.0  # seconds of training after which the number of steps that fit into `minutes` is chosen
+_TIMED_SHARE = 0.05  # or this part of the whole time, if it is shorter
 
 
 def train(
@@ -37,18 +40,30 @@ def train(
 ) -> Generator[Progress, None, None]:
     """Trains `state` for its remaining steps, or until `stop()` is true, and writes checkpoints into `folder`.
 
+    Yields a `Step` after the first step and after every tenth, and a `Saved` for each checkpoint; metrics.jsonl has the
+    same numbers. With `settings.minutes`, the first steps are timed, and the number of steps that fit is chosen once
+    and stored in the checkpoints.
+
     `held_out` holds images that are not trained on. `about` is stored in every checkpoint; a checkpoint can be opened
     as a run if `about` comes from `runs.record.about`. A checkpoint of the last completed step is always written,
     also if an image cannot be read (by a single process; several cannot save together then), whose error is raised.
     Raises InkwashError if the loss is not finite; the last checkpoint then holds the last good state.
     """
     model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
-    if settings.minutes is not None and state.seconds > 0:
-        state.steps = _steps_in(settings.minutes, state, state.step / state.seconds)
+    if settings.minutes is not None and not state.planned and 60 * settings.minutes <= state.seconds:
+        _plan(settings.minutes, state, 0.0)  # the time is already up
+    metrics = Metrics(folder, state.step, state.history, state.held_out) if accelerator.is_main_process else None
+
+    def saved(report: Step | None = None) -> Saved:
+        event = _saved(state, objective, held_out, settings, folder, about, accelerator)
+        if metrics is not None:
+            metrics.add(state.step, report, event)
+        return event
+
     if not state.held_out:
-        yield _saved(state, objective, held_out, settings, folder, about, accelerator)
+        yield saved()
     began, before, first = time.perf_counter(), state.seconds, state.step
-    losses, counted = torch.zeros((), device=accelerator.device), 0
+    losses, counted, once = torch.zeros((), device=accelerator.device), 0, 0.0
     alone = accelerator.num_processes == 1
     with closing(batches.walk(state.step)) as walk:
         while state.step < state.steps:
@@ -56,7 +71,7 @@ def train(
                 batch = next(walk)
             except Exception as error:  # an image that cannot be read, or a source of one's own that fails
                 if alone and state.step > state.held_out[-1][0]:  # several processes cannot save together any more
-                    yield _saved(state, objective, held_out, settings, folder, about, accelerator)
+                    yield saved()
                     if isinstance(error, InkwashError):
                         raise type(error)(f"{error} Step {state.step} is saved; go on with `resume=True`.") from error
                 raise
@@ -64,24 +79,42 @@ def train(
             state.step, counted = state.step + 1, counted + 1
             state.ema.update(state.denoiser, state.step)
             # processes must stop together, so with several of them stop() takes effect only at reports
-            if state.step % LOG_EVERY == 0 or state.step == state.steps or (alone and stop()):
-                loss, elapsed, halt = _agreed(accelerator, losses / counted, time.perf_counter() - began, stop())
+            asked = alone and stop()
+            report = asked or state.step % LOG_EVERY == 0 or state.step == state.steps
+            if not report and state.step > first + 1:
+                if state.step % settings.save_every == 0:
+                    yield saved()
+                continue
+            halt = asked if alone else stop()
+            loss, elapsed, halt = _agreed(accelerator, losses / counted, time.perf_counter() - began, halt)
+            report = report or halt
+            if state.step == first + 1:
+                once = elapsed  # also what is done only once, such as compiling
+            state.seconds = before + elapsed
+            timed = state.step - first - 1
+            if report and settings.minutes is not None and not state.planned:
+                pause = min(TIMED, _TIMED_SHARE * 60 * settings.minutes)
+                if elapsed - once >= pause and timed:
+                    _plan(settings.minutes, state, timed / (elapsed - once))
+                state.planned = state.planned or state.step == state.steps
+            images = state.step * settings.batch_size
+            step = Step(
+                state.step, state.steps if state.planned else None, loss,
+                rate(settings, state.step - 1, state.steps), images, state.seconds,
+                (state.step - first) / elapsed * settings.batch_size,
+            )  # fmt: skip
+            if report:
                 losses, counted = losses.zero_(), 0
-                state.seconds = before + elapsed
-                speed = (state.step - first) / elapsed
                 if not math.isfinite(loss):
                     raise _diverged(state, folder)
-                if settings.minutes is not None:
-                    state.steps = _steps_in(settings.minutes, state, speed)
                 state.history.append((state.step, loss))
-                images = state.step * settings.batch_size
-                lr = rate(settings, state.step - 1, state.steps)
-                yield Step(state.step, state.steps, loss, lr, images, state.seconds, speed * settings.batch_size)
-                if halt:
-                    yield _saved(state, objective, held_out, settings, folder, about, accelerator)
-                    return
-            if state.step % settings.save_every == 0 or state.step >= state.steps:
-                yield _saved(state, objective, held_out, settings, folder, about, accelerator)
+            yield step
+            if halt or state.step % settings.save_every == 0 or state.step >= state.steps:
+                yield saved(step if report else None)
+            elif report and metrics is not None:
+                metrics.add(state.step, step)
+            if halt:
+                return
 
 
 def _update(
@@ -154,9 +187,10 @@ def _saved(
     return Saved(folder / LAST, state.step, loss, best)
 
 
-def _steps_in(minutes: float, state: State, speed: float) -> int:
-    """The total number of steps that fit into a training of so many minutes, at `speed` steps per second."""
-    return state.step + max(0, round((60 * minutes - state.seconds) * speed))
+def _plan(minutes: float, state: State, speed: float) -> None:
+    """Chooses the number of steps that fit into so many minutes at `speed` steps per second; at most those given."""
+    fitting = state.step + max(0, round((60 * minutes - state.seconds) * speed))
+    state.steps, state.planned = min(fitting, state.steps), True
 
 
 def _agreed(accelerator: Accelerator, loss: Tensor, seconds: float, halt: bool) -> tuple[float, float, bool]:

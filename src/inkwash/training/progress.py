@@ -6,10 +6,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Step:
-    """The progress of training; `loss` is the mean since the last report."""
+    """The progress of training; `loss` is the mean since the last report.
+
+    `steps` is the length of the training; None if it is limited by time and not chosen yet.
+    """
 
     step: int
-    steps: int
+    steps: int | None
     loss: float
     lr: float
     images_seen: int

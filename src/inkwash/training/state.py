@@ -15,6 +15,7 @@ from inkwash.settings import Training
 from inkwash.training.adamw import AdamW
 from inkwash.training.checkpoint import Checkpoint
 from inkwash.training.ema import Ema
+from inkwash.training.metrics import UNKNOWN
 from inkwash.training.shard import gather_tensors, local_part, shard
 
 
@@ -31,6 +32,8 @@ class State:
     best: float = math.inf  # lowest held-out loss so far
     history: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the last)
     held_out: list[tuple[int, float]] = field(default_factory=list)  # (step, loss of the averaged model)
+    minutes: float | None = None  # that `steps` is to fill
+    planned: bool = True  # whether `steps` was chosen so
     sharded: bool = False  # whether each process holds a shard of every parameter
 
     @classmethod
@@ -43,7 +46,11 @@ class State:
         optimizer: AdamW = choices.OPTIMIZERS.load(settings.optimizer)(denoiser, settings, denoiser.precision)
         members = ("step", "zero_grad", "param_groups", "state", "moments")
         choices.expect(optimizer, f"the optimizer {settings.optimizer}", *members)
-        return cls(denoiser, ema, optimizer, settings.steps, sharded=mesh is not None)
+        steps = UNKNOWN if settings.steps is None else settings.steps
+        return cls(
+            denoiser, ema, optimizer, steps, minutes=settings.minutes, planned=settings.minutes is None,
+            sharded=mesh is not None,
+        )  # fmt: skip
 
     def checkpoint(self, about: dict[str, Any], needed: bool = True) -> Checkpoint:
         """A checkpoint of the whole state; its facts are `about` and the counters.
@@ -57,6 +64,7 @@ class State:
         parts = {part: gather_tensors(named, needed) for part, named in parts.items()}
         counters = ("step", "steps", "seconds", "history", "held_out")
         facts = {name: getattr(self, name) for name in counters}
+        facts["minutes"] = self.minutes if self.planned else None
         return Checkpoint(parts, {**about, **facts, "best": None if math.isinf(self.best) else self.best})
 
     def restore(self, saved: Checkpoint) -> None:
@@ -73,6 +81,8 @@ class State:
             raise InkwashError("the checkpoint is of another network than it describes; train again.") from error
         facts = saved.facts
         self.step, self.seconds = facts["step"], facts["seconds"]
+        if self.minutes is not None and facts.get("minutes") == self.minutes:  # as the training began, to the same bits
+            self.steps, self.planned = min(self.steps, facts["steps"]), True
         self.best = math.inf if facts["best"] is None else facts["best"]
         self.history = [(step, loss) for step, loss in facts["history"]]
         self.held_out = [(step, loss) for step, loss in facts["held_out"]]
