@@ -133,7 +133,8 @@ def denoisers(model: TrainedModel, sampling: Sampling) -> Guided:
         without = "" if model.condition_never_dropped else ", or restore without it: `scale=0`"
         example = model.condition.example
         raise UsageError(f"{model.name} draws what it is told; say what the picture shows with {example}{without}.")
-    return guided(model, sampling)
+    found = guided(model, sampling)
+    return found.denoiser_of, found.networks
 
 
 def _batch(model: TrainedModel, method: Method) -> int:
