@@ -179,3 +179,30 @@ def test_the_report_stretches_its_pictures(run: Path, tmp_path: Path) -> None:
     assert "--limit none --stretch" in did("info", tmp_path / "run").out
     assert recipes.find("sysu-mnist").stretch
     assert recipes.find("sysu-fashion").stretch
+
+
+def test_the_weights_of_the_last_step_are_drawn_with_where_asked(trained: Path, tmp_path: Path) -> None:
+    """A run whose average is the last weights draws the same either way; others do not, and a replay knows which."""
+    asked = ("sample", trained, "-n", 2, "--steps", 2, "--device", "cpu", "--out")
+    did(*asked, tmp_path / "ema.npz")
+    did(*asked, tmp_path / "raw.npz", "--weights", "raw")
+    ema, raw = (np.load(tmp_path / f"{name}.npz")["images"] for name in ("ema", "raw"))
+    assert not np.array_equal(ema, raw)
+    did("replay", tmp_path / "raw.npz", "--run", trained)
+    assert np.array_equal(inkwash.load(trained, device="cpu", weights="raw").sample(2, steps=2, progress=False), raw)
+    saved = load(trained / LAST)
+    swapped = replace(saved, parts={**saved.parts, "ema": saved.parts["model"]})
+    (tmp_path / "run").mkdir()
+    save(tmp_path / "run" / LAST, swapped)
+    did("sample", tmp_path / "run", *asked[2:], tmp_path / "swapped.npz")
+    assert np.array_equal(np.load(tmp_path / "swapped.npz")["images"], raw)
+
+
+def test_scores_of_raw_weights_are_not_those_of_the_average(trained: Path, tmp_path: Path) -> None:
+    asked = ("evaluate", trained, "-n", 4, "--steps", 1, "--features", "pixels", "--jobs", 1, "--out", tmp_path / "e")
+    did(*asked)
+    first = json.loads((tmp_path / "e" / "scores.json").read_text())
+    did(*asked, "--weights", "raw")
+    second = json.loads((tmp_path / "e" / "scores.json").read_text())
+    assert first["scores"]["frechet"] != second["scores"]["frechet"]
+    assert (list(first["weights"].values()), list(second["weights"].values())) == (["ema"], ["raw"])

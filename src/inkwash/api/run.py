@@ -34,6 +34,7 @@ def load(
     device: str = "auto",
     network: nn.Module | type[nn.Module] | str | None = None,
     encoder: str | None = None,
+    weights: Literal["ema", "raw"] = "ema",
 ) -> "Run":
     """Opens the run in a folder that `train` or `inkwash train` wrote.
 
@@ -44,6 +45,7 @@ def load(
         network: for a run of a network of your own: its class, the function that builds it, an instance of the same
             shape, or the reference that the run recorded (FILE.py:NAME or package.module:NAME), which allows its code
             to be executed. Code that a run recorded is never executed otherwise.
+        weights: "ema" for the moving average of the weights, "raw" for those of the last step of training.
         encoder: for a run on texts that a model of your own reads: the folder or the name that the run recorded, which
             allows it to be opened, and downloaded if it is not on this machine.
 
@@ -53,11 +55,13 @@ def load(
     """
     if checkpoint not in ("last", "best"):
         raise UsageError(f"`checkpoint` is 'last' or 'best' (got {checkpoint!r}).")
+    if weights not in ("ema", "raw"):
+        raise UsageError(f"`weights` is 'ema' or 'raw' (got {weights!r}).")
     if network is not None:
         own_network.provide_for(Path(path), network)
     if encoder is not None:
         own.allow_encoder(encoder)
-    return Run(open_model(path, checkpoint, device))
+    return Run(open_model(path, checkpoint, device, weights=weights))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -369,7 +373,7 @@ def _measured(
 
     forget()  # a run may have been trained further since it was last opened
     place = None if data_dir is None else Path(data_dir)
-    subjects = [Trained(run.folder, run.model.which, run.model.device.type, place) for run in runs]
+    subjects = [Trained(run.folder, run.model.which, run.model.device.type, place, run.model.weights) for run in runs]
     with classifier_bar(progress) as on_step:
         job = begin(subjects, [sweep], scoring, out, default_n, on_step)
     with bar(job.left, "evaluations", not progress, scale=True) as shown:

@@ -16,6 +16,10 @@ RUNS = Path("runs")  # default parent folder of runs, studies and races
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="Folder of the run.")]
 Checkpoint = Annotated[Literal["last", "best"], tyro.conf.arg(help="Checkpoint to open.")]
+Weights = Annotated[
+    Literal["ema", "raw"],
+    tyro.conf.arg(help="Weights to draw with: their moving average, or those of the last step of training."),
+]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], tyro.conf.arg(help="Device to compute on.")]
 Private = Annotated[
     bool, tyro.conf.arg(help="Leave everything out of the metadata of files that a replay can do without.")

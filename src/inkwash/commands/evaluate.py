@@ -13,6 +13,7 @@ from inkwash.commands._base import (
     Encoder,
     Jobs,
     RunFolder,
+    Weights,
     defaults_of,
 )
 from inkwash.errors import UsageError
@@ -36,6 +37,7 @@ class Evaluate(Command):
     """Folder for the scores and figures; None uses RUN/evaluation."""
     jobs: Jobs = None
     checkpoint: Checkpoint = "last"
+    weights: Weights = "ema"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
     encoder: Encoder = None
@@ -68,7 +70,7 @@ class Evaluate(Command):
             raise UsageError(
                 f"--likelihood is a number of images, 2 or more for a standard error, or 0 (got {self.likelihood})."
             )
-        subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir)
+        subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights)
         out = self.out or self.folder / "evaluation"
         with classifier_bar() as on_step:
             job = begin([subject], [one_cell(self.sampler)], self.scoring, out, 2000, on_step)

@@ -13,6 +13,7 @@ from inkwash.commands._base import (
     Encoder,
     Private,
     RunFolder,
+    Weights,
     defaults_of,
 )
 from inkwash.foreign import show
@@ -34,6 +35,7 @@ class Gallery(Command):
     out: Path | None = None
     """Folder for the five files; None uses RUN/gallery."""
     checkpoint: Checkpoint = "last"
+    weights: Weights = "ema"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
     private: Private = False
@@ -53,7 +55,7 @@ class Gallery(Command):
         from inkwash.runs.gallery import request, write_gallery
         from inkwash.runs.model import open_model
 
-        model = open_model(self.folder, self.checkpoint, self.device)
+        model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
         sampling = request(self.sampler, self.seed, self.stretch)
         with images_bar(sampling) as on_images:
             out = self.out or self.folder / "gallery"

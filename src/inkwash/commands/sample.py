@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 import tyro
 
-from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, Private, RunFolder, defaults_of
+from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, Private, RunFolder, Weights, defaults_of
 from inkwash.foreign import say, show
 from inkwash.settings import Sampling
 
@@ -23,6 +23,7 @@ class Sample(Command):
     batch_size: int = 64
     """Images per batch on a GPU; a CPU uses a fixed number."""
     checkpoint: Checkpoint = "last"
+    weights: Weights = "ema"
     device: Device = "auto"
     private: Private = False
     encoder: Encoder = None
@@ -45,7 +46,7 @@ class Sample(Command):
 
         outs = self.out or (str(self.folder / "samples.png"),)
         with process_group() as among:
-            model = open_model(self.folder, self.checkpoint, self.device)
+            model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
             if self.sampling.guidance == "classifier":
                 with classifier_bar() as on_step:
                     classifier_of(model, on_step)

@@ -16,6 +16,7 @@ from inkwash.commands._base import (
     Device,
     Encoder,
     Jobs,
+    Weights,
     defaults_of,
     notice,
 )
@@ -42,6 +43,7 @@ class Study(Command):
     """Folder of the study; None uses runs/study-NAMES."""
     jobs: Jobs = None
     checkpoint: Checkpoint = "last"
+    weights: Weights = "ema"
     device: Device = "auto"
     data_dir: DataDirOfRun = None
     encoder: Encoder = None
@@ -82,7 +84,7 @@ class Study(Command):
         for train in _untrained(preset.runs, self.data_dir) if preset else ():
             train.run()
         subjects: list[Subject] = [
-            Trained(folder, self.checkpoint, self.device, self.data_dir) for folder in folders
+            Trained(folder, self.checkpoint, self.device, self.data_dir, self.weights) for folder in folders
         ]  # fmt: skip
         if preset and not preset.runs:
             subjects = [Exact()]

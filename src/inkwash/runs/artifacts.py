@@ -22,7 +22,7 @@ from inkwash.runs.model import TrainedModel, open_model
 from inkwash.runs.provenance import find_guide, find_run, forward_provenance, provenance
 from inkwash.runs.record import moved
 from inkwash.settings import Sampling
-from inkwash.training.checkpoint import FILES
+from inkwash.training.checkpoint import FILES, PARTS
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.grid import BACKGROUND
@@ -235,6 +235,9 @@ def _opened(file: Path, about: dict[str, Any], run: Path | None) -> TrainedModel
     """The run of an artifact, at the checkpoint that made it. Raises UsageError if it is not there or has changed."""
     with _reading(file):
         which, sha256, named = str(about["which"]), str(about["checkpoint"]), about.get("run")
+        weights = about.get("weights", "ema")
+        if weights not in PARTS:
+            raise ValueError("which weights it was drawn with")
         if which not in FILES or not isinstance(named, str | None):
             raise ValueError("which checkpoint it was drawn from")
         precision, device = _PRECISIONS[about["precision"]], str(about["device"])
@@ -243,7 +246,7 @@ def _opened(file: Path, about: dict[str, Any], run: Path | None) -> TrainedModel
     if run is not None and not run.is_dir():
         raise UsageError(f"there is no folder {run}; give `run` the folder of the run that made {file}.")
     folder = find_run(named, which, sha256, file) if run is None else run
-    model = open_model(folder, which, device if device in machine.devices() else "auto", precision)
+    model = open_model(folder, which, device if device in machine.devices() else "auto", precision, weights)
     if model.digest != sha256:
         raise UsageError(
             f"{file} was made from checkpoint {sha256[:12]} of {folder}, which now holds "

@@ -16,7 +16,7 @@ from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
 from inkwash.runs.record import check_code, check_encoder, described, moved, used, whereabouts
 from inkwash.settings import Conditioning, Engine, RunSettings
-from inkwash.training.checkpoint import FILES, Checkpoint, load
+from inkwash.training.checkpoint import FILES, PARTS, Checkpoint, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,17 @@ class TrainedModel(Model):
     which: str  # "last" or "best"
     run: RunSettings = field()  # not None here; without field() the None above would be its default
     facts: dict[str, Any]
+    weights: str = "ema"  # or "raw"
 
 
 def open_model(
-    folder: str | PathLike[str], which: str = "last", device: str = "auto", precision: torch.dtype | None = None
+    folder: str | PathLike[str],
+    which: str = "last",
+    device: str = "auto",
+    precision: torch.dtype | None = None,
+    weights: str = "ema",
 ) -> TrainedModel:
-    """Opens the averaged weights of a run's checkpoint, "last" or "best".
+    """Opens a run's checkpoint, "last" or "best", with its averaged weights ("ema") or those of its last step ("raw").
 
     Raises UsageError or InkwashError if the folder contains no run, or its checkpoint is damaged or of a newer format.
     """
@@ -77,8 +82,10 @@ def open_model(
         )
     check_weights(path, saved, run, shape, kind)
     denoiser = build.denoiser(run, shape, computed_in, kind)
+    if PARTS[weights] not in saved.parts:
+        raise UsageError(f"{path} holds averaged weights only; leave out `weights`.")
     try:
-        denoiser.load_state_dict(saved.parts["ema"])
+        denoiser.load_state_dict(saved.parts[PARTS[weights]])
     except RuntimeError as error:
         raise _other_network(path) from error
     denoiser = denoiser.to(place).requires_grad_(False).eval()
@@ -87,6 +94,7 @@ def open_model(
     return TrainedModel(
         name=str(folder), shape=shape, denoiser=denoiser, schedule=schedule, device=place, digest=saved.sha256,
         condition=kind, folder=folder, which=which, run=run, facts=saved.facts,
+        weights=weights,
     )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def provenance(
         **({} if private else {"run": place(model.folder), "recipe": model.run.recipe}),
         "checkpoint": model.digest,
         "which": model.which,
+        **({} if model.weights == "ema" else {"weights": model.weights}),
         "precision": str(model.denoiser.precision).removeprefix("torch."),
         "device": model.device.type,
         "batch_size": batch_size,

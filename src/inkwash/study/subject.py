@@ -82,6 +82,7 @@ class Trained:
     checkpoint: str = "last"
     device: str = "auto"
     data_dir: Path | None = None
+    weights: str = "ema"
 
     @property
     def name(self) -> str:
@@ -95,7 +96,9 @@ class Trained:
         known = _load_run(self)
         if precision is None:
             return known
-        return same_checkpoint(open_model(self.folder, self.checkpoint, self.device, precision), known.digest)
+        return same_checkpoint(
+            open_model(self.folder, self.checkpoint, self.device, precision, self.weights), known.digest
+        )
 
     def condition_order(self) -> ConditionOrder | None:
         kind = _load_run(self).condition
@@ -107,7 +110,7 @@ class Trained:
 
 @cache
 def _load_run(subject: Trained) -> TrainedModel:
-    return open_model(subject.folder, subject.checkpoint, subject.device)
+    return open_model(subject.folder, subject.checkpoint, subject.device, weights=subject.weights)
 
 
 def same_checkpoint(model: AModel, digest: str) -> AModel:

@@ -103,6 +103,7 @@ class Table:
             "reader": None if reader is None else {"digest": reader.digest, "accuracy": reader.accuracy},
             "classes": list(against.source.classes),
             "fingerprint": against.source.fingerprint,
+            "weights": {subject.name: getattr(load_model(subject), "weights", "ema") for subject in self.subjects},
             "checkpoints": {subject.name: load_model(subject).digest for subject in self.subjects},
             "trained": {
                 subject.name: {name: _facts(subject).get(name) for name in ("step", "images_seen", "seconds")}

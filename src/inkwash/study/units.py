@@ -65,6 +65,7 @@ class Unit:
             "checkpoint": self.checkpoint,
             "precision": str(model.denoiser.precision),
             "device": model.device.type,
+            **({} if getattr(model, "weights", "ema") == "ema" else {"weights": "raw"}),
             "sampling": asdict(self.cell.sampling),
             "draw": self.draw,
             **({} if order is None else {"shown": order.digest}),
