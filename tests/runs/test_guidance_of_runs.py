@@ -393,7 +393,7 @@ def test_an_interval_that_is_no_pair_of_numbers(by_class: Path) -> None:
     for wrong in ("a,b", "1,", ""):
         done = inkwash("sample", by_class, "--interval", wrong)
         assert done.code == 2
-        assert "could not convert string to float" in " ".join(done.err.split())
+        assert "is not one of its values" in " ".join(done.err.split())
         assert "Traceback" not in done.err
 
 

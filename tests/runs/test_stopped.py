@@ -19,6 +19,7 @@ from pairs import pair
 
 from cli_runner import TINY, Command, Done, Fuse, did, inkwash
 from inkwash.training.checkpoint import BEST, LAST, load
+from inkwash.training.metrics import METRICS
 
 Whole = Callable[[str], Path]
 
@@ -75,7 +76,7 @@ def assert_same_runs(a: Path, b: Path) -> None:
 MOMENTS = {
     "in a step": Fuse("inkwash.training.loop:_update", 6),
     "between the average and the checkpoint": Fuse("inkwash.training.loop:_saved", 3),
-    "before the best checkpoint is written": Fuse("pathlib:Path.write_bytes", 5),
+    "before the best checkpoint is written": Fuse("inkwash.training.checkpoint:replacing", 5),
     "before the best checkpoint is on disk": Fuse("inkwash.atomic:_to_disk", 5),
     "between best and last": Fuse("pathlib:Path.replace", 5, after=True),
     "between best and last, at the end": Fuse("pathlib:Path.replace", 7, after=True),
@@ -92,7 +93,7 @@ def test_killed_at_a_moment(snapshot: str, tmp_path: Path, whole: Whole) -> None
     assert load(out / LAST).facts["step"] in (4, 8)
     did(*train("plain", out), "--resume")
     assert_same_runs(out, whole("plain"))
-    assert sorted(path.name for path in out.iterdir()) == [BEST, LAST]  # no half-written file is left
+    assert sorted(path.name for path in out.iterdir()) == [BEST, LAST, METRICS]  # no half-written file
 
 
 @pytest.mark.parametrize("flags", FLAGS)
@@ -166,7 +167,7 @@ def test_interrupted_twice(tmp_path: Path) -> None:
     time.sleep(0.001)
     command.send(signal.SIGINT)
     done = command.wait()
-    assert done.code == 130
+    assert done.code in (1, 130)  # 1 where the system delivers the two as one
     assert "Traceback" not in done.err
     assert load(out / LAST).facts["step"] >= 8
 

@@ -27,6 +27,7 @@ from inkwash.settings import RunSettings, Sampling
 from inkwash.study.subject import ConditionOrder
 from inkwash.training import Step
 from inkwash.training.checkpoint import LAST, facts
+from inkwash.training.loop import LOG_EVERY
 
 EVALUATIONS = 3  # network evaluations per training image: one forward pass, and a backward pass that costs two
 CHUNK = 64  # images between two checks of `stop`
@@ -163,7 +164,8 @@ def _train(racer: Racer, rules: Rules, until: float, stop: Callable[[], bool]) -
         with closing(job.progress):
             for event in job.progress:
                 if isinstance(event, Step):
-                    arrived = event.seconds >= until  # known at every tenth step, and then one more is made
+                    # known at every tenth step, and then one more is made; the first step of a part tells no speed yet
+                    arrived = event.step % LOG_EVERY == 0 and event.seconds >= until
                     yield event
     except InkwashError as error:
         raise type(error)(f"{racer.name}: {error}") from error
