@@ -258,8 +258,8 @@ def test_a_recipe_is_trained_as_the_command_does(trained: Path, tmp_path: Path) 
 
 def test_progress(tmp_path: Path) -> None:
     events = list(inkwash.train_steps("digits", out=tmp_path, steps=12, save_every=10, **SMALL))
-    assert [type(event) for event in events] == [Saved, Step, Saved, Step, Saved]
-    assert [event.step for event in events] == [0, 10, 10, 12, 12]
+    assert [type(event) for event in events] == [Saved, Step, Step, Saved, Step, Saved]
+    assert [event.step for event in events] == [0, 1, 10, 10, 12, 12]
 
 
 def test_who_stops_iterating_stops_the_training(tmp_path: Path) -> None:
@@ -287,9 +287,9 @@ def test_an_interrupt_ends_training_after_the_step(tmp_path: Path, monkeypatch: 
             self.n += steps
 
     monkeypatch.setattr("inkwash.api.train.bar", lambda *about: Bar())
-    with pytest.warns(UserWarning, match=r"stopped at step 11 of 1000, and saved; go on with `resume=True`\."):
+    with pytest.warns(UserWarning, match=r"stopped at step 2 of 1000, and saved; go on with `resume=True`\."):
         run = inkwash.train("digits", out=tmp_path, steps=1000, **SMALL)
-    assert run.model.facts["step"] == 11
+    assert run.model.facts["step"] == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

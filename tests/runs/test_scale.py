@@ -72,7 +72,7 @@ def test_a_sharded_training(alone: Path, tmp_path: Path) -> None:
     both(*train(tmp_path / "run", 5, "--shard"), folder=tmp_path)
     for curve in ("history", "held_out"):
         assert_same_training(alone, tmp_path / "run", curve)
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [BEST, LAST]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [BEST, LAST, "metrics.jsonl"]
     assert set(load(tmp_path / "run" / BEST).parts) == {"model", "ema", "exp_avg", "exp_avg_sq"}
     # and one process draws from it, and has nothing left to train
     did("sample", tmp_path / "run", "-n", 1, "--steps", 1, "--out", tmp_path / "a.png")

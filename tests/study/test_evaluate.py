@@ -134,7 +134,9 @@ def test_its_files_are_there_and_named(run: Path, told: str) -> None:
     for path in named[1:]:
         with Image.open(path) as picture:
             assert min(picture.size) > 50
-    assert {path.name for path in run.iterdir()} == {"best.safetensors", "last.safetensors", "evaluation"}
+    assert {path.name for path in run.iterdir()} == {
+        "best.safetensors", "last.safetensors", "metrics.jsonl", "evaluation",
+    }  # fmt: skip
 
 
 def untouched(*_: object) -> None:

@@ -1,6 +1,5 @@
 """inkwash train."""
 
-import sys
 from collections.abc import Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from inkwash import choices, own, recipes
 from inkwash.checked import called
 from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
-from inkwash.foreign import harmless, say, show
+from inkwash.foreign import say, show
 from inkwash.networks import by_name, name_of
 from inkwash.settings import LENGTHS, NetworkName, RunSettings
 
@@ -122,7 +121,8 @@ class Train(PresetCommand):
                     case Step():
                         last, shown.total = event, event.steps
                         if job.is_main and (words := forecast.after(event)):
-                            shown.write(harmless(words), file=sys.stderr)
+                            shown.clear()  # the line stays above the bar
+                            say(words)
                         speed = f"{event.images_per_second:,.0f} images/s"
                         shown.set_postfix_str(f"loss {event.loss:.4f}, {speed}", refresh=False)
                         shown.update(event.step - shown.n)

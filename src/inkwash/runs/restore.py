@@ -133,8 +133,7 @@ def denoisers(model: TrainedModel, sampling: Sampling) -> Guided:
         without = "" if model.condition_never_dropped else ", or restore without it: `scale=0`"
         example = model.condition.example
         raise UsageError(f"{model.name} draws what it is told; say what the picture shows with {example}{without}.")
-    found = guided(model, sampling)
-    return found.denoiser_of, found.networks
+    return guided(model, sampling)
 
 
 def _batch(model: TrainedModel, method: Method) -> int:
