@@ -358,7 +358,7 @@ def test_infer_draws_what_the_tool_draws(
     with np.load(tmp_path / "ours.npz") as one, np.load(tmp_path / "theirs.npz") as other:
         assert one["images"].shape == (n, 32, 32, 1)
         assert np.array_equal(one["images"], other["images"])
-        assert (one["images"] % 255 != 0).sum() > 300  # greys: black and white would agree by chance
+        assert (one["images"] % 255 != 0).sum() > 5 * n  # greys: black and white would agree by chance
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def table(
                 known["accuracy"] = None
             foretold = theory.Forecast(0.9, 0.1, 1.0)
             rows.append(Row(cell, foretold, scores(**known), cell.evaluations, 1.0, pictures))
-    measure = ReferenceSpec(subject, Scoring(n=8, features="pixels"))
+    measure = ReferenceSpec(subject, Scoring(n=80, features="pixels"))
     return Table(tuple(rows), scores(**LEVEL | {"frechet": 0.5}), measure, Path(), "today")
 
 

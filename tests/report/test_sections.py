@@ -52,7 +52,7 @@ def table(frechet: Rule, sweep: Sweep = SWEEP, spread: Rule = lambda row: 1.0, s
         if isinstance(cell.subject, Exact)
     ]
     filled = [replace(row, draws=scores(frechet(row), spread(row))) for row in rows]
-    measure = ReferenceSpec(of[0], Scoring(n=8, features="pixels"))
+    measure = ReferenceSpec(of[0], Scoring(n=80, features="pixels"))
     return Table(tuple(filled), scores(0.5), measure, Path(), "today")
 
 
@@ -215,7 +215,7 @@ def test_errors_of_predictions_are_those_of_their_rows() -> None:
 @pytest.mark.parametrize(
     ("frechet", "en", "zh"),
     [
-        (lambda row: 4 / row.value("steps"), "More steps help up to 50", "直到所试的最大步数 50"),
+        (lambda row: 25 / row.value("steps"), "More steps help up to 50", "直到所试的最大步数 50"),
         (
             lambda row: 1 + 9 * (row.value("steps") == 5),
             "10 steps are enough here**, whatever",

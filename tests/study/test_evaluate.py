@@ -317,3 +317,48 @@ def test_a_row_is_a_score(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     heads = (out / "cells.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     assert {"brightness", "brightness_sd", "brightness_floor"} <= set(heads)
     assert "mean brightness" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of 29 images: `alike`, of which all are the same, and `few`, which are not."""
+    folder = tmp_path_factory.mktemp("pictures")
+    noise = np.random.default_rng(0).integers(0, 256, (29, 16, 16), dtype=np.uint8)
+    for name, images in (("alike", noise[:1].repeat(29, 0)), ("few", noise)):
+        (folder / name).mkdir()
+        for i, image in enumerate(images):
+            Image.fromarray(image).save(folder / name / f"{i:02}.png")
+        did("train", folder / name, *TINY, "--steps", 1, "--out", folder / f"{name}-run")
+    return folder
+
+
+def test_of_29_images_the_rest_is_measured(pictures: Path) -> None:
+    """One image is held out, of which no loss has a standard error (case 24)."""
+    done = did("evaluate", pictures / "few-run", "--steps", 2, "-n", 4, "--jobs", 1)
+    assert "losses and memory are not measured: they take 2 images of each part, and 1 is held out of 29" in done.out
+    assert "too few for a Fréchet distance of 256 features" in done.out
+    found = strict(pictures / "few-run" / "evaluation" / "scores.json")
+    assert found["losses"] == []
+    assert found["scores"]["spread"]["mean"] > 0
+
+
+def test_images_without_variance_have_no_spread(pictures: Path) -> None:
+    """Cases 13 and 21: the other scores are measured, and no NaN is written where JSON has none."""
+    done = did("evaluate", pictures / "alike-run", "--steps", 2, "-n", 4, "--jobs", 1)
+    assert "the real images are all alike, so spread is not measured." in done.out
+    found = strict(pictures / "alike-run" / "evaluation" / "scores.json")
+    assert found["scores"]["spread"] == {"mean": None, "sd": None}
+    assert found["floor"]["frechet"]["mean"] == pytest.approx(0, abs=1e-9)
+    assert found["scores"]["frechet"]["mean"] > 1
+
+
+def test_images_without_variance_are_no_study(pictures: Path) -> None:
+    said = refused("study", pictures / "alike-run", "--steps", "2,3", "-n", 4, "--out", pictures / "study")
+    assert "are all alike, so no setting draws more or less varied ones" in said
+
+
+def test_a_likelihood_of_more_images_than_there_are_is_refused_before_any_work(pictures: Path) -> None:
+    out = pictures / "none"
+    said = refused("evaluate", pictures / "few-run", "--likelihood", 3, "--steps", 2, "-n", 4, "--out", out)
+    assert "has 1 held-out images, fewer than --likelihood 3" in said
+    assert not list(out.glob("cells/*"))

@@ -267,18 +267,15 @@ class Run:
         from inkwash.api.scores import Scores
         from inkwash.lock import holding
         from inkwash.progress import bar
-        from inkwash.study.evaluate import cost, evaluation, lines
+        from inkwash.study.evaluate import check_likelihood, cost, evaluation, lines
 
-        if likelihood < 0 or likelihood == 1:
-            raise UsageError(
-                f"`likelihood` is a number of images, 2 or more for a standard error, or 0 (got {likelihood})."
-            )
         sampler = self._sampler(
             solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
         )
         place = self.folder / "evaluation" if out is None else Path(out)
         scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
         with holding(place, "an evaluation"):
+            check_likelihood(_subject(self, data_dir), likelihood)
             table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress)
             with bar(cost(likelihood), "evaluations", not progress, scale=True) as shown:
                 found = evaluation(table, place, likelihood, shown.update)
@@ -369,15 +366,21 @@ def _measured(
 ) -> Any:
     from inkwash.progress import bar, classifier_bar
     from inkwash.study.session import begin
-    from inkwash.study.subject import Trained, forget
+    from inkwash.study.subject import forget
 
     forget()  # a run may have been trained further since it was last opened
-    place = None if data_dir is None else Path(data_dir)
-    subjects = [Trained(run.folder, run.model.which, run.model.device.type, place, run.model.weights) for run in runs]
+    subjects = [_subject(run, data_dir) for run in runs]
     with classifier_bar(progress) as on_step:
         job = begin(subjects, [sweep], scoring, out, default_n, on_step)
     with bar(job.left, "evaluations", not progress, scale=True) as shown:
         return job.finish(jobs, shown.update)
+
+
+def _subject(run: Run, data_dir: PathLike | None) -> Any:
+    from inkwash.study.subject import Trained
+
+    place = None if data_dir is None else Path(data_dir)
+    return Trained(run.folder, run.model.which, run.model.device.type, place, run.model.weights)
 
 
 def _as_tensor(images: Any, shape: tuple[int, int, int]) -> Tensor:

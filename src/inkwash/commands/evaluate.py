@@ -16,7 +16,6 @@ from inkwash.commands._base import (
     Weights,
     defaults_of,
 )
-from inkwash.errors import UsageError
 from inkwash.foreign import show
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
@@ -62,15 +61,12 @@ class Evaluate(Command):
         from inkwash.distributed import is_main_process
         from inkwash.progress import bar, classifier_bar
         from inkwash.signals import resumable
-        from inkwash.study.evaluate import cost, evaluation, lines
+        from inkwash.study.evaluate import check_likelihood, cost, evaluation, lines
         from inkwash.study.session import begin
         from inkwash.study.subject import Trained
 
-        if self.likelihood < 0 or self.likelihood == 1:
-            raise UsageError(
-                f"--likelihood is a number of images, 2 or more for a standard error, or 0 (got {self.likelihood})."
-            )
         subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights)
+        check_likelihood(subject, self.likelihood)
         out = self.out or self.folder / "evaluation"
         with classifier_bar() as on_step:
             job = begin([subject], [one_cell(self.sampler)], self.scoring, out, 2000, on_step)

@@ -132,18 +132,18 @@ def diagnose(rows: Sequence[LevelLosses]) -> Diagnosis:
 
 def _underfit(row: LevelLosses) -> bool:
     known = min(row.held_out.ideal, row.held_out.pixelwise)
-    return row.training.network.mean > UNDERFIT * known.mean and _exceeds(row.training.network, known)
+    return row.training.network.mean > UNDERFIT * known.mean and exceeds(row.training.network, known)
 
 
 def _memory(row: LevelLosses) -> float:
     seen, floor = row.training.network, row.training.ideal
     below = min(row.held_out).mean - seen.mean
-    if below <= 0 or not _exceeds(row.held_out.network, seen):
+    if below <= 0 or not exceeds(row.held_out.network, seen):
         return 0.0
     return below / max(below, min(row.held_out).mean - floor.mean)  # by chance, a loss may be below the floor
 
 
-def _exceeds(a: Estimate, b: Estimate) -> bool:
+def exceeds(a: Estimate, b: Estimate) -> bool:
     """Whether a is significantly above b, for estimates over different images, whose errors are independent."""
     return a.mean - b.mean > STANDARD_ERRORS * math.hypot(a.error, b.error)
 

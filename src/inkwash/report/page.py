@@ -14,6 +14,7 @@ from inkwash.report.chart import Drawing
 from inkwash.report.languages import NONE, Language, Text, plus_minus, printable, text
 from inkwash.report.layout import place
 from inkwash.report.pictures import picture_grids
+from inkwash.report.sections.evidence import evidence
 from inkwash.report.sections.method import facts, method
 from inkwash.report.sections.section import Section
 from inkwash.study.table import Row, Table
@@ -52,7 +53,7 @@ def render(
         grids=partial(picture_grids, done), place=partial(place, done), scores=scores,
         cells=[(row, table_row(row, scores)) for row in done.rows],
         floor=[plus_minus(*done.floor_scores[name]) for name in scores],
-        method=method(done), facts=facts(done, about),
+        doubts=evidence(done), method=method(done), facts=facts(done, about),
     )  # fmt: skip
 
 

@@ -50,23 +50,30 @@ def _value(row: Row, draw: int, score: str) -> float:
 
 @dataclass(frozen=True)
 class Series:
-    """Rows that differ in one axis only, in its order; `fixed` has their values on the other axes."""
+    """Rows along one axis, in its order; `fixed` has their values on the other axes.
+
+    Several rows share a value where several runs do, such as two runs with the same prediction.
+    """
 
     fixed: dict[str, Any]
     rows: tuple[Row, ...]
 
 
 def series(done: Table, axis: str) -> list[Series]:
-    """All series of two rows or more along a swept axis, in the order of the table.
+    """All series of two values or more along a swept axis, in the order of the table.
 
-    A run has one prediction, so along an axis of the subject its other properties change as well.
+    A run has one prediction, so along an axis of the subject its other properties change as well, and every run is
+    in the series.
     """
     others = [name for name in done.axes if name != axis and not (AXES[name].of_subject and AXES[axis].of_subject)]
-    found: dict[tuple[Any, ...], dict[Any, Row]] = {}
+    found: dict[tuple[Any, ...], dict[Any, list[Row]]] = {}
     for row in done.rows:
-        found.setdefault(tuple(row.value(name) for name in others), {}).setdefault(row.value(axis), row)
+        found.setdefault(tuple(row.value(name) for name in others), {}).setdefault(row.value(axis), []).append(row)
     return [
-        Series(dict(zip(others, place, strict=True)), tuple(rows[value] for value in done.axes[axis] if value in rows))
+        Series(
+            dict(zip(others, place, strict=True)),
+            tuple(row for value in done.axes[axis] for row in rows.get(value, ())),
+        )
         for place, rows in found.items()
         if len(rows) > 1
     ]

@@ -24,13 +24,14 @@ from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.runs.draw import CPU_BATCH, channels_first, channels_last, smooth
 from inkwash.runs.model import TrainedModel
 from inkwash.study.machine import machine_facts
-from inkwash.study.subject import Subject, floor_note, left_out, load_model
+from inkwash.study.subject import Subject, load_model, notes
 from inkwash.study.table import Table
 from inkwash.study.units import OnEvaluations, units
 from inkwash.view import grid, levels_figure, write
 
 LEVELS, IMAGES = 12, 256  # noise levels, and images, for the losses by level
 EDGES, STEPS = 100, 25  # levels of the bound; steps of the flow, with four network evaluations each
+HELD_OUT = 2000  # held-out images that are looked at
 AT_MOST = 60_000  # training images searched for copies
 SHOWN = 10  # images whose nearest neighbours are drawn
 
@@ -53,7 +54,8 @@ class Evaluation:
     copies_held_out: float  # the same share for held-out images, as a baseline
     searched: tuple[int, int]  # training images searched for copies, of how many
     mirrored: bool  # whether their mirror images were searched too, since training flips images
-    losses: tuple[LevelLosses, ...]
+    losses: tuple[LevelLosses, ...]  # empty if they could not be measured, for the reason `no_losses`
+    no_losses: str | None
     diagnosis: Diagnosis
     bits: Bits | None
     paths: tuple[Path, ...]
@@ -64,24 +66,40 @@ def cost(likelihood: int) -> int:
     return 2 * LEVELS * IMAGES + likelihood * (EDGES + 1 + 3 * 4 * STEPS)
 
 
+def check_likelihood(subject: Subject, likelihood: int) -> None:
+    """Raises UsageError unless the likelihood of so many held-out images can be measured, or it is 0."""
+    if likelihood < 0 or likelihood == 1:
+        raise UsageError(
+            f"`likelihood` is a number of images, 2 or more for a standard error, or 0 (got {likelihood})."
+        )
+    if likelihood and load_model(subject).condition_never_dropped:
+        raise UsageError(f"{subject.name} never saw an image without its condition; leave out `likelihood`.")
+    held_out = min(HELD_OUT, len(subject.images("test"))) if likelihood else 0
+    if likelihood > held_out:
+        raise UsageError(f"{subject.name} has {held_out:,} held-out images, fewer than `likelihood={likelihood}`.")
+
+
 def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvaluations) -> Evaluation:
     """Searches for copies, compares losses with their floor, measures likelihoods, and writes the results to `out`.
 
     `done` has one row. `likelihood` is a number of held-out images, or 0. `on_evaluations` is called with the number of
-    new network evaluations. Raises UsageError if a likelihood is requested of a model whose unconditional output is
-    undefined.
+    new network evaluations. Raises UsageError as `check_likelihood` does.
     """
     subject = done.rows[0].cell.subject
     model = load_model(subject)
-    if likelihood and model.condition_never_dropped:
-        raise UsageError(f"{model.name} never saw an image without its condition; leave out `likelihood`.")
+    check_likelihood(subject, likelihood)
     train, test = subject.images("train"), subject.images("test")
-    some, held_out = _some(train, AT_MOST), _some(test, 2000)
+    some, held_out = _some(train, AT_MOST), _some(test, HELD_OUT)
     images = _images(done)
     mirrored = isinstance(model, TrainedModel) and model.run.data.flip
     near = neighbours(images, some, mirrored)
     losses: tuple[LevelLosses, ...] = ()
-    if not model.condition_never_dropped:
+    no_losses = None
+    if model.condition_never_dropped:
+        no_losses = "this run never saw an image without its condition"
+    elif min(len(some), len(held_out)) < 2:
+        no_losses = f"they take 2 images of each part, and {len(held_out)} is held out of {len(train) + len(test)}"
+    else:
         losses = loss_floor(
             model.denoiser, model.denoiser.prediction, model.schedule, some.to(model.device),
             held_out.to(model.device), LEVELS, IMAGES, tick=on_evaluations,
@@ -98,12 +116,12 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
     if losses:
         write(losses_path, levels_figure(*_curves(losses))[None], about)
     found = Evaluation(
-        done, copied(near), copied(neighbours(held_out, some, mirrored)), (len(some), len(train)), mirrored, losses,
-        diagnose(losses), bits,
+        done, copied(near), copied(neighbours(held_out, some, mirrored)), (len(some), len(train)), mirrored,
+        losses, no_losses, diagnose(losses), bits,
         (scores_path, neighbours_path, *([losses_path] if losses else [])),
     )  # fmt: skip
     with replacing(scores_path) as temporary:
-        temporary.write_text(json.dumps(as_json(found), indent=1), encoding="utf-8")
+        temporary.write_text(json.dumps(_without_nan(as_json(found)), indent=1, allow_nan=False), encoding="utf-8")
     return found
 
 
@@ -148,7 +166,7 @@ def lines(found: Evaluation) -> list[str]:
         real = done.floor_scores.get(name)
         floor = f"{real[0]:10.4g}{real[1]:9.2g}" if real else f"{'':>19}"
         text.append(f"{SCORES[name].title:{width}}{mean:10.4g}{sd:9.2g}   {floor}")
-    text += [note for note in (left_out(done.reference_spec), floor_note(done.reference_spec)) if note]
+    text += notes(done.reference_spec)
     if row.draws[0].histogram is not None:
         text += ["", "class histogram (share of the images drawn, and of real ones)", *_histogram(done)]
     diagnosis, model = found.diagnosis, load_model(row.cell.subject)
@@ -157,8 +175,8 @@ def lines(found: Evaluation) -> list[str]:
         f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%}), "
         f"searched in {_of(*found.searched)} training images" + (" and their mirror images" if found.mirrored else ""),
     ]
-    if not found.losses:
-        return [*text, "losses and memory are not measured: this run never saw an image without its condition"]
+    if found.no_losses:
+        return [*text, f"losses and memory are not measured: {found.no_losses}"]
     if model.condition is not None:
         text.append("this run is conditional; what follows is of its unconditional output")
     text += [
@@ -173,6 +191,15 @@ def lines(found: Evaluation) -> list[str]:
             "(probability flow)"
         )
     return text
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with None for every nan, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _of(some: int, all_: int) -> str:

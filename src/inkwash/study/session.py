@@ -10,7 +10,7 @@ from inkwash.metrics.score import OnStep
 from inkwash.settings import Scoring
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import Cell, cells
-from inkwash.study.subject import ReferenceSpec, Subject, floor_note, left_out, prepare_reference
+from inkwash.study.subject import ReferenceSpec, Subject, notes, prepare_reference, reference
 from inkwash.study.table import Table, table
 from inkwash.study.units import OnEvaluations, Unit, units
 from inkwash.study.workers import compute_all
@@ -33,9 +33,9 @@ class Session:
         return self.reference_spec.n
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> list[str]:
         """Sentences on what will not be measured, or only with a bias."""
-        return tuple(note for note in (left_out(self.reference_spec), floor_note(self.reference_spec)) if note)
+        return notes(self.reference_spec)
 
     @property
     def left(self) -> int:
@@ -60,7 +60,7 @@ def begin(
     """Checks a study and prepares it in `folder`. `on_step` is called while a classifier is trained, if needed.
 
     Raises UsageError, before anything is computed, for subjects of different images, an axis that they do not
-    have, or an n that the data set does not allow.
+    have, an n that the data set does not allow, or several cells to compare on images that are all alike.
     """
     if not subjects:
         raise UsageError("a study needs a run to draw from (got none).")
@@ -73,5 +73,10 @@ def begin(
         raise UsageError(f"one study compares runs of the same images at the same size; got {each}.")
     found = cells(subjects, sweeps, 1, scoring.seed)  # first, since it is cheap
     spec = prepare_reference(ReferenceSpec(subjects[0], scoring), default_n, on_step)
+    if len(found) > 1 and reference(spec).real_std == 0:
+        raise UsageError(
+            f"{subjects[0].name}'s images are all alike, so no setting draws more or less varied ones than another; "
+            "study a run of images that differ, or measure this one with inkwash evaluate."
+        )
     found = [replace(cell, sampling=replace(cell.sampling, n=spec.n)) for cell in found]
     return Session(found, units(found, spec, folder / CELLS), spec, folder / CELLS)

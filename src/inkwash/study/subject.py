@@ -231,6 +231,31 @@ def prepare_reference(spec: ReferenceSpec, default_n: int, on_step: OnStep) -> R
     return settled
 
 
+def notes(spec: ReferenceSpec) -> list[str]:
+    """Sentences on scores that will not be measured, or only with a bias."""
+    return [note for note in (left_out(spec), floor_note(spec), _too_few(spec), _alike(spec)) if note]
+
+
+def feature_count(spec: ReferenceSpec) -> int:
+    """The number of features of an image."""
+    against = reference(spec)
+    return against.features(against.some(1)).shape[1]
+
+
+def _too_few(spec: ReferenceSpec) -> str | None:
+    features = feature_count(spec)
+    if spec.n > features:
+        return None
+    return (
+        f"n = {spec.n:,} images are too few for a Fréchet distance of {features:,} features: it mostly measures n, so "
+        "compare it with the floor and at equal n only."
+    )
+
+
+def _alike(spec: ReferenceSpec) -> str | None:
+    return "the real images are all alike, so spread is not measured." if reference(spec).real_std == 0 else None
+
+
 def left_out(spec: ReferenceSpec) -> str | None:
     """A sentence about class scores that will not be measured; None if none are left out."""
     if reference(spec).reader is not None or not has_classes(spec.subject.images("train")):

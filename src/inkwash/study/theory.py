@@ -5,6 +5,7 @@ principal direction of the data. The result is a sum of the initial noise and th
 coefficient that follows from the steps, and its variance is the sum of the squared coefficients, exactly.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -25,7 +26,7 @@ IMAGES = 2000  # number of images used to estimate the principal directions of t
 class Forecast:
     """Predicted statistics of generated images, for Gaussian data with the principal directions of the real data."""
 
-    spread: float  # total standard deviation as a multiple of the data's: 1 is right
+    spread: float  # total standard deviation as a multiple of the data's: 1 is right; nan if the data's is 0
     frechet: float  # Fréchet distance to the data in pixels: Σ(std_out − std)²
     unit_error: float  # the measured spread of n such images has a standard error of unit_error/√(n − 1)
 
@@ -45,8 +46,11 @@ def predict(solver: Solver, plan: Plan, data: Tensor) -> Forecast:
     out = spreads(solver, plan, data)
     total, variances = float(data.square().sum().sqrt()), out.square()
     # the trace of the sample covariance of n Gaussian images has variance 2·Σλ²/(n − 1); this is half its root's
-    unit_error = float((variances.square().sum() / 2).sqrt() / variances.sum().sqrt()) / total
-    return Forecast(float(variances.sum().sqrt()) / total, float((out - data).square().sum()), unit_error)
+    spread = variances.sum().sqrt()
+    unit_error = (variances.square().sum() / 2).sqrt() / spread
+    if total == 0:  # images that are all alike have no spread to compare with
+        return Forecast(math.nan, float(variances.sum()), math.nan)
+    return Forecast(float(spread) / total, float((out - data).square().sum()), float(unit_error) / total)
 
 
 def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:

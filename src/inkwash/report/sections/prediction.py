@@ -1,6 +1,6 @@
 """The section on what the network predicts."""
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from inkwash.report.sections.section import Section, Sentence, when
@@ -9,7 +9,7 @@ from inkwash.study.subject import load_model
 from inkwash.study.table import Row, Table
 
 MOST = 8  # places that are listed
-Places = list[tuple[Series, Row, Row]]
+Places = list[tuple[Series, Row, Row, bool]]  # the last: whether the runs must be named
 
 
 def prediction(done: Table) -> Section:
@@ -30,21 +30,29 @@ def prediction(done: Table) -> Section:
         "prediction",
         theory=[[("same", [_error(done, value) for value in done.axes["prediction"]])], [("loss",)]],
         findings=findings,
-        answer=[*(answer or [("apart",)]), *when("run" in done.axes, "first_runs"), *when(images, "trained", images)],
+        answer=[*(answer or [("apart",)]), *when(_several(found), "every_run"), *when(images, "trained", images)],
     )
 
 
 def _duel(found: list[Series], one: str, other: str) -> tuple[str, str, Places, Places, Places]:
-    """Two predictions, the one that surely wins more often first, with the places where it does, loses, neither."""
+    """Two predictions, the one that surely wins more often first, with the places where it does, loses, neither.
+
+    Every run of one prediction is compared with every run of the other.
+    """
     places: dict[int, Places] = {1: [], -1: [], 0: []}
     for family in found:
-        rows = {row.value("prediction"): row for row in family.rows}
-        if one in rows and other in rows:
-            sign = significant_sign(rows[one], rows[other])
-            first, second = (other, one) if sign < 0 else (one, other)
-            places[sign].append((family, rows[first], rows[second]))
+        ones, others = ([row for row in family.rows if row.value("prediction") == value] for value in (one, other))
+        for pair in product(ones, others):
+            sign = significant_sign(*pair)
+            first, second = pair[::-1] if sign < 0 else pair
+            places[sign].append((family, first, second, len(ones) * len(others) > 1))
     better, worse, equal = places.values()
     return (one, other, better, worse, equal) if len(better) >= len(worse) else (other, one, worse, better, equal)
+
+
+def _several(found: list[Series]) -> bool:
+    """Whether several runs of a series have the same prediction."""
+    return any(len({row.value("prediction") for row in each.rows}) < len(each.rows) for each in found)
 
 
 def _error(done: Table, value: str) -> tuple[str, float, float]:
