@@ -28,6 +28,7 @@ def test_its_links_lead_somewhere() -> None:
         assert (PAGE.parent / target).exists(), target
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path) -> None:
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install 'inkwash[dev]'")
     import nbformat

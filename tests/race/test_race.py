@@ -162,6 +162,7 @@ def test_the_clock_does_not_see_the_scoring(tmp_path: Path, monkeypatch: pytest.
 # ---- going on
 
 
+@pytest.mark.slow
 def test_a_race_that_was_interrupted(raced: Race, tmp_path: Path) -> None:
     """In training, in drawing, and between two recipes: it ends on the same bits, and nothing is done twice."""
     race = made(tmp_path / "race")

@@ -55,8 +55,13 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inkwash.runs.build.load", load)
 
 
+ALIKE = ("lab06-eps", "sysu-fashion", "fashion", "fashion-class", "cifar10")  # others train the same network
+
+
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in NAMES]
+)
 def test_it_trains_and_samples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -64,6 +64,7 @@ def test_onnx_runtime_moves_no_pixel_by_more_than_a_level(learned: Path, exact: 
     assert apart.mean() < 0.01
 
 
+@pytest.mark.slow
 def test_onnx_runtime_is_told_conditions(tmp_path: Path) -> None:
     did("train", "digits", *TINY, "--steps", 4, "--condition", "class", "--out", tmp_path)
     model = open_model(tmp_path, precision=torch.float32)

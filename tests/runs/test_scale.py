@@ -92,6 +92,7 @@ def test_orthogonal_updates(divided: tuple[str, ...], tmp_path: Path) -> None:
             torch.testing.assert_close(two.parts[part][name], tensor, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_training_goes_from_one_process_to_two_and_back(alone: Path, tmp_path: Path) -> None:
     """1 process, 2 with the whole network each, 2 with a part each, and 1 again: one training."""
     out = tmp_path / "run"
@@ -150,6 +151,7 @@ def test_one_of_two_fails_to_draw(alone: Path, tmp_path: Path) -> None:
 # ---- evaluating
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(alone: Path, tmp_path: Path) -> None:
     """The same scores to the last digit, and the same figures to the byte."""
     runs = [Path(shutil.copytree(alone, tmp_path / name / "run")) for name in ("one", "two")]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,11 @@ def assert_same_runs(a: Path, b: Path) -> None:
         assert load(a / LAST).facts[fact] == load(b / LAST).facts[fact]
 
 
+def some(names: Iterable[str], *fast: str) -> list[Any]:
+    """All names, of which only the `fast` ones are for every run of the tests."""
+    return [pytest.param(name, marks=() if name in fast else pytest.mark.slow) for name in names]
+
+
 MOMENTS = {
     "in a step": Fuse("inkwash.training.loop:_update", 6),
     "between the average and the checkpoint": Fuse("inkwash.training.loop:_saved", 3),
@@ -86,7 +91,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("snapshot", MOMENTS)
+@pytest.mark.parametrize("snapshot", some(MOMENTS, "in a step", "between best and last"))
 def test_killed_at_a_moment(snapshot: str, tmp_path: Path, whole: Whole) -> None:
     out = tmp_path / "run"
     assert Command(train("plain", out), tmp_path, MOMENTS[snapshot]).wait().code == -signal.SIGKILL
@@ -96,7 +101,7 @@ def test_killed_at_a_moment(snapshot: str, tmp_path: Path, whole: Whole) -> None
     assert sorted(path.name for path in out.iterdir()) == [BEST, LAST, METRICS]  # no half-written file
 
 
-@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("flags", some(FLAGS, "class", "many"))
 def test_killed_with(flags: str, tmp_path: Path, whole: Whole) -> None:
     out = tmp_path / "run"
     killed = Command(train(flags, out), tmp_path, Fuse("inkwash.training.loop:_update", 7)).wait()
