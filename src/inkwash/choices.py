@@ -259,7 +259,7 @@ SOURCES = Choices(  # called with those of `split`, `data_dir`, `size`, `font` a
     Choice("checkerboard", "inkwash.data.toys:checkerboard", "points in the dark squares of a checkerboard"),
     open=True,  # a folder of images
 )
-FEATURES = Choices(  # called with those of `train`, `test`, `device`, `data_dir`, `tick` that it accepts -> Features
+FEATURES = Choices(  # called with what it takes of train, test, device, data_dir, tick, weights -> Features
     "kind of features",
     Choice("pixels", "inkwash.metrics.features:Pixels", "the pixels themselves"),
     Choice("classifier", "inkwash.metrics.classifier:classifier", "a small classifier trained here on the same images"),

@@ -5,6 +5,7 @@ the help text of its flag.
 """
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -323,6 +324,8 @@ class Scoring(Checked):
             f"else pixels; {choices.FEATURES.help}."
         ),
     ] = "auto"
+    inception: Annotated[Path | None, tyro.conf.arg(metavar="FILE.pth")] = None
+    """File of InceptionV3's weights for the FID, as pytorch-fid publishes them; None finds or downloads it."""
     class_scores: bool = False
     """Compute class scores with a classifier trained here, whatever --features is."""
     split: Literal["train", "test"] = "train"

@@ -1,8 +1,11 @@
 """inkwash evaluate."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
+
+import tyro
 
 from inkwash.commands._base import (
     Checkpoint,
@@ -12,26 +15,39 @@ from inkwash.commands._base import (
     Device,
     Encoder,
     Jobs,
-    RunFolder,
     Weights,
     defaults_of,
 )
+from inkwash.errors import UsageError
 from inkwash.foreign import show
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
 
+_OF_IMAGES = {"folder", "against", "n", "features", "inception", "class_scores", "split", "out", "device", "data_dir"}
+
 
 @dataclass(frozen=True)
 class Evaluate(Command):
-    """Score a run's images against real ones: distances, fidelity, diversity, copies, losses, likelihood."""
+    """Score a run's images, or those of a folder or an .npz, against real ones: distances, fidelity, copies."""
 
     order: ClassVar[int] = 30
 
-    folder: RunFolder
+    folder: Annotated[
+        Path,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="RUN|IMAGES", help="Folder of the run; with --against also a folder or .npz of images."),
+    ]
     sampler: Sampler
     scoring: Scoring
     likelihood: int = 0
     """Number of held-out images whose likelihood is measured, in bits per dimension."""
+    against: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="DATA|PATH",
+            help="Real images to compare with: a known data set, a folder or an .npz; None uses those of the run.",
+        ),
+    ] = None
     out: Path | None = None
     """Folder for the scores and figures; None uses RUN/evaluation."""
     jobs: Jobs = None
@@ -49,13 +65,56 @@ class Evaluate(Command):
     def follows(self, defaults: Self) -> bool:
         return self.sampler.solver == defaults.sampler.solver
 
+    def given(self, flags: Set[str]) -> Self:
+        if self._is_run:
+            return self
+        if self.against is None and self.folder.exists():
+            raise UsageError(
+                f"{self.folder} holds no run. To score images that it holds, say with --against which real ones to "
+                "compare with."
+            )
+        if idle := sorted(flags - _OF_IMAGES):
+            words = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
+            raise UsageError(f"{self.folder} is not a run, and {words} is for the images of a run; leave it out.")
+        return self
+
+    @property
+    def _is_run(self) -> bool:
+        """Whether the images are drawn from a run; else they are given."""
+        from inkwash.training.checkpoint import FILES
+
+        return any((self.folder / name).exists() for name in FILES.values())
+
     def run(self) -> None:
         """Scores with a bar and prints the table; one process at a time in a folder."""
         from inkwash.distributed import is_main_process
         from inkwash.lock import holding
 
+        if self.against is not None and not self._is_run:
+            self._judge()
+            return
         with holding(self.out or self.folder / "evaluation", "an evaluation", is_main_process()):
             self._run()
+
+    def _judge(self) -> None:
+        """Scores images that no run drew, prints the table, and writes scores.json where --out says."""
+        import json
+
+        from inkwash.atomic import replacing
+        from inkwash.progress import classifier_bar
+        from inkwash.runs.machine import device
+        from inkwash.study.foreign_images import facts, judge, lines
+
+        assert self.against is not None
+        with classifier_bar() as on_step:
+            found = judge(self.folder, self.against, self.scoring, device(self.device), self.data_dir, on_step)
+        for line in lines(found):
+            show(line)
+        if self.out is not None:
+            path = self.out / "scores.json"
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(facts(found), indent=1), encoding="utf-8")
+            show(path)
 
     def _run(self) -> None:
         from inkwash.distributed import is_main_process
@@ -65,7 +124,7 @@ class Evaluate(Command):
         from inkwash.study.session import begin
         from inkwash.study.subject import Trained
 
-        subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights)
+        subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights, self.against)
         check_likelihood(subject, self.likelihood)
         out = self.out or self.folder / "evaluation"
         with classifier_bar() as on_step:

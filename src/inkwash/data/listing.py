@@ -11,6 +11,7 @@ from inkwash.errors import UsageError
 from inkwash.foreign import harmless
 
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # files that desktops create
+_JUNK |= {"provenance.json"}  # inkwash's own, beside the images of `sample --out FOLDER/`
 
 Identity = tuple[int, int]  # of a folder: device and inode
 

@@ -202,11 +202,16 @@ class Inception:
         return torch.cat(parts).to(pixels.device, torch.float64)
 
 
-def inception(data_dir: str | Path | None = None, device: str | torch.device = "cpu") -> Inception:
-    """Loads the published weights, 96 MB, found or downloaded by `find_or_fetch` in the folder "inception".
+def inception(
+    data_dir: str | Path | None = None, device: str | torch.device = "cpu", weights: str | Path | None = None
+) -> Inception:
+    """Loads the file `weights`; None loads the published ones, 96 MB.
 
-    Raises UsageError if `data_dir` is not a folder; InkwashError if the file cannot be obtained or is another one.
+    They are found or downloaded by `find_or_fetch` in the folder "inception". Raises UsageError if `data_dir` is not a
+    folder; InkwashError if the file cannot be obtained or is another one.
     """
+    if weights is not None:
+        return Inception.of(weights, device)
     try:
         return Inception.of(find_or_fetch(FILE, "inception", SHA256, [URL], data_dir, at_most=2**27), device, SHA256)
     except UsageError:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, final
+from typing import Any, Literal, Protocol, final
 
 import torch
 from torch import Tensor
@@ -24,12 +24,27 @@ OnStep = Callable[[int, int], None]  # (steps done, total steps) of a training
 VERSION = 3  # raise it when the value of a score changes: files with scores of another version are ignored
 
 
+class Real(Protocol):
+    """The real images that others are compared with."""
+
+    @property
+    def features(self) -> Features: ...
+    @property
+    def reader(self) -> Classifier | None: ...  # which reads classes, if there is one
+    @property
+    def n(self) -> int: ...  # images to compare
+    @property
+    def real(self) -> Cloud: ...  # features of the real images
+    @property
+    def real_std(self) -> float: ...  # their total standard deviation, in [−1, 1] units
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Images to score and the real images to compare them with. Quantities that several scores need are cached."""
 
-    reference: "Reference"
+    reference: Real
     pixels: Tensor  # uint8 [n,C,H,W]
     labels: Tensor | None  # int64 [n]: the classes that the images were conditioned on, if any
 

@@ -26,7 +26,7 @@ from inkwash.training.checkpoint import FILES, PARTS
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
 from inkwash.view.grid import BACKGROUND
-from inkwash.view.out import FOLDER, PathLike, form
+from inkwash.view.out import FOLDER, PathLike, array_name, form
 from inkwash.view.provenance import ONLY_MP4
 
 Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows the progress of a drawing
@@ -271,7 +271,8 @@ def _same(a: Path, b: Path) -> bool:
         return names == sorted(path.name for path in b.glob("*.png")) and all(_same(a / n, b / n) for n in names)
     if a.suffix.lower() == ".npz":
         first, second = (read_arrays(path) for path in (a, b))
-        return "images" in first and bool(np.array_equal(first["images"], second["images"]))
+        one, other = (each.get(array_name(path)) for each, path in ((first, a), (second, b)))
+        return one is not None and other is not None and bool(np.array_equal(one, other))
     if a.suffix.lower() == ".mp4":  # the decoded frames: the file also holds where the run lay
         first_sum, second_sum = (ffmpeg([*ONLY_MP4, "-i", str(path.absolute()), "-f", "md5", "-"]) for path in (a, b))
         return first_sum == second_sum

@@ -13,7 +13,7 @@ from torch import Tensor
 from inkwash import __version__
 from inkwash.atomic import replacing
 from inkwash.core import Seeded
-from inkwash.data import Source, to_float
+from inkwash.data import Source, is_same, to_float
 from inkwash.denoise import clip
 from inkwash.errors import UsageError
 from inkwash.metrics import score
@@ -24,7 +24,7 @@ from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.runs.draw import CPU_BATCH, channels_first, channels_last, smooth
 from inkwash.runs.model import TrainedModel
 from inkwash.study.machine import machine_facts
-from inkwash.study.subject import Subject, load_model, notes
+from inkwash.study.subject import Subject, Trained, load_model, notes
 from inkwash.study.table import Table
 from inkwash.study.units import OnEvaluations, units
 from inkwash.view import grid, levels_figure, write
@@ -51,8 +51,9 @@ class Evaluation:
 
     table: Table
     copies: float  # share of the images that are copies of training images, in [0, 1]
-    copies_held_out: float  # the same share for held-out images, as a baseline
+    copies_held_out: float | None  # the same share for held-out images, as a baseline, if there are any
     searched: tuple[int, int]  # training images searched for copies, of how many
+    kind: str  # of the images searched: "training", or the name of those given to compare with
     mirrored: bool  # whether their mirror images were searched too, since training flips images
     losses: tuple[LevelLosses, ...]  # empty if they could not be measured, for the reason `no_losses`
     no_losses: str | None
@@ -74,6 +75,8 @@ def check_likelihood(subject: Subject, likelihood: int) -> None:
         )
     if likelihood and load_model(subject).condition_never_dropped:
         raise UsageError(f"{subject.name} never saw an image without its condition; leave out `likelihood`.")
+    if likelihood and isinstance(subject, Trained) and subject.against is not None:
+        raise UsageError(f"a likelihood is of the run's own held-out images, not of {subject.against}; leave one out.")
     held_out = min(HELD_OUT, len(subject.images("test"))) if likelihood else 0
     if likelihood > held_out:
         raise UsageError(f"{subject.name} has {held_out:,} held-out images, fewer than `likelihood={likelihood}`.")
@@ -93,9 +96,13 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
     images = _images(done)
     mirrored = isinstance(model, TrainedModel) and model.run.data.flip
     near = neighbours(images, some, mirrored)
+    baseline = None if is_same(test, train.fingerprint) else copied(neighbours(held_out, some, mirrored))
+    against = subject.against if isinstance(subject, Trained) else None
     losses: tuple[LevelLosses, ...] = ()
     no_losses = None
-    if model.condition_never_dropped:
+    if against is not None:
+        no_losses = f"{against} is not what this run was trained on"
+    elif model.condition_never_dropped:
         no_losses = "this run never saw an image without its condition"
     elif min(len(some), len(held_out)) < 2:
         no_losses = f"they take 2 images of each part, and {len(held_out)} is held out of {len(train) + len(test)}"
@@ -110,13 +117,18 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
         about["code"] = done.facts["code"]
     pairs = (near.distance / near.second.clamp(min=1e-12)).argsort()[:SHOWN]  # the most suspicious first
     suspects = channels_last(torch.cat([images[pairs], some[near.which[pairs]]]))
-    sheet = grid(suspects, columns=len(pairs), labels=["drawn", "nearest in training"], smooth=smooth(model.shape))
+    sheet = grid(
+        suspects,
+        columns=len(pairs),
+        labels=["drawn", f"nearest in {against or 'training'}"],
+        smooth=smooth(model.shape),
+    )
     neighbours_path, losses_path, scores_path = out / "neighbours.png", out / "losses.png", out / "scores.json"
     write(neighbours_path, sheet[None], about)
     if losses:
         write(losses_path, levels_figure(*_curves(losses))[None], about)
     found = Evaluation(
-        done, copied(near), copied(neighbours(held_out, some, mirrored)), (len(some), len(train)), mirrored,
+        done, copied(near), baseline, (len(some), len(train)), against or "training", mirrored,
         losses, no_losses, diagnose(losses), bits,
         (scores_path, neighbours_path, *([losses_path] if losses else [])),
     )  # fmt: skip
@@ -172,8 +184,10 @@ def lines(found: Evaluation) -> list[str]:
     diagnosis, model = found.diagnosis, load_model(row.cell.subject)
     text += [
         "",
-        f"copies of training images: {found.copies:.2%} (of held-out images: {found.copies_held_out:.2%}), "
-        f"searched in {_of(*found.searched)} training images" + (" and their mirror images" if found.mirrored else ""),
+        f"copies of {found.kind} images: {found.copies:.2%}"
+        + ("" if found.copies_held_out is None else f" (of held-out images: {found.copies_held_out:.2%})")
+        + f", searched in {_of(*found.searched)} {found.kind} images"
+        + (" and their mirror images" if found.mirrored else ""),
     ]
     if found.no_losses:
         return [*text, f"losses and memory are not measured: {found.no_losses}"]

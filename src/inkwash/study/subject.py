@@ -11,7 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from inkwash import choices, core, settings
-from inkwash.data import ConditionLookup, Images, Source, permutation, to_uint8
+from inkwash.data import (
+    ConditionLookup,
+    Images,
+    Source,
+    is_archive,
+    is_folder,
+    load,
+    permutation,
+    to_uint8,
+)
+from inkwash.data.listing import some
 from inkwash.denoise import Denoiser, Gaussian
 from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier, classifier, has_classes
@@ -76,13 +86,17 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained run. `data_dir` is that of `inkwash.data.load`; None uses the folder that the run was trained from."""
+    """A trained run. `data_dir` is that of `inkwash.data.load`; None uses the folder that the run was trained from.
+
+    `against` names real images to compare with in place of those that it was trained on.
+    """
 
     folder: Path
     checkpoint: str = "last"
     device: str = "auto"
     data_dir: Path | None = None
     weights: str = "ema"
+    against: str | None = None
 
     @property
     def name(self) -> str:
@@ -105,7 +119,40 @@ class Trained:
         return None if kind is None else ConditionOrder(self.images("train"), kind)
 
     def images(self, split: str) -> Source:
-        return images(_load_run(self), split, self.data_dir)
+        if self.against is None:
+            return images(_load_run(self), split, self.data_dir)
+        return _fitting(whole(self.against, split, self.data_dir), _load_run(self))
+
+
+def whole(name: str | Path, split: str, data_dir: Path | None) -> Source:
+    """A split of a set; all of it, if it is a folder or an .npz that has no splits of its own."""
+    if is_folder(name) or is_archive(name):
+        try:
+            return load(name, split, held_out="none")
+        except UsageError:  # it has splits, or is no set at all
+            return load(name, split)
+    return load(name, split, data_dir=data_dir)
+
+
+def _fitting(source: Source, model: TrainedModel) -> Source:
+    """The images, if they have the shape of the model's and, where it is told labels, its classes."""
+    if tuple(source.shape) != tuple(model.shape):
+        raise UsageError(
+            f"{model.name} draws {size(model.shape)} and {source.name} holds {size(source.shape)}, which cannot be "
+            "compared; scale the images to that size."
+        )
+    if model.condition is not None and tuple(source.classes) != tuple(model.facts["classes"]):
+        raise UsageError(
+            f"{model.name} draws the classes {some(model.facts['classes'])} and {source.name} has "
+            f"{some(source.classes) or 'none'}; give images of the same classes."
+        )
+    return source
+
+
+def size(shape: Sequence[int]) -> str:
+    """A shape (C, H, W) in words."""
+    channels, height, width = shape
+    return f"images of {height}×{width}×{channels} (height×width×channels)"
 
 
 @cache
@@ -288,17 +335,30 @@ def forget() -> None:
 def _reference(spec: ReferenceSpec, on_step: OnStep) -> Reference:
     subject, scoring = spec.subject, spec.scoring
     train, test = subject.images("train"), subject.images("test")
+    features, reader = features_of(scoring, train, test, load_model(subject).device, subject.data_dir, on_step)
+    source = train if scoring.split == "train" else test
+    unseen = test if source is train and isinstance(features, Classifier) else None
+    return Reference(source, spec.n, features, reader, unseen)
+
+
+def features_of(
+    scoring: settings.Scoring, train: Source, test: Source, device: torch.device, data_dir: Path | None, on_step: OnStep
+) -> tuple[Features, Classifier | None]:
+    """The features that images of a data set are compared in, and the classifier that reads them, if there is one.
+
+    Raises UsageError for a file of weights that the features do not take.
+    """
     name = scoring.features
     if name == "auto":
-        name = "classifier" if has_classes(train) else "pixels"
+        name = "inception" if scoring.inception else "classifier" if has_classes(train) else "pixels"
+    make = choices.FEATURES.load(name)
+    if scoring.inception and not choices.takes(make, "weights"):
+        raise UsageError(f"`inception` names a file of weights, which the features {name} do not read; leave one out.")
     features: Features = choices.call(
-        choices.FEATURES.load(name), train=train, test=test, device=load_model(subject).device,
-        data_dir=subject.data_dir, tick=on_step,
-    )  # fmt: skip
+        make, train=train, test=test, device=device, data_dir=data_dir, tick=on_step, weights=scoring.inception
+    )
     choices.expect(features, f"the features {name}", "name", "digest", "__call__")
     reader = features if isinstance(features, Classifier) else None
     if reader is None and scoring.class_scores:
         reader = classifier(train, test, on_step)
-    source = train if scoring.split == "train" else test
-    unseen = test if source is train and isinstance(features, Classifier) else None
-    return Reference(source, spec.n, features, reader, unseen)
+    return features, reader

@@ -12,7 +12,8 @@ ENDINGS = (".png", *ANIMATIONS, ".npz")
 FOLDER = ""
 POSSIBLE = (
     "Possible are .png (one grid of the images), .gif, .webp and .mp4 (an animation of how they came about), "
-    ".npz (the images as an array), and a name without an ending or with a slash after it (a folder of PNGs)"
+    ".npz (the images as an array; .adm.npz calls it arr_0, as ADM's evaluator expects), "
+    "and a name without an ending or with a slash after it (a folder of PNGs)"
 )
 
 
@@ -32,6 +33,11 @@ def form(path: PathLike) -> str:
     if ending not in (*ENDINGS, FOLDER):
         raise UsageError(f"{name} ends in {ending}, which cannot be written. {POSSIBLE}.")
     return ending
+
+
+def array_name(path: PathLike) -> str:
+    """The name of the images' array in an .npz: "images"; "arr_0" in NAME.adm.npz, as ADM's evaluator reads."""
+    return "arr_0" if Path(path).name.lower().endswith(".adm.npz") else "images"
 
 
 def needs_frames(path: PathLike) -> bool:

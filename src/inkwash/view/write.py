@@ -13,7 +13,7 @@ from inkwash.errors import UsageError
 from inkwash.view import provenance as prov
 from inkwash.view.animation import write_animation
 from inkwash.view.grid import grid
-from inkwash.view.out import ANIMATIONS, FOLDER, PathLike, check_out, form
+from inkwash.view.out import ANIMATIONS, FOLDER, PathLike, array_name, check_out, form
 from inkwash.view.pixels import Pixels, check_images
 
 
@@ -40,7 +40,7 @@ def write(
             .gif, .webp: the frames, looping; the last stays 1.5 s. Pixels are exact, but a GIF in colour
             has 256 colours. Frames that look alike are stored as one that stays longer.
             .mp4: the same for once through, compressed with loss and padded to even sizes.
-            .npz: the array "images".
+            .npz: the array "images"; .adm.npz: the array "arr_0".
             none, or a slash: a folder of 00000.png, 00001.png, ... and provenance.json.
         images: uint8 [N,H,W,C], C 1 or 3. A single large one, such as a figure, is a grid of itself.
         provenance: JSON-serialisable. Each PNG of a folder adds to it its own "index".
@@ -67,7 +67,7 @@ def write(
         if sheet is not None:
             _write_png(temporary, sheet, text)
         elif ending == ".npz":
-            _write_npz(temporary, {"images": images, **(arrays or {})}, text)
+            _write_npz(temporary, {array_name(target): images, **(arrays or {})}, text)
         elif ending == FOLDER:
             _write_folder(temporary, images, provenance)
         else:
