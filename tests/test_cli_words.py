@@ -60,7 +60,6 @@ def test_the_fields_names_of_solvers_are_known(trained: Path, name: str, meant: 
     (("--seed", 1, "--seed", 2), "--seed is given twice"),
     (("--seed=1", "--seed=2"), "--seed is given twice"),
     (("--steps", 1, "--num-inference-steps", 2), "--steps and --num-inference-steps, which are one flag,"),
-    (("--text", "a", "--prompt", "b"), "--text and --prompt, which are one flag,"),
     (("--stretch", "--no-stretch"), "--stretch and --no-stretch, which are one flag,"),
 ])  # fmt: skip
 def test_a_flag_given_twice_is_refused(trained: Path, flags: tuple[object, ...], words: str) -> None:

@@ -4,6 +4,7 @@ Each value is checked against its type and range when the dataclass is created. 
 the help text of its flag.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -243,8 +244,10 @@ class Sampling(Sampler):
     """Random seed; image i does not depend on n."""
     label: Annotated[str | None, words("NAME|NUMBER|all")] = None
     """Class to draw, by name or number; all draws every class in turn, one row each (class:all: a class named all)."""
-    text: Annotated[str | None, words("TEXT"), called("--prompt")] = None
-    """Text prompt, for runs trained on captions."""
+    text: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(aliases=("--prompt",), metavar="TEXT")
+    ] = ()
+    """Text prompt, for runs trained on captions; repeatable: images take the prompts in turn, one row each."""
     interval: Interval | None = None
     """Interval of σ/α in which guidance is applied; 0,inf is every level; None uses the run's default."""
     rescale: Share = 0.0
@@ -257,6 +260,15 @@ class Sampling(Sampler):
     """free is classifier-free guidance; classifier adds the gradient of an image classifier for --label to any run."""
     engine: Engine = "torch"
     """Inference engine: PyTorch, PyTorch with torch.compile, or ONNX Runtime in float32 on the CPU."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", texts(self.text))  # older files hold one text, or None
+        super().__post_init__()
+
+
+def texts(asked: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Prompts as a tuple: none, one or several."""
+    return () if asked is None else (asked,) if isinstance(asked, str) else tuple(asked)
 
 
 RESTORING_SAMPLER = Sampling(solver="dpmpp2m", steps=100, eta=1.0, spacing="karras", n=8)

@@ -107,7 +107,7 @@ def test_what_asks_for_each_class_in_turn() -> None:
 
 def test_the_command_line_keeps_the_word_none() -> None:
     given = tyro.cli(Sampling, args=["--label", "None", "--text", "None"])
-    assert (given.label, given.text) == ("None", "None")
+    assert (given.label, given.text) == ("None", ("None",))
     assert tyro.cli(Sampling, args=[]) == Sampling()
 
 

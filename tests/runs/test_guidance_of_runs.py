@@ -323,7 +323,7 @@ def test_a_labelled_sample_and_its_replay(by_class: Path, tmp_path: Path) -> Non
     done = did("sample", by_class, "--label", 3, "--scale", 2.5, "-n", 3, "--steps", 3, "--out", out)
     assert "3 images, 6 network evaluations each" in done.err
     about = read_provenance(out)["sampling"]
-    assert (about["label"], about["scale"], about["text"], about["guidance"]) == ("3", 2.5, None, "free")
+    assert (about["label"], about["scale"], about["text"], about["guidance"]) == ("3", 2.5, [], "free")
     assert "the same pixels as" in did("replay", out, "--run", by_class).out
 
 
@@ -436,7 +436,7 @@ def test_a_run_on_captions_is_asked_in_words(by_text: Path, tmp_path: Path) -> N
     out, how = tmp_path / "a.png", ("-n", 2, "--steps", 3)
     done = did("sample", by_text, *how, "--text", "a red fox", "--out", out)
     assert "2 images, 6 network evaluations each" in done.err
-    assert read_provenance(out)["sampling"]["text"] == "a red fox"
+    assert read_provenance(out)["sampling"]["text"] == ["a red fox"]
     assert "the same pixels as" in did("replay", out, "--run", by_text).out
 
 

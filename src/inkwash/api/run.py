@@ -17,7 +17,7 @@ from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.foreign import harmless
 from inkwash.runs.model import TrainedModel, open_model
-from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
+from inkwash.settings import RunSettings, Sampler, Sampling, Scoring, texts
 from inkwash.study.axes import AXES, Sweep, one_cell, sweep_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Run:
         solver: str | None = None,
         eta: float | None = None,
         label: str | int | None = None,
-        text: str | None = None,
+        text: str | Sequence[str] = (),
         scale: float | None = None,
         seed: int = 0,
         spacing: str | None = None,
@@ -147,7 +147,8 @@ class Run:
         Args:
             steps, solver, eta, spacing, variance, limit: the sampler; see `inkwash sample --help`. None uses the value
                 of the run's recipe, or if `solver` differs from the recipe's, the default of the command.
-            label, text: what to draw, for conditional runs; `label="all"` draws each class in turn.
+            label, text: what to draw, for conditional runs; `label="all"` draws each class in turn, several texts each
+                text in turn.
             scale, interval, rescale, guide, guidance: guidance; see docs/conditions.md.
             stretch: whether to stretch each image to its own range, in place of clamping; None is the recipe's choice.
             engine: "torch", "compiled" or "onnx".
@@ -165,8 +166,8 @@ class Run:
             solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
         )
         sampling = Sampling(
-            **vars(sampler), n=n, label=None if label is None else str(label), text=text, seed=seed, interval=interval,
-            rescale=rescale, stretch=self.settings.stretch if stretch is None else stretch,
+            **vars(sampler), n=n, label=None if label is None else str(label), text=texts(text), seed=seed,
+            interval=interval, rescale=rescale, stretch=self.settings.stretch if stretch is None else stretch,
             guide=None if guide is None else os.fspath(guide), guidance=guidance, engine=engine,
         )  # fmt: skip
         if guidance == "classifier":
@@ -183,7 +184,7 @@ class Run:
         *,
         spacing: str = "karras",
         label: str | int | None = None,
-        text: str | None = None,
+        text: str | Sequence[str] | None = None,
     ) -> Tensor:
         """Encodes images as the noise that a deterministic sampler maps to them: x at the noisiest level of the plan.
 
@@ -205,7 +206,7 @@ class Run:
 
         x0 = _as_tensor(images, self.shape)
         sampling = Sampling(
-            n=len(x0), steps=steps, solver="heun", spacing=spacing, text=text, limit="none",
+            n=len(x0), steps=steps, solver="heun", spacing=spacing, text=texts(text), limit="none",
             label=None if label is None else str(label), scale=None if label is None and text is None else 1.0,
         )  # fmt: skip
         plan, denoiser_of = build.plan(sampling, self.schedule), guided(self.model, sampling).denoiser_of
@@ -241,10 +242,12 @@ class Run:
         variance: Literal["small", "large"] | None = None,
         limit: str | None = None,
         features: str = "auto",
+        inception: PathLike | None = None,
         class_scores: bool = False,
         split: Literal["train", "test"] = "train",
         seed: int = 0,
         likelihood: int = 0,
+        against: PathLike | None = None,
         out: PathLike | None = None,
         data_dir: PathLike | None = None,
         jobs: int | None = 1,
@@ -257,7 +260,9 @@ class Run:
             steps, solver, eta, scale, spacing, variance, limit: the sampler, as in `sample`.
             features, class_scores, split, seed: the features to compare in, whether to compute class scores even if the
                 features do not need a classifier, the split of real images, and the seed of the generated images.
+            inception: file of InceptionV3's weights, for the features of that name.
             likelihood: number of held-out images whose likelihood is measured.
+            against: real images to compare with (a known set, a folder, an .npz) instead of the run's own.
             out: folder for the numbers and figures; None uses evaluation/ in the run's folder.
             data_dir: folder of the data sets; None uses the one that the run was trained from.
             jobs: number of processes; None uses one per processor core, in which case a script must guard its work
@@ -273,10 +278,14 @@ class Run:
             solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
         )
         place = self.folder / "evaluation" if out is None else Path(out)
-        scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
+        scoring = Scoring(
+            n=n, features=features, inception=None if inception is None else Path(inception),
+            class_scores=class_scores, split=split, seed=seed,
+        )  # fmt: skip
         with holding(place, "an evaluation"):
-            check_likelihood(_subject(self, data_dir), likelihood)
-            table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress)
+            real = None if against is None else os.fspath(against)
+            check_likelihood(_subject(self, data_dir, real), likelihood)
+            table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress, real)
             with bar(cost(likelihood), "evaluations", not progress, scale=True) as shown:
                 found = evaluation(table, place, likelihood, shown.update)
             return Scores(found, tuple(lines(found)))
@@ -286,6 +295,7 @@ class Run:
         *others: "Run",
         n: int | None = None,
         features: str = "auto",
+        inception: PathLike | None = None,
         class_scores: bool = False,
         split: Literal["train", "test"] = "train",
         seed: int = 0,
@@ -311,7 +321,10 @@ class Run:
         runs = [self, *others]
         names = "-".join(run.folder.resolve().name for run in runs)
         place = Path("runs") / f"study-{names}" if out is None else Path(out)
-        scoring = Scoring(n=n, features=features, class_scores=class_scores, split=split, seed=seed)
+        scoring = Scoring(
+            n=n, features=features, inception=None if inception is None else Path(inception),
+            class_scores=class_scores, split=split, seed=seed,
+        )  # fmt: skip
         with holding(place, "a study"):
             table = _measured(runs, _sweep(axes, runs), scoring, place, 200, data_dir, jobs, progress)
             with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
@@ -363,24 +376,25 @@ def _measured(
     data_dir: PathLike | None,
     jobs: int | None,
     progress: bool,
+    against: str | None = None,
 ) -> Any:
     from inkwash.progress import bar, classifier_bar
     from inkwash.study.session import begin
     from inkwash.study.subject import forget
 
     forget()  # a run may have been trained further since it was last opened
-    subjects = [_subject(run, data_dir) for run in runs]
+    subjects = [_subject(run, data_dir, against) for run in runs]
     with classifier_bar(progress) as on_step:
         job = begin(subjects, [sweep], scoring, out, default_n, on_step)
     with bar(job.left, "evaluations", not progress, scale=True) as shown:
         return job.finish(jobs, shown.update)
 
 
-def _subject(run: Run, data_dir: PathLike | None) -> Any:
+def _subject(run: Run, data_dir: PathLike | None, against: str | None) -> Any:
     from inkwash.study.subject import Trained
 
     place = None if data_dir is None else Path(data_dir)
-    return Trained(run.folder, run.model.which, run.model.device.type, place, run.model.weights)
+    return Trained(run.folder, run.model.which, run.model.device.type, place, run.model.weights, against)
 
 
 def _as_tensor(images: Any, shape: tuple[int, int, int]) -> Tensor:

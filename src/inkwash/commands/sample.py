@@ -1,11 +1,13 @@
 """inkwash sample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import tyro
 
 from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, Private, RunFolder, Weights, defaults_of
+from inkwash.errors import UsageError
 from inkwash.foreign import say, show
 from inkwash.settings import Sampling
 
@@ -20,6 +22,10 @@ class Sample(Command):
     sampling: Sampling
     out: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="PATH")] = ()
     """Output path: .png, .gif, .webp, .mp4, .npz or a folder; repeatable. Default: RUN/samples.png."""
+    prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Text file with one prompt a line, added to those of --text."""
+    strip: Annotated[int | None, tyro.conf.arg(metavar="K")] = None
+    """Show each image in a row of a .png, at K moments from noise to the end."""
     batch_size: int = 64
     """Images per batch on a GPU; a CPU uses a fixed number."""
     checkpoint: Checkpoint = "last"
@@ -45,20 +51,40 @@ class Sample(Command):
         from inkwash.runs.model import open_model
 
         outs = self.out or (str(self.folder / "samples.png"),)
+        sampling = self.sampling
+        if self.prompts is not None:
+            sampling = replace(sampling, text=(*sampling.text, *_lines(self.prompts)))
         with process_group() as among:
             model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
-            if self.sampling.guidance == "classifier":
+            if sampling.guidance == "classifier":
                 with classifier_bar() as on_step:
                     classifier_of(model, on_step)
-            with images_bar(self.sampling) as on_images:
+            with images_bar(sampling) as on_images:
                 evaluations = write_samples(
-                    model, self.sampling, outs, self.batch_size, on_images, among=among, private=self.private
+                    model,
+                    sampling,
+                    outs,
+                    self.batch_size,
+                    on_images,
+                    among=among,
+                    private=self.private,
+                    strip=self.strip,
                 )
         if not among.is_main:
             return
         for out in outs:
             show(out)
         say(
-            f"{self.sampling.n} images, {evaluations} network evaluations each, from the {model.which} checkpoint, of "
+            f"{sampling.n} images, {evaluations} network evaluations each, from the {model.which} checkpoint, of "
             f"step {model.facts['step']:,}, sha256 {model.digest[:12]}"
         )
+
+
+def _lines(file: Path) -> list[str]:
+    """The prompts of a file, without empty lines. Raises UsageError if there are none."""
+    from inkwash.data.tables import read_text
+
+    found = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    if not found:
+        raise UsageError(f"{file} holds no prompt; write one on each line.")
+    return found

@@ -32,6 +32,7 @@ from inkwash.view.provenance import ONLY_MP4
 Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # shows the progress of a drawing
 
 FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
+MOST_MOMENTS, MOST_STRIPS = 50, 100  # of a sheet of strips
 
 _REPLAYED = ("sample", "restore", "edit", "degrade", "forward")
 
@@ -47,18 +48,24 @@ def write_samples(
     columns: int | None = None,
     among: Processes = ALONE,
     private: bool = False,
+    strip: int | None = None,
 ) -> int:
     """Draws once and writes all requested formats. Returns the number of network evaluations per image.
+
+    With `strip`, a .png shows each image in a row, at so many moments from noise to the end.
 
     With several processes, all must call this function. Each draws its share, and the main process writes the same
     bytes as a single process would. Raises the errors of `draw`.
     """
     for out in outs if among.is_main else ():
         check_out(out)
-    frames = FRAMES if any(needs_frames(out) for out in outs) else 0
-    drawn = draw(model, sampling, batch_size, frames=frames, shown=SHOWN, tick=tick, among=among)
+    animated = any(needs_frames(out) for out in outs)
+    if strip is not None:
+        _check_strip(strip, outs, sampling)
+    frames, shown = (FRAMES if animated else 0, SHOWN) if strip is None else (strip, sampling.n)
+    drawn = draw(model, sampling, batch_size, frames=frames, shown=shown, tick=tick, among=among)
     for out in outs if among.is_main else ():
-        write_drawn(out, drawn, model, sampling, batch_size, columns, private=private)
+        write_drawn(out, drawn, model, sampling, batch_size, columns, private=private, strip=strip)
     return drawn.evaluations
 
 
@@ -71,6 +78,7 @@ def write_drawn(
     columns: int | None = None,
     chosen: Sequence[int] | None = None,
     private: bool = False,
+    strip: int | None = None,
 ) -> None:
     """Writes the first sampling.n images of a drawing, or its frames, in the format given by the suffix of `out`.
 
@@ -82,7 +90,10 @@ def write_drawn(
     about = provenance(model, sampling, batch_size, columns, chosen, drawn.guide, private)
     frames = drawn.frames if needs_frames(out) else None
     images, labels = drawn.images[: sampling.n], None
-    if form(out) == ".png" and chosen is None:
+    if strip is not None:
+        about["strip"] = strip
+        images, columns, labels = _strips(drawn.moments), len(drawn.moments), strip_names(model, sampling)
+    elif form(out) == ".png" and chosen is None:
         images, columns, labels = laid_out(images, model, sampling, columns)
     write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
 
@@ -93,10 +104,34 @@ def laid_out(
     """Arranges images uint8 [N,H,W,C] for a grid. Returns the images, the number of columns, and the row labels if each
     row is a class.
     """
-    if sampling.label != "all":
-        return images, columns, None
-    labels = row_names(model)[: sampling.n]
-    return *by_class(images, len(labels)), labels
+    labels = list(sampling.text) if len(sampling.text) > 1 else row_names(model) if sampling.label == "all" else []
+    labels = labels[: sampling.n]
+    return (*by_class(images, len(labels)), labels) if labels else (images, columns, None)
+
+
+def _check_strip(strip: int, outs: Sequence[PathLike], sampling: Sampling) -> None:
+    if not 2 <= strip <= MOST_MOMENTS:
+        raise UsageError(
+            f"`strip` is a number of moments from 2 to {MOST_MOMENTS}, noise and image included (got {strip})."
+        )
+    if wrong := [out for out in outs if form(out) != ".png"]:
+        raise UsageError(f"`strip` draws a .png; leave it out for {wrong[0]}.")
+    if sampling.n > MOST_STRIPS:
+        raise UsageError(
+            f"a sheet has at most {MOST_STRIPS} strips, one for each image (got `n={sampling.n}`); add -n 8."
+        )
+
+
+def _strips(moments: Sequence[Any]) -> Any:
+    """Images at several moments, each uint8 [N,H,W,C], in the order of a grid whose rows are the images."""
+    each = np.stack(moments, axis=1)
+    return each.reshape(-1, *each.shape[2:])
+
+
+def strip_names(model: TrainedModel, sampling: Sampling) -> list[str] | None:
+    """What each image was asked to be, if that differs between them."""
+    names = list(sampling.text) if len(sampling.text) > 1 else row_names(model) if sampling.label == "all" else []
+    return [names[i % len(names)] for i in range(sampling.n)] if names else None
 
 
 def row_names(model: TrainedModel) -> list[str]:
@@ -218,13 +253,14 @@ def _replay_samples(
         columns = None if about.get("columns") is None else int(about["columns"])
         chosen = None if "chosen" not in about else [int(i) for i in about["chosen"]]
         guide = None if sampling.guide is None else str(about["guide"])
+        strip = None if "strip" not in about else int(about["strip"])
     model = _opened(file, about, run)
     if guide is not None:
         sampling = replace(sampling, guide=str(find_guide(weaker, str(sampling.guide), guide, file, model.folder)))
     private = "run" not in about
     with walk(sampling) as tick:
         if chosen is None:
-            write_samples(model, sampling, [out], batch_size, tick, columns, private=private)
+            write_samples(model, sampling, [out], batch_size, tick, columns, private=private, strip=strip)
         else:
             drawn = draw(model, sampling, batch_size, tick=tick)
             few = replace(drawn, images=drawn.images[chosen])

@@ -33,6 +33,7 @@ class Drawing:
     frames: list[Any]
     evaluations: int  # network evaluations per image
     guide: str | None = None  # digest of the checkpoint of a weaker run that guided
+    moments: tuple[Any, ...] = ()  # with frames: the first `shown` images at each of them, uint8 [S,H,W,C]
 
 
 def draw(
@@ -100,7 +101,8 @@ def draw(
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
     scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses, so small grids keep files small
     sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
-    return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size), guide)
+    walk = tuple(channels_last(roll) for roll in rolls)
+    return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size), guide, walk)
 
 
 def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:

@@ -69,7 +69,9 @@ def _start(walk: Walk, x0: Tensor, strength: float | None, noise: Noise) -> tupl
 
 
 def _inverted(model: TrainedModel, x0: Tensor, asked: Editing, sampling: Sampling, kept: Measurement | None) -> Tensor:
-    before = replace(sampling, label=asked.from_label, text=asked.from_text, limit="none")
+    before = replace(
+        sampling, label=asked.from_label, text=() if asked.from_text is None else (asked.from_text,), limit="none"
+    )
     told = asked.from_label is not None or asked.from_text is not None
     seen: Denoise = model.denoiser.given(None)
     if told:
@@ -93,7 +95,7 @@ def _check(model: TrainedModel, asked: Editing, sampling: Sampling) -> None:
     inverts = asked.strength is None and asked.low_pass is None
     if not inverts and (asked.from_label is not None or asked.from_text is not None):
         raise UsageError("`from_label` and `from_text` are for inversion; leave out `strength` and `low_pass`.")
-    if inverts and sampling.label is None and sampling.text is None:
+    if inverts and sampling.label is None and not sampling.text:
         raise UsageError(
             "say how to edit: `strength=0.6` draws the picture again from noise (SDEdit), `low_pass=4` keeps its low "
             "frequencies (ILVR), and `label` or `text` turns it into something else (inversion)."

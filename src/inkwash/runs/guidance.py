@@ -107,9 +107,9 @@ def interval(model: Model, sampling: Sampling) -> tuple[float, float]:
 def _requested(model: Model, sampling: Sampling) -> ConditionOf:
     if model.condition is not None:
         return model.condition.requested(sampling)
-    if sampling.label is not None or sampling.text is not None:
-        argument, kind = ("`label`", "class") if sampling.text is None else ("`text`", "text")
-        also = "; or steer it by a classifier: `guidance='classifier'`" if sampling.text is None else ""
+    if sampling.label is not None or sampling.text:
+        argument, kind = ("`label`", "class") if not sampling.text else ("`text`", "text")
+        also = "; or steer it by a classifier: `guidance='classifier'`" if not sampling.text else ""
         raise UsageError(
             f"{model.name} was trained without a condition, so {argument} has no effect; train one with "
             f"`condition={kind!r}`{also}."
@@ -146,7 +146,7 @@ def classifier_of(model: Model, tick: OnStep = lambda step, steps: None) -> Clas
 
 def _by_classifier(model: Model, sampling: Sampling) -> Guided:
     """The unconditional model with classifier guidance."""
-    if sampling.label is None or sampling.text is not None:
+    if sampling.label is None or sampling.text:
         raise UsageError("`guidance='classifier'` steers to a class; ask for it with `label`, and leave out `text`.")
     if sampling.guide is not None or sampling.interval is not None or sampling.rescale:
         raise UsageError("`guidance='classifier'` takes neither `guide` nor `interval` nor `rescale`; leave these out.")

@@ -126,7 +126,7 @@ def denoisers(model: TrainedModel, sampling: Sampling) -> Guided:
 
     Raises UsageError if a conditional run is told nothing: a run by class would draw a class of its own choice.
     """
-    told = sampling.label is not None or sampling.text is not None
+    told = sampling.label is not None or bool(sampling.text)
     if model.condition is not None and not told and not model.condition_never_dropped and sampling.scale == 0:
         return Guided(lambda indices: model.denoiser.given(None), (model.denoiser,))
     if model.condition is not None and not told:

@@ -57,7 +57,7 @@ class ByClass:
         return True
 
     def requested(self, sampling: settings.Sampling) -> ConditionOf:
-        if sampling.text is not None:
+        if sampling.text:
             raise UsageError(f"this run knows classes, not text; ask with `label` for one of {_names(self.classes)}.")
         label = requested_class(sampling.label, self.classes)
         if label is None:

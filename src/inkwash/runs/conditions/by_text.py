@@ -57,12 +57,12 @@ class ByText:
         return chosen
 
     def is_requested(self, sampling: settings.Sampling) -> bool:
-        return sampling.text is not None
+        return bool(sampling.text)
 
     def requested(self, sampling: settings.Sampling) -> ConditionOf:
         if sampling.label not in (None, "None"):
             raise UsageError("this run knows text, not classes; ask with `text='what to draw'`.")
-        if sampling.text is None:
+        if not sampling.text:
             return lambda indices: None
-        row = self.encoder([sampling.text])
-        return lambda indices: row.expand(len(indices), *row.shape[1:])
+        rows = self.encoder(list(sampling.text))
+        return lambda indices: rows[torch.tensor(list(indices)) % len(rows)]
