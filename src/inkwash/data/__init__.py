@@ -3,7 +3,7 @@
 from inkwash.data.archive import archive, write_archive
 from inkwash.data.batches import Batch, Batches, ConditionLookup
 from inkwash.data.cifar import cifar10
-from inkwash.data.describe import class_counts, describe
+from inkwash.data.describe import class_counts, class_table, describe
 from inkwash.data.digits import digits
 from inkwash.data.emoji import emoji
 from inkwash.data.fetch import cache_folder, find_or_fetch
@@ -27,6 +27,7 @@ __all__ = [
     "cache_folder",
     "cifar10",
     "class_counts",
+    "class_table",
     "describe",
     "digits",
     "divide",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +178,9 @@ def _survey(
         notes.append(
             f"{transparent} file(s) have an alpha channel or a transparent colour, laid on {background} (`background`)."
         )
+    sides = {(header.width, header.height) for header in headers.values()}
+    if size and sides != {(size, size)}:
+        notes.append(_about_sizes(sides, size, sum(min(h.height, h.width) < size for h in headers.values())))
     if several := sum(header.several for header in headers.values()):
         notes.append(f"{several} file(s) hold several frames or pages; the first of each is taken.")
     source = Streamed(
@@ -185,6 +188,13 @@ def _survey(
         notes=tuple(notes), background=background, white=white,
     )  # fmt: skip
     return source, [base_of[file] for file in files]
+
+
+def _about_sizes(sides: Collection[tuple[int, int]], size: int, small: int) -> str:
+    low, high = min(sides, key=math.prod), max(sides, key=math.prod)
+    found = f"{low[0]}×{low[1]}" + (f" to {high[0]}×{high[1]}" if high != low else "")
+    enlarged = f"; {small} file(s) are smaller, and enlarged" if small else ""
+    return f"The files have {found} pixels, and are scaled and cut to {size}×{size}{enlarged}."
 
 
 def _is_colour(background: str) -> bool:
@@ -253,7 +263,7 @@ def _in_memory(source: Streamed) -> Images:
     _judge(source.root, bad, len(source) - len(bad), "refuse")
     return Images(
         source.name, source.split, pixels, source.labels, source.classes, source.skipped, source.captions,
-        notes=source.notes,
+        notes=source.notes, files=tuple(file.relative_to(source.root).as_posix() for file in source.files),
     )  # fmt: skip
 
 

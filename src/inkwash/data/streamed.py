@@ -60,17 +60,22 @@ class Streamed:
         Independent of the files' location, names and dates. Each file is read once and its digest cached: see
         `digests`.
         """
-        from tqdm import tqdm
-
         about = (self.shape, self.size, self.classes, self.background, self.white)
         hashed = hashlib.sha256(repr(("contents", about)).encode())
-        with tqdm(total=len(self), desc=harmless(f"Hashing {self.name}"), unit="image", delay=2) as bar:
-            for digest in digests(self.files, self.root, WORKERS, lambda: bar.update()):
-                hashed.update(digest)
+        for digest in self.digests:
+            hashed.update(digest)
         if self.labels is not None:
             hashed.update(self.labels.cpu().contiguous().numpy().data)
         hashed.update(repr(self.captions).encode())
         return hashed.hexdigest()
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """The sha256 of each file. Each file is read once and its digest cached: see `inkwash.data.digests`."""
+        from tqdm import tqdm
+
+        with tqdm(total=len(self), desc=harmless(f"Hashing {self.name}"), unit="image", delay=2) as bar:
+            return digests(self.files, self.root, WORKERS, lambda: bar.update())
 
     @property
     def earlier_fingerprints(self) -> tuple[str, ...]:
