@@ -122,7 +122,7 @@ def test_version() -> None:
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),
         ("train --resume", "train needs a recipe"),
         ("train mnits", "there is no recipe 'mnits'. Did you mean mnist? The recipes are digits, mnist"),
-        ("train photos/", "Nor is there a folder photos/."),
+        ("train photos/", "Nor is there a folder or file photos/."),
         ("train folder", "the recipe folder needs images: `inkwash train FOLDER`, or --source FOLDER."),
         ("forward folder", "the recipe folder needs images"),
         ("forward digts", "Did you mean digits?"),

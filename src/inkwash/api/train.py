@@ -16,7 +16,7 @@ import torch
 from inkwash import own, recipes
 from inkwash.api import network as own_network
 from inkwash.api.run import Run, load
-from inkwash.data import Images, Source, is_archive, is_folder, to_uint8
+from inkwash.data import Images, Source, is_path, to_uint8
 from inkwash.errors import UsageError
 from inkwash.networks import Inputs
 from inkwash.progress import bar
@@ -194,7 +194,7 @@ def _with_data(run: RunSettings, data: Any, labels: Any) -> tuple[RunSettings, I
         if labels is not None:
             raise UsageError("`labels` are those of an array of images; a folder's are the names of its folders.")
         name = os.fspath(data)
-        if is_folder(name) or is_archive(name):
+        if is_path(name):
             name = str(Path(name).expanduser().resolve())
         return replace(run, data=replace(run.data, source=name)), None
     images = _from_source(data) if hasattr(data, "take") and hasattr(data, "fingerprint") else _from_array(data, labels)

@@ -10,7 +10,7 @@ from inkwash.data.fetch import cache_folder, find_or_fetch
 from inkwash.data.folder import folder
 from inkwash.data.hold_out import divide, hold_out
 from inkwash.data.idx import read_idx
-from inkwash.data.load import is_archive, is_folder, load
+from inkwash.data.load import is_folder, is_path, load
 from inkwash.data.mnist import fashion_mnist, mnist
 from inkwash.data.shuffle import indices, permutation
 from inkwash.data.source import Images, Source, is_same, to_float, to_uint8
@@ -37,8 +37,8 @@ __all__ = [
     "folder",
     "hold_out",
     "indices",
-    "is_archive",
     "is_folder",
+    "is_path",
     "is_same",
     "load",
     "mnist",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from inkwash import __version__, choices, own
 from inkwash.checked import references
-from inkwash.data import class_counts, is_folder
+from inkwash.data import class_counts, is_path
 from inkwash.errors import UsageError
 from inkwash.runs.facts import run_of
 from inkwash.settings import Data, Process, RunSettings
@@ -134,7 +134,7 @@ def resolved(run: RunSettings) -> RunSettings:
 def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str) -> None:
     """Raises UsageError, with the differences and the advice, unless the run in a folder can be resumed as `run`."""
     free = {name: getattr(run.training, name) for name in _FREE}
-    if is_folder(run.data.source) and before.data.source not in choices.SOURCES:
+    if is_path(run.data.source) and before.data.source not in choices.SOURCES:
         before = replace(before, data=replace(before.data, source=run.data.source))  # moved, if its images are the same
     before = replace(before, sampler=run.sampler, stretch=run.stretch)  # training does not depend on them
     if replace(before, training=replace(before.training, **free)) != run:
