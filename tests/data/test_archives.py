@@ -180,8 +180,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
 def test_bad_archives(
     tmp_path: Path, name: str, make: Callable[[Path], object], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind in ("zipped", "tarred"):
-        monkeypatch.setattr(f"inkwash.data.{kind}._SMALL", 2**20)  # in place of 256 MiB
+    monkeypatch.setattr("inkwash.data.unpacked._SMALL", 2**20)  # in place of 256 MiB
     path = tmp_path / "in" / name
     path.parent.mkdir()
     make(path)

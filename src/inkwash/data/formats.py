@@ -48,12 +48,15 @@ class Folder:
         return read_folder(path, asked)
 
 
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+
 class Archive:
     """A zip or tar archive of image files."""
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        return path.is_file() and ending_of(path) is not None
+        return path.is_file() and ending_of(path) in ARCHIVES
 
     @staticmethod
     def collect(path: Path, asked: Asked) -> Source:

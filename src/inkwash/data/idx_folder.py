@@ -44,7 +44,8 @@ class IdxFolder:
 def _found(folder: Path) -> dict[str, dict[str, Path]]:
     """The files by what stands before "images" or "labels", and by these words; unpacked ones before packed ones."""
     found: dict[str, dict[str, Path]] = {}
-    for file in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
+    files = [file for file in folder.iterdir() if "byte" in file.name.lower()] if folder.is_dir() else []
+    for file in sorted(files, reverse=True):
         if (match := _NAME.fullmatch(file.name)) and (match[2].lower() == "images") == (match[3] == "3"):
             found.setdefault(match[1].rstrip("-._"), {})[match[2].lower()] = file
     return {start: kinds for start, kinds in sorted(found.items()) if "images" in kinds}

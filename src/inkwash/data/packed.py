@@ -24,6 +24,8 @@ ENDINGS = {  # of archives, and the class that reads them
     ".tgz": "inkwash.data.tarred:Tar",
     ".tar.bz2": "inkwash.data.tarred:Tar",
     ".tar.xz": "inkwash.data.tarred:Tar",
+    ".parquet": "inkwash.data.columns:Columns",
+    ".arrow": "inkwash.data.columns:Columns",
 }
 
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # files that desktops create
@@ -85,6 +87,11 @@ def members_below(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     files = [archive / each for each in index.names if each.startswith(start)]
     others = [archive / each for each in index.others if each.startswith(start)]
     return files, others, [folder / each for each in sorted(index.folders[name])]
+
+
+def opened(archive: Path) -> Packed:
+    """An archive, which is opened once as long as it does not change. Raises UsageError if it cannot be read."""
+    return _index(archive).archive
 
 
 def is_member(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import contextlib
 import gzip
 import io
 import lzma
@@ -12,15 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from inkwash.atomic import replacing
-from inkwash.data.digests import digests
-from inkwash.data.fetch import cache_folder
 from inkwash.data.regular import open_regular
-from inkwash.errors import InkwashError, UsageError
+from inkwash.data.unpacked import most_of, unpacked
+from inkwash.errors import UsageError
 
 _LARGEST = 2**40  # bytes of the archive, which is not read as a whole
 _MEMBER = 2**31  # bytes of a file in it
-_SMALL, _RATIO = 2**28, 100  # archives of more bytes than this may be packed to a hundredth at most
 _PIECE = 2**20
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -108,37 +104,24 @@ class _Slice(io.RawIOBase):
         super().close()
 
 
-def _piece(unpacked: IO[bytes]) -> bytes:
+def _unpacked(path: Path, begin: bytes) -> Path:
+    """The unpacked archive, in the cache folder. Raises ValueError before it unpacks to more than images ever do."""
+    most = most_of(path)
+
+    def write(out: BinaryIO) -> None:
+        size = 0
+        with open_regular(path, _LARGEST) as file, _OPENERS[begin](file, "rb") as content:
+            while piece := _piece(content):
+                size += len(piece)
+                if size > most:
+                    raise ValueError(f"it unpacks to more than {most:,} bytes, as images never do")
+                out.write(piece)
+
+    return unpacked(path, write)
+
+
+def _piece(content: IO[bytes]) -> bytes:
     try:
-        return unpacked.read(_PIECE)
+        return content.read(_PIECE)
     except OSError as error:  # gzip's, which is not about the file that is written
         raise ValueError(str(error)) from error
-
-
-def _unpacked(path: Path, begin: bytes) -> Path:
-    """The unpacked archive in the cache folder; it is unpacked again where its digest is not the recorded one.
-
-    Raises ValueError before more is unpacked than images ever pack to.
-    """
-    (packed,) = digests([path], path.parent, 1)
-    target = cache_folder() / "unpacked" / f"{packed.hex()[:32]}.tar"
-    seal = target.with_suffix(".sha256")
-    with contextlib.suppress(OSError, InkwashError):
-        if target.is_file() and seal.read_text(encoding="ascii") == digests([target], target.parent, 1)[0].hex():
-            return target
-    most = max(_SMALL, _RATIO * path.stat().st_size)
-    with (
-        open_regular(path, _LARGEST) as file,
-        _OPENERS[begin](file, "rb") as unpacked,
-        replacing(target) as temporary,
-        temporary.open("wb") as out,
-    ):
-        size = 0
-        while piece := _piece(unpacked):
-            size += len(piece)
-            if size > most:
-                raise ValueError(f"it unpacks to more than {most:,} bytes, as images never do")
-            out.write(piece)
-    with replacing(seal) as temporary:
-        temporary.write_text(digests([target], target.parent, 1)[0].hex(), encoding="ascii")
-    return target

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from inkwash.data.regular import open_regular
+from inkwash.data.unpacked import most_of
 from inkwash.errors import UsageError
 
 _LARGEST = 2**40  # bytes of the archive, which is not read as a whole
 _MEMBER = 2**28  # bytes of a file in it
 _HEADER, _ENCRYPTED = 30, 1  # bytes before the name of a file, and the bit that says that it is encrypted
-_SMALL, _RATIO = 2**28, 100  # files of more bytes than this may be packed to a hundredth at most
 
 
 class Zip:
@@ -30,9 +30,8 @@ class Zip:
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(f"{path} is no whole zip archive ({reason}); it may be cut short.") from error
-        total, packed = sum(entry.file_size for entry in entries), path.stat().st_size
-        if total > _SMALL and total > _RATIO * packed:
-            raise UsageError(f"{path} unpacks from {packed:,} to {total:,} bytes, as images never do; it is not read.")
+        if (total := sum(entry.file_size for entry in entries)) > most_of(path):
+            raise UsageError(f"{path} unpacks to {total:,} bytes, as images never do; it is not read.")
         self._entries = {entry.filename: entry for entry in entries if _is_regular(entry)}
         self.names = tuple(self._entries)
         self.others = tuple(entry.filename for entry in entries if not _is_regular(entry))
