@@ -119,6 +119,11 @@ def about(
     }  # fmt: skip
 
 
+def settings_from(run: RunSettings, other: RunSettings) -> RunSettings:
+    """The settings of a new run that begins with the weights of another: its network, process and sampler."""
+    return replace(run, network=other.network, process=other.process, sampler=other.sampler, stretch=other.stretch)
+
+
 def _with_source(run: RunSettings, source: str) -> RunSettings:
     return replace(run, data=replace(run.data, source=source))
 
