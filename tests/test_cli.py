@@ -21,7 +21,7 @@ from inkwash.training.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (
-    "train", "sample", "restore", "degrade", "edit", "evaluate", "study", "posterior", "race", "gallery",
+    "train", "data", "sample", "restore", "degrade", "edit", "evaluate", "study", "posterior", "race", "gallery",
     "figure", "forward", "info", "recipes", "replay",
     "import", "check", "demo",
 )  # fmt: skip
@@ -117,12 +117,12 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, sample, restore, "),
+        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, data, sample, "),
         ("frobnicate", "there is no command 'frobnicate'. The commands are"),
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),
         ("train --resume", "train needs a recipe"),
         ("train mnits", "there is no recipe 'mnits'. Did you mean mnist? The recipes are digits, mnist"),
-        ("train photos/", "Nor is there a folder photos/."),
+        ("train photos/", "Nor is there a folder or file photos/."),
         ("train folder", "the recipe folder needs images: `inkwash train FOLDER`, or --source FOLDER."),
         ("forward folder", "the recipe folder needs images"),
         ("forward digts", "Did you mean digits?"),
@@ -226,7 +226,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_command_is_one_file(outside: Path) -> None:
     """Its name is the file's, its place the order that it states, its help the class's."""
-    expected = [*COMMANDS[:6], "print", "refuse-all", *COMMANDS[6:]]
+    expected = [*COMMANDS[:7], "print", "refuse-all", *COMMANDS[7:]]
     overview = did("--help").out
     assert f"{{{','.join(expected)}}}" in "".join(overview.split())
     assert "Refuse with any message." in overview

@@ -259,6 +259,20 @@ SOURCES = Choices(  # called with those of `split`, `data_dir`, `size`, `font` a
     Choice("checkerboard", "inkwash.data.toys:checkerboard", "points in the dark squares of a checkerboard"),
     open=True,  # a folder of images
 )
+FORMATS = Choices(  # of a folder or file of images: a class with the interface of data.formats; the first that fits
+    "format of images",
+    Choice("npz", "inkwash.data.archive:Npz", ".npz files of `inkwash sample`, ADM, Keras and MedMNIST"),
+    Choice("npy", "inkwash.data.npy:Npy", ".npy files of one array"),
+    Choice("csv", "inkwash.data.pixel_table:PixelTable", ".csv files with the pixels of an image a line, as Kaggle's"),
+    Choice("idx", "inkwash.data.idx_folder:IdxFolder", "a folder of IDX files, as torchvision's MNIST/raw"),
+    Choice("cifar", "inkwash.data.cifar_python:CifarPython", "cifar-10-batches-py and cifar-100-python"),
+    Choice("parquet", "inkwash.data.parquet:Parquet", ".parquet files with a column of encoded images"),
+    Choice("datasets", "inkwash.data.parquet:SavedDataset", "a folder that save_to_disk of Hugging Face wrote"),
+    Choice("webdataset", "inkwash.data.webdataset:WebDataset", ".tar shards of WebDataset, one or a folder of them"),
+    Choice("archive", "inkwash.data.formats:Archive", ".zip, .tar, .tar.gz, .tar.bz2 and .tar.xz of image files"),
+    Choice("folder", "inkwash.data.formats:Folder", "a folder of image files"),
+    plural="formats of images",
+)
 FEATURES = Choices(  # called with what it takes of train, test, device, data_dir, tick, weights -> Features
     "kind of features",
     Choice("pixels", "inkwash.metrics.features:Pixels", "the pixels themselves"),
@@ -312,5 +326,5 @@ METHODS = Choices(  # called with `argument` if it accepts it -> inverse.Method
 
 ALL = (
     SOLVERS, SPACINGS, LIMITS, SCHEDULES, PREDICTIONS, DRAWS, WEIGHTS, OPTIMIZERS, NETWORKS, CONDITIONS, ENCODERS,
-    SOURCES, FEATURES, OPERATORS, METHODS,
+    SOURCES, FORMATS, FEATURES, OPERATORS, METHODS,
 )  # fmt: skip

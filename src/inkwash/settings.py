@@ -51,10 +51,12 @@ class Data(Checked):
     source: Annotated[
         str,
         validator(choices.SOURCES),
-        tyro.conf.arg(help=f"Images: {choices.SOURCES.help}; or a folder of images, or FILE.py:NAME."),
+        tyro.conf.arg(
+            help=f"Images: {choices.SOURCES.help}; or FILE.py:NAME; or a folder or file: {choices.FORMATS.help}."
+        ),
     ] = "digits"
     size: Annotated[Annotated[int, Field(ge=1, le=16384)] | None, called("--resolution", "--image-size")] = None
-    """Side of the images in pixels: data sets of a fixed size are padded to it, folders are resized and cropped."""
+    """Side of the images in pixels: data sets of a fixed size and arrays are padded to it, image files are fitted."""
     image_channels: Literal[1, 3] | None = None
     """Number of channels: 1 for grey, 3 for colour; None uses the channels of the images."""
     unreadable: Literal["refuse", "skip"] = "refuse"
@@ -64,7 +66,9 @@ class Data(Checked):
     held_out: Annotated[str, tyro.conf.arg(metavar="N|SHARE|none")] = "auto"
     """Images to hold out from a folder without test/; auto holds out 5 %, at most 1000; none measures on all images."""
     background: Annotated[str, tyro.conf.arg(metavar="white|black|#RRGGBB")] = "white"
-    """Background colour for transparent images of a folder."""
+    """Background colour for transparent images of a folder, and for the edges of padded ones."""
+    fit: Literal["cut", "pad", "stretch"] = "cut"
+    """How image files are brought to --size: cut out the middle, pad the edges, or stretch."""
     flip: bool = False
     """Flip half of the images of each batch horizontally. Off by default, since a mirrored digit is not a digit."""
     language: Literal["en", "zh"] = "en"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import pickle
 import sys
 import tarfile
 import zipfile
@@ -260,3 +261,33 @@ def test_what_was_asked_wrongly(tmp_path: Path) -> None:
         cifar10("val")
     with pytest.raises(UsageError, match="not a folder"):
         cifar10("test", tmp_path / "nowhere")
+
+
+def batches(home: Path, changed: int = 0) -> Path:
+    """The same images as torchvision unpacks them."""
+    folder = home / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(CLASSES)}, 2))
+    for name, content in FILES.items():
+        made = np.frombuffer(content, np.uint8).reshape(EACH, 3073).copy()
+        made[0, 1] += changed
+        batch = {"data": made[:, 1:], "labels": made[:, 0].tolist()}
+        (folder / name.removesuffix(".bin")).write_bytes(pickle.dumps(batch, 2))
+    return folder
+
+
+def test_the_batches_of_torchvision(tmp_path: Path) -> None:
+    batches(tmp_path / "py")
+    unpack(tmp_path / "bin")
+    for split in ("train", "test"):
+        there, here = cifar10(split, tmp_path / "bin"), cifar10(split, tmp_path / "py")
+        assert (here.name, here.fingerprint) == (there.name, there.fingerprint)
+
+
+def test_batches_that_are_not_the_original(tmp_path: Path) -> None:
+    folder = batches(tmp_path / "py", changed=1)
+    with pytest.raises(InkwashError, match="does not hold the original images"):
+        cifar10("train", tmp_path / "py")
+    (folder / "test_batch").unlink()
+    with pytest.raises(InkwashError, match="lacks the images of test"):
+        cifar10("test", tmp_path / "py")

@@ -195,3 +195,12 @@ def test_one_that_waits_says_so_and_uses_what_the_other_brought(home: Path, monk
             (home / "set" / NAME).write_bytes(PACKED)
         assert result.result(10) == home / "set" / NAME
     assert "another process" in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize("name", ["a-idx3-ubyte.gz", "a-idx3-ubyte", "a.idx3-ubyte", "a.idx3-ubyte.gz"])
+def test_files_where_other_programs_put_them(tmp_path: Path, name: str) -> None:
+    place = tmp_path / "MNIST" / "raw"
+    place.mkdir(parents=True)
+    (place / name).write_bytes(b"x")
+    found = find_or_fetch("a-idx3-ubyte.gz", "mnist", "0" * 64, (), tmp_path, also=("MNIST/raw",))
+    assert found == place / name

@@ -258,7 +258,7 @@ def test_a_train_folder_alone_is_divided(tmp_path: Path) -> None:
 def test_an_empty_test_folder(tmp_path: Path) -> None:
     draw(tmp_path / "train" / "0.png")
     (tmp_path / "test").mkdir()
-    with pytest.raises(UsageError, match="test holds no images"):
+    with pytest.raises(UsageError, match="holds no images of the split test"):
         folder(tmp_path, split="test")
 
 

@@ -37,7 +37,7 @@ def test_a_folder_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (
             "mnits",
             {},
-            r"'mnits' is neither a folder nor .* digits, mnist, fashion-mnist, cifar10, .*\. Did you mean mnist\?",
+            r"'mnits' is neither a folder or file nor .* digits, mnist, .*\. Did you mean mnist\?",
         ),
         ("Digit", {}, r"Did you mean digits\?"),
         ("./photos", {}, r"checkerboard\.$"),

@@ -244,3 +244,20 @@ def test_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(UnreadableError, match=f"larger than Pillow's limit of {limit} pixels"):
             read_header(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize(("width", "height"), [(8, 4), (4, 8)])
+def test_how_images_are_fitted(tmp_path: Path, width: int, height: int) -> None:
+    """A red image: its middle, the whole of it between green edges, and the whole of it in another shape."""
+    file = tmp_path / "a.png"
+    Image.new("RGB", (width, height), "#ff0000").save(file)
+    cut, pad, stretch = (decode(file, 4, 3, "#00ff00", fit=fit) for fit in ("cut", "pad", "stretch"))
+    red = np.array([255, 0, 0], np.uint8)[:, None, None]
+    assert (cut == red).all()
+    assert (stretch == red).all()
+    inner, edges = ((slice(1, 3), slice(None)), (slice(0, 4, 3), slice(None)))
+    if height > width:
+        inner, edges = inner[::-1], edges[::-1]
+    assert (pad[:, inner[0], inner[1]] == red).all()
+    assert (pad[:, edges[0], edges[1]] == np.array([0, 255, 0])[:, None, None]).all()
+    assert decode(file, 4, 1, "black", fit="pad").shape == (1, 4, 4)

@@ -16,13 +16,14 @@ import torch
 from inkwash import own, recipes
 from inkwash.api import network as own_network
 from inkwash.api.run import Run, load
-from inkwash.data import Images, Source, is_archive, is_folder, to_uint8
+from inkwash.data import Images, Source, is_path, to_uint8
 from inkwash.errors import UsageError
 from inkwash.networks import Inputs
 from inkwash.progress import bar
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.runs.fit import Fit, fit
+from inkwash.runs.record import settings_from, stored
 from inkwash.settings import Process, RunSettings, Sampler, Training
 from inkwash.signals import finishing_step
 from inkwash.training import Progress, Step
@@ -42,6 +43,7 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     resume: bool = False,
+    from_run: PathLike | None = None,
     data_dir: PathLike | None = None,
     progress: bool = True,
     **changes: Any,
@@ -62,6 +64,7 @@ def train(
         out: the run's folder; None uses runs/RECIPE.
         steps, minutes: length of the training, in place of the recipe's; the shorter of both.
         resume: whether to resume the run in `out`.
+        from_run: a run to begin with the weights of (fine-tuning). Its network and process replace the recipe's.
         data_dir: folder of the data sets; None uses $INKWASH_DATA, or else a cache folder.
         progress: whether to show a bar.
         changes: any other setting by the name of its flag: `batch_size=64, lr=1e-3, prediction="v", channels=32`.
@@ -71,7 +74,9 @@ def train(
         InkwashError: if the loss is no longer finite.
     """
     stop = Event()
-    job, folder = _begun(what, data, labels, network, out, steps, minutes, resume, data_dir, changes, stop.is_set)
+    job, folder = _begun(
+        what, data, labels, network, out, steps, minutes, resume, from_run, data_dir, changes, stop.is_set
+    )
     last: Step | None = None
     with finishing_step(stop), closing(job.progress), bar(0, "steps", not (progress and job.is_main)) as shown:
         shown.n = shown.initial = job.start
@@ -99,6 +104,7 @@ def train_steps(
     steps: int | None = None,
     minutes: float | None = None,
     resume: bool = False,
+    from_run: PathLike | None = None,
     data_dir: PathLike | None = None,
     **changes: Any,
 ) -> Iterator[Progress]:
@@ -107,7 +113,9 @@ def train_steps(
     Yields a `Step` after the first optimiser step and after every tenth, and a `Saved` for each checkpoint. The
     training stops when the iteration stops; `load` opens the last checkpoint.
     """
-    job, _ = _begun(what, data, labels, network, out, steps, minutes, resume, data_dir, changes, lambda: False)
+    job, _ = _begun(
+        what, data, labels, network, out, steps, minutes, resume, from_run, data_dir, changes, lambda: False
+    )
     return job.progress
 
 
@@ -120,6 +128,7 @@ def _begun(
     steps: int | None,
     minutes: float | None,
     resume: bool,
+    from_run: PathLike | None,
     data_dir: PathLike | None,
     changes: dict[str, Any],
     stop: Callable[[], bool],
@@ -130,6 +139,12 @@ def _begun(
             raise UsageError("a network was given twice; leave out `network`.")
         what, network = _OWN, what
     run = what if isinstance(what, RunSettings) else recipes.find_or_folder(os.fspath(what))
+    begun = None if from_run is None else Path(from_run)
+    if begun is not None:
+        other = stored(begun)
+        if other is None:
+            raise UsageError(f"there is no run in {begun} to begin from.")
+        run = settings_from(run, other)
     lengths = {"steps": steps, "minutes": minutes, "epochs": changes.get("epochs")}
     run = changed(replace(run, training=run.training.lasting(**lengths)), changes)
     own.allow_encoder(run.conditioning.encoder)
@@ -151,7 +166,7 @@ def _begun(
             )
     name = run.recipe if isinstance(what, RunSettings) else recipes.run_name(os.fspath(what))
     folder = RUNS / name if out is None else Path(out)
-    return fit(run, folder, place, resume, stop, images), folder
+    return fit(run, folder, place, resume, stop, images, begun), folder
 
 
 _OWN = RunSettings(
@@ -194,7 +209,7 @@ def _with_data(run: RunSettings, data: Any, labels: Any) -> tuple[RunSettings, I
         if labels is not None:
             raise UsageError("`labels` are those of an array of images; a folder's are the names of its folders.")
         name = os.fspath(data)
-        if is_folder(name) or is_archive(name):
+        if is_path(name):
             name = str(Path(name).expanduser().resolve())
         return replace(run, data=replace(run.data, source=name)), None
     images = _from_source(data) if hasattr(data, "take") and hasattr(data, "fingerprint") else _from_array(data, labels)

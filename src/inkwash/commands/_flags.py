@@ -63,7 +63,7 @@ def _spellings(kind: type) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield from _spellings(part)
         if not parts and tyro.conf.Positional not in marks:
             also = (alias for mark in marks for alias in getattr(mark, "aliases", None) or ())
-            flag = name.replace("_", "-")
+            flag = next((mark.name for mark in marks if getattr(mark, "name", None)), name).replace("_", "-")
             yield name, (f"--{flag}", f"--no-{flag}", *also)
 
 
@@ -89,6 +89,7 @@ def _flags(kind: type) -> Iterator[tuple[str, str]]:
         elif parts := [kind for kind in kinds if is_dataclass(kind)]:
             yield from (pair for part in parts for pair in _flags(part))
         else:
-            name = next((mark.name for mark in marks if getattr(mark, "name", None)), name)
-            metavar = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), name.upper())
-            yield name, metavar if tyro.conf.Positional in marks else f"--{name.replace('_', '-')}"
+            flag = next((mark.name for mark in marks if getattr(mark, "name", None)), name)
+            metavar = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), flag.upper())
+            for word in dict.fromkeys((name, flag)):  # messages may call an argument by either
+                yield word, metavar if tyro.conf.Positional in marks else f"--{flag.replace('_', '-')}"

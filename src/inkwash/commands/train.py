@@ -32,6 +32,14 @@ class Train(PresetCommand):
     """Folder for the run; None uses runs/RECIPE, or runs/NAME for the images of a folder NAME."""
     resume: bool = False
     """Resume the run in --out from its last checkpoint."""
+    from_run: Annotated[
+        Path | None,
+        tyro.conf.arg(
+            name="from",
+            metavar="RUN",
+            help="Run to begin with the weights of (fine-tuning); its network and process replace the recipe's.",
+        ),
+    ] = None
     data_dir: DataDir = None
     network: Annotated[
         NetworkName,
@@ -68,10 +76,21 @@ class Train(PresetCommand):
 
     def reread(self) -> Self | None:
         own.allow_encoder(self.settings.conditioning.encoder)  # before what is stored is read
-        settings = self._begun() if self.resume else self.settings
+        settings = self._begun() if self.resume else self._from(self.settings)
         if self.network is not None and name_of(settings.network) != self.network:
             settings = replace(settings, network=by_name(self.network))
         return None if settings is self.settings else replace(self, settings=settings)
+
+    def _from(self, settings: RunSettings) -> RunSettings:
+        """The settings with the network and the process of the run to begin with, if there is one."""
+        if self.from_run is None:
+            return settings
+        from inkwash.runs.record import settings_from, stored
+
+        other = stored(self.from_run)
+        if other is None:
+            raise UsageError(f"there is no run in {self.from_run} to begin from.")
+        return settings_from(settings, other)
 
     def given(self, flags: Set[str]) -> Self:
         training = self.settings.training
@@ -102,7 +121,7 @@ class Train(PresetCommand):
         from inkwash.training import Saved, Step
 
         name, folder, stop = self.settings.recipe, self.folder, Event()
-        job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set)
+        job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set, from_run=self.from_run)
         if job.is_main:
             channels, height, width = job.shape
             say(

@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from inkwash.atomic import replacing
 from inkwash.data.arrays import read_arrays
 from inkwash.data.hold_out import divide
+from inkwash.data.listing import some
+from inkwash.data.pixels import as_labels, as_pixels
 from inkwash.data.source import Images
 from inkwash.errors import UsageError
 
 ENDING = ".npz"
-_CLASSES = 1_000_000  # at most
+_NAMES = (  # of images and labels, and of those to hold out
+    ("images", "labels", "", ""),
+    ("arr_0", "arr_1", "", ""),  # ADM's samples
+    ("x_train", "y_train", "x_test", "y_test"),  # Keras
+    ("train_images", "train_labels", "test_images", "test_labels"),  # MedMNIST
+)
+
+
+class Npz:
+    """An .npz file: arrays that inkwash, ADM, Keras or MedMNIST write, by the names in `_NAMES`."""
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        return path.suffix.lower() == ENDING and path.is_file()
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Images]:
+        """The images by split. Raises UsageError if the file does not hold such arrays."""
+        arrays = read_arrays(path)
+        names = next((names for names in _NAMES if names[0] in arrays), None)
+        if names is None:
+            raise UsageError(
+                f'{path} must hold "images", uint8 [N,H,W,C] (or {", ".join(each[0] for each in _NAMES[1:])}); it has '
+                f"{some(sorted(arrays), 8) or 'nothing'}."
+            )
+        images, labels, test_images, test_labels = names
+        if test_images not in arrays:
+            return {"": _images(path, "train", arrays, images, labels)}
+        return {
+            "train": _images(path, "train", arrays, images, labels),
+            "test": _images(path, "test", arrays, test_images, test_labels),
+        }
 
 
 def archive(path: str | Path, split: str | None = None, held_out: str = "auto") -> Images:
@@ -28,16 +61,24 @@ def archive(path: str | Path, split: str | None = None, held_out: str = "auto") 
     "train" or "test" returns that part of `divide` for `held_out`; None returns all. Raises UsageError if the file
     does not hold such arrays.
     """
-    file = Path(path)
-    arrays = read_arrays(file)
-    pixels = arrays.get("images")
-    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
-        what = "no array of that name" if pixels is None else f"{pixels.dtype} {list(pixels.shape)}"
-        raise UsageError(f'{file} must hold "images", uint8 [N,H,W,C] with C 1 or 3; it has {what}.')
-    labels = None if "labels" not in arrays else _labels(file, arrays["labels"], len(pixels))
+    parts = Npz.read(Path(path))
+    source = next(iter(parts.values()))
+    if split is None:
+        return source
+    return parts[split] if split in parts else divide(source, held_out)[split == "test"]
+
+
+def _images(file: Path, split: str, arrays: Mapping[str, NDArray[Any]], images: str, labelled: str) -> Images:
+    """The images of one split."""
+    pixels, notes = as_pixels(arrays[images], f'{file}, "{images}"')
+    labels = None
+    if labelled in arrays:
+        labels = as_labels(arrays[labelled], len(pixels), f'{file}, "{labelled}"')
     classes = tuple(map(str, arrays["classes"].ravel().tolist())) if "classes" in arrays else ()
     if labels is not None and not classes:
-        classes = tuple(map(str, range(int(labels.max()) + 1)))
+        pairs = [(names[1], names[3]) for names in _NAMES if images in (names[0], names[2])]
+        every = [arrays[name] for pair in pairs for name in pair if name in arrays]
+        classes = tuple(map(str, range(int(max(each.max() for each in every)) + 1)))
     try:
         captions = json.loads(str(arrays["captions"])) if "captions" in arrays else ()
         if not all(isinstance(wording, str) for wordings in captions for wording in wordings):
@@ -45,21 +86,9 @@ def archive(path: str | Path, split: str | None = None, held_out: str = "auto") 
         kinds = torch.from_numpy(arrays["kinds"]) if "kinds" in arrays else None
     except (ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"{file} has captions or kinds that are none ({error}).") from error
-    source = Images(
-        file.stem, split or "train", torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, classes,
-        captions=tuple(map(tuple, captions)), kinds=kinds,
+    return Images(
+        file.stem, split, pixels, labels, classes, captions=tuple(map(tuple, captions)), kinds=kinds, notes=notes,
     )  # fmt: skip
-    return source if split is None else divide(source, held_out)[split == "test"]
-
-
-def _labels(file: Path, labels: NDArray[Any], images: int) -> Tensor:
-    """int64 [N]. Raises UsageError for anything else than small whole numbers, one for each image."""
-    if labels.dtype.kind not in "iu" or labels.shape != (images,) or labels.min() < 0 or labels.max() >= _CLASSES:
-        raise UsageError(
-            f'{file} must hold "labels", a whole number from 0 to {_CLASSES - 1:,} for each of the {images:,} images; '
-            f"it has {labels.dtype} {list(labels.shape)}."
-        )
-    return torch.from_numpy(labels.astype(np.int64))
 
 
 def write_archive(path: Path, images: Images) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inkwash.data.listing import some
+from inkwash.data.packed import is_member
 from inkwash.data.tables import columns, csv_lines, json_lines, read_text
 from inkwash.errors import UsageError
 
@@ -37,7 +38,7 @@ def find_captions(root: Path, files: Sequence[Path], unreadable: str) -> Caption
     or ambiguous, and for images without a caption if other images have one.
     """
     tables = [file for file in files if file.name.casefold() in _TABLES]
-    tables += [path for name in _TABLES if (path := root / name).is_file() and path not in tables]
+    tables += [path for name in _TABLES if _is_file(path := root / name) and path not in tables]
     caption_tables, known = [], {}
     for table in tables:
         known[table] = columns(table)
@@ -53,6 +54,10 @@ def find_captions(root: Path, files: Sequence[Path], unreadable: str) -> Caption
         has = "; ".join(f"{table.name} has {some(known[table], 6) or 'nothing'}" for table in tables[:3])
         return Captions(found.images, {}, (), f"There are no captions: {has}, and none of {', '.join(_TEXT)}.")
     return found
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() or is_member(path)
 
 
 def _check_one_each(root: Path, tables: Sequence[Path]) -> None:
@@ -90,7 +95,7 @@ def _from_tables(root: Path, files: Sequence[Path], tables: Sequence[Path], unre
     missing = [
         os.path.relpath(name, tables[0].parent)
         for name in read
-        if name not in image_of and not (name.is_relative_to(root) and name.is_file())  # of an unused split
+        if name not in image_of and not (name.is_relative_to(root) and _is_file(name))  # of an unused split
     ]
     if missing:
         raise UsageError(

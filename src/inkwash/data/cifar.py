@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from inkwash.atomic import replacing
+from inkwash.data.cifar_python import CifarPython
 from inkwash.data.fetch import cache_folder, data_folder, find_or_fetch
 from inkwash.data.idx import AGAIN, SPARE
 from inkwash.data.picture import quiet_pillow
@@ -36,6 +37,7 @@ _SEAL = 64  # bytes at the end of cached pixels
 _FOLDER = "cifar10"
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _UNPACKED = "cifar-10-batches-bin"
+_PYTHON = "cifar-10-batches-py"
 _ZIP = "cifar10-jpeg.zip"
 _BATCH, _TAR = 10_000 * _RECORD, 2**28  # bytes of a file of records, and at most of the unpacked archive
 _JPEG, _MEMBERS = 2**20, 60_000  # bytes of an image in the zip, and images of a split, at most
@@ -60,6 +62,7 @@ def cifar10(split: str, data_dir: str | Path | None = None) -> Images:
 
     Reads the first of these that exists in the data folder (see `find_or_fetch`) or its subfolder cifar10/:
     the original cifar-10-binary.tar.gz, without unpacking it; its unpacked folder cifar-10-batches-bin/;
+    cifar-10-batches-py/, the same images as torchvision unpacks them, whose pickles run no code;
     cifar10-jpeg.zip, with JPEG images train|test/CLASS/NUMBER.jpg. If none exists, the original (162 MiB) is
     downloaded.
 
@@ -77,6 +80,8 @@ def cifar10(split: str, data_dir: str | Path | None = None) -> Images:
         return _original(archive, split)
     if (unpacked := _first((place / _UNPACKED for place in places), Path.is_dir)) is not None:
         return _original(unpacked, split)
+    if (batches := _first((place / _PYTHON for place in places), Path.is_dir)) is not None:
+        return _from_batches(batches, split)
     if (packed := _first((place / _ZIP for place in places), Path.is_file)) is not None:
         return _from_jpegs(packed, split)
     return _original(find_or_fetch(_ARCHIVE, _FOLDER, _SHA256, _MIRRORS, data_dir, packed=True, at_most=_TAR), split)
@@ -99,6 +104,19 @@ def _original(where: Path, split: str) -> Images:
                 f"{_again(where)}"
             )
     return _images("cifar10", split, np.concatenate(parts))
+
+
+def _from_batches(folder: Path, split: str) -> Images:
+    """From Python batches, which must hold the records of the original files."""
+    found = CifarPython.read(folder).get(split)
+    if found is None or found.labels is None:
+        raise InkwashError(f"{folder} lacks the images of {split}. {_OR_THE_ORIGINAL}")
+    flat = found.pixels.flatten(1).numpy()
+    records = np.concatenate([found.labels.numpy().astype(np.uint8)[:, None], flat], 1)
+    digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in np.array_split(records, len(_FILES[split]))]
+    if digests != list(_FILES[split].values()):
+        raise InkwashError(f"{folder} does not hold the original images of CIFAR-10. {_OR_THE_ORIGINAL}")
+    return found
 
 
 def _read_folder(folder: Path, wanted: Iterable[str]) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from inkwash.data.alike import repeated
 from inkwash.data.listing import some
 from inkwash.data.source import Source
 from inkwash.foreign import harmless
@@ -17,7 +18,9 @@ _RANGE = 32  # of 256 values: images count as constant too if their pixels span 
 
 
 def describe(train: Source, test: Source, held_out: str = "auto") -> tuple[str, ...]:
-    """Sentences about the training and held-out images: counts, files left out and why, and warnings.
+    """Sentences about the training and held-out images: counts, files left out and why, copies, and warnings.
+
+    `inkwash train` prints them before the first step, and `inkwash data` without training.
 
     `held_out` is that of `folder`; if it is "none", both sets are the same images.
     """
@@ -28,7 +31,20 @@ def describe(train: Source, test: Source, held_out: str = "auto") -> tuple[str, 
     if without:
         count = f"{len(without)} of the {len(train.classes)} classes"
         lines.append(f"warning: {count} have no image to train on, and cannot be asked for: {some(without, 8)}.")
-    return (*lines, *_looks(train))
+    looks = _looks(train)  # images of one value are copies too, which need not be said
+    return (*lines, *(looks or repeated(train, test, held_out)))
+
+
+def class_table(train: Source, test: Source, held_out: str = "auto") -> list[str]:
+    """A line for each class, with its number, its name, and how many images are trained on and held out."""
+    counts, held = class_counts(train), class_counts(test)
+    if not counts:
+        return []
+    rows = [("number", "class", "train", "" if held_out == "none" else "held out")]
+    for i, (name, count, other) in enumerate(zip(train.classes, counts, held, strict=True)):
+        rows.append((str(i), harmless(name), f"{count:,}", "" if held_out == "none" else f"{other:,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [f"{a:>{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]
 
 
 def class_counts(source: Source) -> list[int]:

@@ -8,11 +8,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder
-from inkwash.data.regular import open_regular
+from inkwash.data.packed import Identity, identity, open_file
 from inkwash.errors import InkwashError
 
 _VERSION = b"inkwash digests 1"
@@ -35,15 +37,15 @@ def digests(files: Sequence[Path], root: Path, workers: int, tick: Callable[[], 
 
     def digest(file: Path) -> bytes:
         try:
-            stat = file.stat()
-            key = _key(stat)
+            facts, changed = identity(file)
+            key = _key(facts)
             if key in known:
                 return known[key]
-            with open_regular(file) as opened:
-                found = hashlib.file_digest(opened, "sha256").digest()
+            with open_file(file) as opened:
+                found = hashlib.file_digest(cast(BufferedReader, opened), "sha256").digest()
         except OSError as error:
             raise InkwashError(f"{file} cannot be read ({error.strerror}). Make it readable again.") from error
-        if now - max(stat.st_mtime, stat.st_ctime) > _SETTLED:
+        if now - changed > _SETTLED:
             fresh[key] = found
         return found
 
@@ -64,8 +66,7 @@ def _place(name: str) -> Path | None:
         return None
 
 
-def _key(stat: os.stat_result) -> bytes:
-    facts = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+def _key(facts: Identity) -> bytes:
     return hashlib.blake2b(repr(facts).encode(), digest_size=_KEY).digest()
 
 

@@ -26,8 +26,9 @@ def find_or_fetch(
     *,
     packed: bool = False,
     at_most: int = LARGEST,
+    also: Sequence[str] = (),
 ) -> Path:
-    """The path of `file_name`, with or without .gz, in `folder_name` under the data folder.
+    """The path of `file_name`, with or without .gz, in `folder_name` under the data folder, or in a folder of `also`.
 
     The data folder is `data_dir`, else $INKWASH_DATA, else $XDG_CACHE_HOME/inkwash, else ~/.cache/inkwash. An
     existing file is used without a check. A missing file is downloaded from the first of the mirrors (URLs ending in
@@ -39,9 +40,9 @@ def find_or_fetch(
     InkwashError if the download fails from all mirrors.
     """
     root = data_folder(data_dir)
-    found = _present(root / folder_name, file_name)
-    if found is not None:
-        return found
+    for name in (folder_name, *also):
+        if (found := _present(root / name, file_name)) is not None:
+            return found
     folder = root / folder_name
     if not _writable(folder):
         folder = cache_folder() / folder_name
@@ -72,7 +73,8 @@ def cache_folder() -> Path:
 
 
 def _present(folder: Path, file_name: str) -> Path | None:
-    names = (file_name, file_name.removesuffix(".gz"))
+    dotted = file_name.replace("-idx", ".idx")  # as Kaggle has it
+    names = (file_name, file_name.removesuffix(".gz"), dotted, dotted.removesuffix(".gz"))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 

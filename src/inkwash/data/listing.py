@@ -7,11 +7,9 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from inkwash.data.packed import is_archive_of_files, is_junk, members_below
 from inkwash.errors import UsageError
 from inkwash.foreign import harmless
-
-_JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # files that desktops create
-_JUNK |= {"provenance.json"}  # inkwash's own, beside the images of `sample --out FOLDER/`
 
 Identity = tuple[int, int]  # of a folder: device and inode
 
@@ -21,10 +19,13 @@ def files_below(folder: Path) -> tuple[list[Path], list[Path]]:
 
     Hidden files and desktop junk are left out. Links to files and folders are followed; a broken link counts as a
     file, and so as an unreadable image. Cyclic links terminate: each subfolder of `folder` visits every folder once,
-    and never one that contains `folder`.
+    and never one that contains `folder`. `folder` may be an archive, or lie in one.
 
     Raises UsageError if a folder cannot be read.
     """
+    if is_archive_of_files(folder):
+        packed, links, _ = members_below(folder)
+        return packed, links
     root = folder.resolve()
     above = {_identity(each) for each in (root, *root.parents)}
     files: list[Path] = []
@@ -66,13 +67,22 @@ def _sorted_in(folder: Path, files: list[Path], others: list[Path]) -> list[Path
 
 def folders_in(folder: Path) -> list[Path]:
     """The direct subfolders, including links to folders, sorted by name, without junk."""
+    if is_archive_of_files(folder):
+        return members_below(folder)[2]
     return sorted(Path(entry) for entry in _entries(folder) if _is_folder(entry))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files directly in a folder, without hidden ones."""
+    if is_archive_of_files(folder):
+        return [file for file in members_below(folder)[0] if file.parent == folder]
+    return [each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if not _is_junk(entry.name)]
+            return [entry for entry in entries if not is_junk(entry.name)]
     except OSError as error:
         raise UsageError(f"{folder} cannot be listed ({error.strerror}). Make it readable, or move it away.") from error
 
@@ -96,10 +106,6 @@ def _mode(link: os.DirEntry[str]) -> int:
 def _identity(folder: Path) -> Identity:
     found = folder.stat()
     return found.st_dev, found.st_ino
-
-
-def _is_junk(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _JUNK
 
 
 def class_of(file: Path, base: Path) -> str:

@@ -1,4 +1,4 @@
-"""Loads a data set by name or path: built-in sets, user-defined sets, folders and archives."""
+"""Loads a data set by name or path: built-in sets, user-defined sets, folders and files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from inkwash import choices, own
-from inkwash.data.archive import ENDING, archive
-from inkwash.data.folder import Unreadable, folder
-from inkwash.data.source import Images, Source, check_split
+from inkwash.data.collect import Asked, Unreadable
+from inkwash.data.formats import fitted, read
+from inkwash.data.picture import Fit
+from inkwash.data.source import Source, check_split
 from inkwash.data.splits import Splits
 from inkwash.errors import UsageError
 
@@ -28,14 +29,15 @@ def load(
     splits: Splits = "auto",
     held_out: str = "auto",
     background: str = "white",
+    fit: Fit = "cut",
     font: str | Path | None = None,
     language: str = "en",
 ) -> Source:
-    """Loads a set of `choices.SOURCES`, a user-defined set, a folder of images, or an .npz file (see `archive`).
+    """Loads a set of `choices.SOURCES`, a user-defined set, or a folder or file of a format of `choices.FORMATS`.
 
     Write ./mnist for a folder that has the name of a set. `split` is "train" or "test". A set of fixed size is padded
-    with black to `size`; a folder's images are scaled and cropped to it. See `folder` for `channels`, `unreadable`,
-    `splits`, `held_out` and `background`. `font` and `language` apply to `emoji`. `data_dir` is the folder of
+    with black to `size`, as are arrays; image files are fitted to it. See `folder` for `channels`, `unreadable`,
+    `splits`, `held_out`, `background` and `fit`. `font` and `language` apply to `emoji`. `data_dir` is the folder of
     downloads: see `find_or_fetch`.
 
     Raises UsageError for a name that is neither a known set nor a path, for a `size` below that of a known set, for
@@ -44,44 +46,26 @@ def load(
     check_split(split)
     name = str(name_or_path)
     if not _is_known(name):
-        if not Path(name_or_path).expanduser().exists():
+        path = Path(name_or_path).expanduser()
+        if not path.exists():
             raise UsageError(_unknown(name))
-        if is_archive(name):
-            _only_folders(name, splits=splits, background=background)
-            return _fitted(archive(Path(name).expanduser(), split, held_out), size, channels)
-        return folder(
-            name_or_path, size, channels, unreadable,
-            split=split, splits=splits, held_out=held_out, background=background,
-        )  # fmt: skip
-    _only_folders(name, splits=splits, held_out=held_out, background=background)
+        asked = Asked(split, size, channels, unreadable, splits, held_out, background, fit)
+        return read(path, asked)
+    _only_folders(name, splits=splits, held_out=held_out, background=background, fit=fit)
     function = choices.SOURCES.load(name)
     offered = {"data_dir": data_dir, "size": size, "font": font, "language": language}
     given = {key: value for key, value in offered.items() if value is not None}
     images: Source = choices.call(function, split=split, **given)
     if own.is_reference(name):
         _check(images, name)
-    return _fitted(images, None if choices.takes(function, "size") else size, channels)
+    return fitted(images, None if choices.takes(function, "size") else size, channels)
 
 
 def _only_folders(name: str, **given: str) -> None:
     """Raises UsageError if options for folders of images were given, since `name` is not a folder."""
-    asked = [f"`{key}`" for key, value in given.items() if value not in ("auto", "white")]
+    asked = [f"`{key}`" for key, value in given.items() if value not in ("auto", "white", "cut")]
     if asked:
         raise UsageError(f"{' and '.join(asked)} is for folders of images, and {name} is none; leave it out.")
-
-
-def _fitted(images: Source, size: int | None, channels: int | None) -> Source:
-    """The images padded to `size`, if given. Raises UsageError if size or channels do not fit the images."""
-    if channels not in (None, images.shape[0]):
-        several = "channel" if images.shape[0] == 1 else "channels"
-        raise UsageError(f"{images.name} has {images.shape[0]} {several}; got channels={channels}. Leave it out.")
-    if size is None:
-        return images
-    if not isinstance(images, Images):
-        raise UsageError(
-            f"{images.name} cannot be padded to size {size}, as it does not lie in memory; leave the size out."
-        )
-    return images.pad(size)
 
 
 def is_folder(name_or_path: str | Path) -> bool:
@@ -105,10 +89,10 @@ def _check(images: Source, name: str) -> None:
         raise UsageError(f"{what} has labels {labels.dtype} {list(labels.shape)}; torch.int64 [{count}] is expected.")
 
 
-def is_archive(name_or_path: str | Path) -> bool:
-    """Whether `load` treats this as an .npz file of images."""
+def is_path(name_or_path: str | Path) -> bool:
+    """Whether `load` treats this as a folder or a file of images, and it is there."""
     name = str(name_or_path)
-    return name.lower().endswith(ENDING) and not _is_known(name) and Path(name).expanduser().is_file()
+    return name != "" and not _is_known(name) and Path(name).expanduser().exists()
 
 
 def _is_known(name: str) -> bool:
@@ -118,4 +102,4 @@ def _is_known(name: str) -> bool:
 def _unknown(name: str) -> str:
     near = get_close_matches(name.lower(), choices.SOURCES.names, n=1)
     guess = f" Did you mean {near[0]}?" if near else ""
-    return f"{name!r} is neither a folder nor one of the sets {', '.join(choices.SOURCES.names)}.{guess}"
+    return f"{name!r} is neither a folder or file nor one of the sets {', '.join(choices.SOURCES.names)}.{guess}"

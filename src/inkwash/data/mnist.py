@@ -30,6 +30,7 @@ _SIZES = {  # bytes of the unpacked contents
 @dataclass(frozen=True)
 class _Set:
     name: str  # also of its folder
+    torchvision: str  # its folder there
     mirrors: tuple[str, ...]
     classes: tuple[str, ...]
     sha256: dict[str, str]  # of the unpacked contents, by file
@@ -37,6 +38,7 @@ class _Set:
 
 _MNIST = _Set(
     name="mnist",
+    torchvision="MNIST/raw",
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -51,6 +53,7 @@ _MNIST = _Set(
 )
 _FASHION = _Set(
     name="fashion-mnist",
+    torchvision="FashionMNIST/raw",
     mirrors=(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -79,8 +82,9 @@ _FASHION = _Set(
 def mnist(split: str, data_dir: str | Path | None = None) -> Images:
     """Handwritten digits: uint8 [60000,1,28,28] for "train" and [10000,1,28,28] for "test", labels 0..9.
 
-    The files are found or downloaded by `find_or_fetch`. Raises UsageError for another split or a `data_dir` that is
-    not a folder; InkwashError if a file cannot be obtained, is damaged, or is not the original.
+    The files are found, also where torchvision puts them, or downloaded by `find_or_fetch`. Raises UsageError for
+    another split or a `data_dir` that is not a folder; InkwashError if a file cannot be obtained, is damaged, or is
+    not the original.
     """
     return _load(_MNIST, split, data_dir)
 
@@ -107,7 +111,9 @@ def _load(which: _Set, split: str, data_dir: str | Path | None) -> Images:
 def _array(which: _Set, file_name: str, dimensions: int, data_dir: str | Path | None) -> NDArray[np.uint8]:
     expected = which.sha256[file_name]
     at_most = _SIZES[file_name] + SPARE
-    path = find_or_fetch(file_name, which.name, expected, which.mirrors, data_dir, at_most=at_most)
+    path = find_or_fetch(
+        file_name, which.name, expected, which.mirrors, data_dir, at_most=at_most, also=(which.torchvision,)
+    )
     contents = unpack(path, at_most)
     array = parse_idx(contents, path, dimensions)  # before the hash: its errors for damaged files are more precise
     found = hashlib.sha256(contents).hexdigest()

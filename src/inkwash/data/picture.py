@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inkwash.data.regular import open_regular
+from inkwash.data.packed import open_file
 
 if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.Image import Image
+
+Fit = Literal["cut", "pad", "stretch"]
 
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 # Formats that Pillow decodes itself. Excluded are EPS, which Pillow passes to Ghostscript, WMF, which it passes to
@@ -78,28 +80,48 @@ def white_of(largest: int) -> int:
 
 
 def decode(
-    path: Path, size: int | None, channels: int, background: str = "white", white: int = _WHITES[-1]
+    path: Path,
+    size: int | None,
+    channels: int,
+    background: str = "white",
+    white: int = _WHITES[-1],
+    fit: Fit = "cut",
 ) -> NDArray[np.uint8]:
-    """Decodes a file to uint8 [channels,H,W], channels 1 or 3; with `size`, scales the short side and centre-crops.
+    """Decodes a file to uint8 [channels,H,W], channels 1 or 3; with `size`, fits it to size × size pixels.
+
+    `fit` "cut" scales the short side and cuts the middle out, "pad" scales the long side and puts the image in the
+    middle of `background`, and "stretch" scales each side by its own factor.
 
     Applies the EXIF orientation, composites transparent pixels on `background` (a colour in Pillow's notation), scales
     integers of more than 8 bits so that `white` becomes 255, and takes the first frame of an animation. Raises
     UnreadableError if the file is damaged or not an image.
     """
-    from PIL.Image import Resampling
-
     with _opened(path) as (image, file), _turn_of(image):
         orientation = _orientation(image, file)
         if size is not None:
             image.draft(None, (3 * size, 3 * size))  # decodes large JPEGs at reduced size, several times faster
         flat = _turned(_flattened(image, "L" if channels == 1 else "RGB", background, white), orientation)
         if size is not None:
-            short = min(flat.size)
-            left, top = ((side - short) // 2 for side in flat.size)
-            middle = (left, top, left + short, top + short)
-            flat = flat.resize((size, size), Resampling.LANCZOS, box=middle, reducing_gap=3.0)
+            flat = _fitted(flat, size, fit, background)
         pixels = np.array(flat)  # [H,W] or [H,W,3]
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _fitted(image: Image, size: int, fit: Fit, background: str) -> Image:
+    import PIL.Image as Pillow
+
+    scale = Pillow.Resampling.LANCZOS
+    if fit == "stretch":
+        return image.resize((size, size), scale, reducing_gap=3.0)
+    if fit == "pad":
+        width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
+        small = image.resize((width, height), scale, reducing_gap=3.0)
+        padded = Pillow.new("RGB", (size, size), background).convert(image.mode)
+        padded.paste(small, ((size - width) // 2, (size - height) // 2))
+        return padded
+    short = min(image.size)
+    left, top = ((side - short) // 2 for side in image.size)
+    return image.resize((size, size), scale, box=(left, top, left + short, top + short), reducing_gap=3.0)
 
 
 def _turn_of(image: Image) -> AbstractContextManager[object]:
@@ -129,7 +151,7 @@ def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
 
     try:
         # opened here: given a path, Pillow 13 memory-maps uncompressed TIFFs and garbles rotated ones
-        with open_regular(path) as file, Image.open(file, formats=_readable()) as image:
+        with open_file(path) as file, Image.open(file, formats=_readable()) as image:
             if image.mode == "F":
                 raise UnreadableError("floating-point pixels, of which nobody knows what is white")
             yield image, file

@@ -62,6 +62,7 @@ class Images:
     captions: tuple[tuple[str, ...], ...] = ()  # N times one or more wordings, or ()
     kinds: Tensor | None = None  # int64 [N], any numbers; None: every image is its own kind
     notes: tuple[str, ...] = ()  # sentences about what was found, taken and left out
+    files: tuple[str, ...] = ()  # N names of the images' files below their folder, or ()
 
     def __post_init__(self) -> None:
         check_split(self.split)
@@ -123,8 +124,11 @@ class Images:
         """The images at these indices as a set of their own; `split` renames its split."""
         labels, kinds = (None if each is None else each[indices] for each in (self.labels, self.kinds))
         captions = tuple(self.captions[i] for i in indices.tolist()) if self.captions else ()
-        pixels = self.pixels[indices]
-        return replace(self, pixels=pixels, labels=labels, split=split or self.split, captions=captions, kinds=kinds)
+        files = tuple(self.files[i] for i in indices.tolist()) if self.files else ()
+        return replace(
+            self, pixels=self.pixels[indices], labels=labels, split=split or self.split, captions=captions,
+            kinds=kinds, files=files,
+        )  # fmt: skip
 
     def pad(self, size: int) -> Images:
         """Pads with zeros (black) on all sides to size × size pixels; an odd pixel goes to the bottom and the right.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkwash.data.digests import digests
-from inkwash.data.picture import UnreadableError, decode
+from inkwash.data.picture import Fit, UnreadableError, decode
 from inkwash.data.source import check_captions
 from inkwash.errors import InkwashError
 from inkwash.foreign import harmless
@@ -46,6 +46,7 @@ class Streamed:
     notes: tuple[str, ...] = ()  # sentences about what was found, taken and left out
     background: str = "white"  # the colour behind transparent pixels
     white: int = 65535  # the white value of files of more than 8 bits
+    fit: Fit = "cut"  # how files are brought to `size`
 
     def __post_init__(self) -> None:
         check_captions(self.name, self.captions, len(self))
@@ -60,21 +61,32 @@ class Streamed:
         Independent of the files' location, names and dates. Each file is read once and its digest cached: see
         `digests`.
         """
-        from tqdm import tqdm
-
-        about = (self.shape, self.size, self.classes, self.background, self.white)
+        about = (self.shape, self.size, self.classes, self.background, self.white, *self._unusual)
         hashed = hashlib.sha256(repr(("contents", about)).encode())
-        with tqdm(total=len(self), desc=harmless(f"Hashing {self.name}"), unit="image", delay=2) as bar:
-            for digest in digests(self.files, self.root, WORKERS, lambda: bar.update()):
-                hashed.update(digest)
+        for digest in self.digests:
+            hashed.update(digest)
         if self.labels is not None:
             hashed.update(self.labels.cpu().contiguous().numpy().data)
         hashed.update(repr(self.captions).encode())
         return hashed.hexdigest()
 
     @property
+    def _unusual(self) -> tuple[str, ...]:
+        return () if self.fit == "cut" else (self.fit,)  # so that fingerprints of earlier versions stay
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """The sha256 of each file. Each file is read once and its digest cached: see `inkwash.data.digests`."""
+        from tqdm import tqdm
+
+        with tqdm(total=len(self), desc=harmless(f"Hashing {self.name}"), unit="image", delay=2) as bar:
+            return digests(self.files, self.root, WORKERS, lambda: bar.update())
+
+    @property
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """The fingerprints of earlier versions, computed from the files' names, sizes, dates, labels and captions."""
+        if not self.root.is_dir():  # they read no archives
+            return ()
         labels = [-1] * len(self) if self.labels is None else self.labels.tolist()
         hashed = hashlib.sha256(repr((self.shape, self.size, self.classes)).encode())
         for file, label in zip(self.files, labels, strict=True):
@@ -105,7 +117,7 @@ class Streamed:
 
     def decode(self, file: Path) -> NDArray[np.uint8]:
         """One file: uint8 [C,H,W]. Raises UnreadableError when it is damaged or no longer of this shape."""
-        pixels = decode(file, self.size, self.shape[0], self.background, self.white)
+        pixels = decode(file, self.size, self.shape[0], self.background, self.white, self.fit)
         if pixels.shape != self.shape:
             raise UnreadableError(f"its shape is {pixels.shape}, where {self.shape} was expected")
         return pixels

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from inkwash.data.regular import open_regular
+from inkwash.data.packed import open_file
 from inkwash.errors import UsageError
 
 _MARKS = (  # the longer first: UTF-32's begins with UTF-16's
@@ -29,7 +29,7 @@ def read_text(file: Path) -> str:
     Raises UsageError, with the position, for other encodings, which cannot be detected, and for unreadable files.
     """
     try:
-        with open_regular(file, _LARGEST) as opened:
+        with open_file(file, _LARGEST) as opened:
             content = opened.read(_LARGEST)
     except OSError as error:
         raise UsageError(f"{file} cannot be read ({error.strerror}). Make it readable, or move it away.") from error

@@ -40,21 +40,24 @@ def find(name: str) -> RunSettings:
 
 
 def find_or_folder(name: str) -> RunSettings:
-    """The recipe of that name, or where there is none the recipe `folder` for the folder or .npz file of that name.
+    """The recipe of that name, or where there is none the recipe `folder` for the folder or file of that name.
 
     Raises UsageError where there is neither.
     """
-    if name not in names() and (Path(name).is_dir() or (name.endswith(".npz") and Path(name).is_file())):
+    if name not in names() and Path(name).exists():
         return replace(folder(), data=Data(source=str(Path(name).resolve())))
     try:
         return find(name)
     except UsageError as error:
-        raise UsageError(f"{error} Nor is there a folder {name}.") from None
+        raise UsageError(f"{error} Nor is there a folder or file {name}.") from None
 
 
 def run_name(name: str) -> str:
-    """The name of the folder in runs/ for a recipe, or for a folder or .npz file of images."""
-    return name if name in names() else Path(name).resolve().name.removesuffix(".npz") or "folder"
+    """The name of the folder in runs/ for a recipe, or for a folder or file of images."""
+    if name in names():
+        return name
+    path = Path(name).resolve()
+    return (path.name.partition(".")[0] if path.is_file() else path.name) or "folder"
 
 
 def summary(recipe: Callable[[], RunSettings]) -> str:

@@ -57,7 +57,7 @@ def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
     return load(
         data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels,
         unreadable=data.unreadable, splits=data.splits, held_out=data.held_out, background=data.background,
-        font=data.font, language=data.language,
+        fit=data.fit, font=data.font, language=data.language,
     )  # fmt: skip
 
 
@@ -105,6 +105,14 @@ def parameters(run: settings.RunSettings, shape: Shape, condition: ConditionKind
         return sum(each.numel() for each in _network(run, inputs, condition).parameters())
 
 
+def shapes(run: settings.RunSettings, shape: Shape, condition: ConditionKind | None) -> dict[str, tuple[int, ...]]:
+    """The shape of each weight of the run's denoiser, which is not built, by its name."""
+    inputs = Inputs(*shape, schedule(run.process).num_timesteps)
+    with torch.device("meta"):
+        weights = _network(run, inputs, condition).state_dict(prefix="net.")
+    return {name: tuple(tensor.shape) for name, tensor in weights.items()}
+
+
 def check_weights(
     run: settings.RunSettings, shape: Shape, condition: ConditionKind | None, weights: Mapping[str, Tensor]
 ) -> None:
@@ -115,10 +123,7 @@ def check_weights(
     """
     if isinstance(run.network, OwnNetwork):
         return
-    inputs = Inputs(*shape, schedule(run.process).num_timesteps)
-    with torch.device("meta"):
-        wanted = _network(run, inputs, condition).state_dict(prefix="net.")
-    if {name: tensor.shape for name, tensor in wanted.items()} != {name: each.shape for name, each in weights.items()}:
+    if shapes(run, shape, condition) != {name: tuple(each.shape) for name, each in weights.items()}:
         raise ValueError("other weights")
 
 

@@ -26,6 +26,14 @@ class _Images(BaseModel):
     place: _Name | None = None
 
 
+class _Begun(BaseModel):
+    """The run whose weights a run began with."""
+
+    run: _Name
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    step: _Steps
+
+
 class _Facts(BaseModel):
     model_config = ConfigDict(strict=True)
 
@@ -48,6 +56,7 @@ class _Facts(BaseModel):
     data: _Images = _Images()
     encoder: _Name | None = None
     code: dict[_Name, _Name] = {}
+    begun_from: _Begun | None = None
 
     @model_validator(mode="after")
     def _each_class_is_counted(self) -> "_Facts":

@@ -20,6 +20,7 @@ from inkwash.errors import UsageError
 from inkwash.lock import Lock, hold
 from inkwash.nets import recompute
 from inkwash.runs import build, machine, memory, record
+from inkwash.runs.begin import begin, carried
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.model import check_weights
 from inkwash.runs.record import (
@@ -67,16 +68,18 @@ def fit(
     resume: bool,
     stop: Callable[[], bool],
     images: Images | None = None,
+    from_run: Path | None = None,
 ) -> Fit:
     """Prepares a training. Raises UsageError or InkwashError before anything is written.
 
-    `images` replace the data set that `run` names, and are stored in the folder. The folder is locked until the
-    training has ended; a second training there raises UsageError.
+    A new run begins with the weights of the run in the folder `from_run`: see `begin`. `images` replace the data set
+    that `run` names, and are stored in the folder. The folder is locked until the training has ended; a second training
+    there raises UsageError.
     """
     _check_place(run, out)
     lock = hold(out, TRAINING) if processes().is_main else None
     try:
-        job = _prepared(run, out, data_dir, resume, stop, images)
+        job = _prepared(run, out, data_dir, resume, stop, images, from_run)
     except BaseException:
         if lock is not None:
             lock.release()
@@ -100,6 +103,7 @@ def _prepared(
     resume: bool,
     stop: Callable[[], bool],
     images: Images | None,
+    from_run: Path | None,
 ) -> Fit:
     run = resolved(run)
     if images is not None:
@@ -116,6 +120,7 @@ def _prepared(
         data_dir = whereabouts(saved.facts)
     _check_place(run, out)
     _check_folder(run, before, saved, out, resume)
+    begun_from = carried(saved, from_run, out)
     if before is None:
         own.allow_encoder(run.conditioning.encoder)
     else:
@@ -132,6 +137,10 @@ def _prepared(
         check_weights(out / LAST, saved, run, source.shape, kind)
     _check_memory(run, source.shape, kind, accelerator)
     denoiser = build.denoiser(run, source.shape, precision, kind)
+    begun = None
+    if saved is None and from_run is not None:
+        begun = begin(from_run, denoiser, run, source.shape, kind, source.classes)
+        begun_from = begun.fact
     state = State.fresh(denoiser if mesh else denoiser.to(accelerator.device), run.training, mesh)
     if run.training.recompute:
         recompute(denoiser.net)
@@ -139,6 +148,9 @@ def _prepared(
     notes = describe(source, held_out, run.data.held_out) if accelerator.is_main_process else ()
     notes = (*notes, *_signal_left(run.process))
     about = record.about(run, out, source, precision, kind, data_dir, notes)
+    if begun_from is not None:
+        about["begun_from"] = begun_from
+    notes = notes if begun is None or not accelerator.is_main_process else (*begun.notes, *notes)
     if saved is not None:
         if saved.facts.get("encoder") not in (None, about.get("encoder")):
             raise UsageError(

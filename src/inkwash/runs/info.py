@@ -4,9 +4,11 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from inkwash import __version__, choices, own
 from inkwash.errors import InkwashError, UsageError
+from inkwash.foreign import harmless
 from inkwash.lock import holder
 from inkwash.networks import OwnNetwork
 from inkwash.progress import duration
@@ -39,6 +41,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("sampler", _sampler(run.default_sampler) + " --stretch" * run.stretch),
         ("trained", f"{about['step']:,}{_of(about['steps'])} steps, {about['images_seen']:,} images seen"),
         *_live(folder),
+        *_begun_from(about),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
         ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),
         (
@@ -51,6 +54,13 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("made by", f"inkwash {about['version']}"),
         *(("images", str(note)) for note in about.get("data", {}).get("notes", ())),
     ]
+
+
+def _begun_from(about: dict[str, Any]) -> list[tuple[str, str]]:
+    fact = about.get("begun_from")
+    if fact is None:
+        return []
+    return [("begun from", f"the weights of {harmless(fact['run'])}, step {fact['step']:,}, sha256 {fact['sha256']}")]
 
 
 def _step(path: Path) -> int:

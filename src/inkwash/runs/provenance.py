@@ -10,7 +10,7 @@ from typing import Any
 
 from inkwash import __version__
 from inkwash.core.noise import VERSION as NOISE_VERSION
-from inkwash.data import is_folder
+from inkwash.data import is_path
 from inkwash.errors import UsageError
 from inkwash.runs import build
 from inkwash.runs.model import TrainedModel
@@ -57,7 +57,7 @@ def forward_provenance(facts: dict[str, Any]) -> dict[str, Any]:
     """Everything that a figure of `draw_forward` depends on, besides the folder of the data sets."""
     code_of = {name: facts[name] for name in ("code",) if name in facts}
     depends = {name: fact for name, fact in facts.items() if name not in code_of}
-    if is_folder(depends["data"]["source"]):
+    if is_path(depends["data"]["source"]):
         depends["data"] = {**depends["data"], "source": place(Path(depends["data"]["source"]))}
     return {"inkwash": __version__, "command": "forward", "noise": NOISE_VERSION, "forward": depends, **code_of}
 

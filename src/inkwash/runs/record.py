@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from inkwash import __version__, choices, own
 from inkwash.checked import references
-from inkwash.data import class_counts, is_folder
+from inkwash.data import class_counts, is_path
 from inkwash.errors import UsageError
 from inkwash.runs.facts import run_of
 from inkwash.settings import Data, Process, RunSettings
@@ -119,6 +119,11 @@ def about(
     }  # fmt: skip
 
 
+def settings_from(run: RunSettings, other: RunSettings) -> RunSettings:
+    """The settings of a new run that begins with the weights of another: its network, process and sampler."""
+    return replace(run, network=other.network, process=other.process, sampler=other.sampler, stretch=other.stretch)
+
+
 def _with_source(run: RunSettings, source: str) -> RunSettings:
     return replace(run, data=replace(run.data, source=source))
 
@@ -134,7 +139,7 @@ def resolved(run: RunSettings) -> RunSettings:
 def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str) -> None:
     """Raises UsageError, with the differences and the advice, unless the run in a folder can be resumed as `run`."""
     free = {name: getattr(run.training, name) for name in _FREE}
-    if is_folder(run.data.source) and before.data.source not in choices.SOURCES:
+    if is_path(run.data.source) and before.data.source not in choices.SOURCES:
         before = replace(before, data=replace(before.data, source=run.data.source))  # moved, if its images are the same
     before = replace(before, sampler=run.sampler, stretch=run.stretch)  # training does not depend on them
     if replace(before, training=replace(before.training, **free)) != run:
