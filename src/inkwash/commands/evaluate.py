@@ -18,6 +18,7 @@ from inkwash.commands._base import (
 )
 from inkwash.errors import UsageError
 from inkwash.foreign import show
+from inkwash.models import files_of
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
 
@@ -55,7 +56,7 @@ class Evaluate(Command):
         from inkwash.distributed import is_main_process
         from inkwash.lock import holding
 
-        with holding(self.out or self.folder / "evaluation", "an evaluation", is_main_process()):
+        with holding(self.out or files_of(self.folder) / "evaluation", "an evaluation", is_main_process()):
             self._run()
 
     def _run(self) -> None:
@@ -71,7 +72,7 @@ class Evaluate(Command):
                 f"--likelihood is a number of images, 2 or more for a standard error, or 0 (got {self.likelihood})."
             )
         subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights)
-        out = self.out or self.folder / "evaluation"
+        out = self.out or files_of(self.folder) / "evaluation"
         with classifier_bar() as on_step:
             job = begin([subject], [one_cell(self.sampler)], self.scoring, out, 2000, on_step)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
