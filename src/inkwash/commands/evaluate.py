@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Self
 import tyro
 
 from inkwash.commands._base import (
+    RUN,
     Checkpoint,
     Code,
     Command,
@@ -20,6 +21,7 @@ from inkwash.commands._base import (
 )
 from inkwash.errors import UsageError
 from inkwash.foreign import show
+from inkwash.models import files_of
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
 
@@ -35,6 +37,7 @@ class Evaluate(Command):
     folder: Annotated[
         Path,
         tyro.conf.Positional,
+        RUN,
         tyro.conf.arg(metavar="RUN|IMAGES", help="Folder of the run; with --against also a folder or .npz of images."),
     ]
     sampler: Sampler
@@ -93,7 +96,7 @@ class Evaluate(Command):
         if self.against is not None and not self._is_run:
             self._judge()
             return
-        with holding(self.out or self.folder / "evaluation", "an evaluation", is_main_process()):
+        with holding(self.out or files_of(self.folder) / "evaluation", "an evaluation", is_main_process()):
             self._run()
 
     def _judge(self) -> None:
@@ -126,7 +129,7 @@ class Evaluate(Command):
 
         subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights, self.against)
         check_likelihood(subject, self.likelihood)
-        out = self.out or self.folder / "evaluation"
+        out = self.out or files_of(self.folder) / "evaluation"
         with classifier_bar() as on_step:
             job = begin([subject], [one_cell(self.sampler)], self.scoring, out, 2000, on_step)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:

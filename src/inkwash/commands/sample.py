@@ -9,6 +9,7 @@ import tyro
 from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, Private, RunFolder, Weights, defaults_of
 from inkwash.errors import UsageError
 from inkwash.foreign import say, show
+from inkwash.models import files_of
 from inkwash.settings import Sampling
 
 
@@ -50,7 +51,7 @@ class Sample(Command):
         from inkwash.runs.guidance import classifier_of
         from inkwash.runs.model import open_model
 
-        outs = self.out or (str(self.folder / "samples.png"),)
+        outs = self.out or (str(files_of(self.folder) / "samples.png"),)
         sampling = self.sampling
         if self.prompts is not None:
             sampling = replace(sampling, text=(*sampling.text, *_lines(self.prompts)))
