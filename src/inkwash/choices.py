@@ -282,6 +282,14 @@ FEATURES = Choices(  # called with what it takes of train, test, device, data_di
     plural="kinds of features",
 )
 
+IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that it accepts -> RunSettings
+    "kind of checkpoint",
+    Choice("cs231n", "inkwash.importers.cs231n:import_cs231n", "as the trainer of CS231n's assignment 3 writes it"),
+    Choice("sysu", "inkwash.importers.sysu:import_sysu", "the MNIST report's network, MyUNet or MyDDPM"),
+    Choice("abarankab", "inkwash.importers.abarankab:import_abarankab", "abarankab's DDPM, averaged weights"),
+    plural="kinds of checkpoint",
+)
+
 # ---- restoration
 
 OPERATORS = Choices(  # called with those of `shape`, `argument` and `seed` that it accepts -> inverse.Operator

@@ -1,12 +1,16 @@
 """inkwash import."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tyro
 
+from inkwash import choices
+from inkwash.checked import named, validator
 from inkwash.commands._base import RUNS, Command
+from inkwash.errors import UsageError
 from inkwash.foreign import show
 
 
@@ -16,31 +20,34 @@ class Import(Command):
 
     order: ClassVar[int] = 110
 
-    kind: Annotated[Literal["cs231n"], tyro.conf.Positional]
-    """Format of the checkpoint: cs231n, as written by the trainer of the assignment."""
+    kind: Annotated[str, tyro.conf.Positional, validator(choices.IMPORTERS), named(choices.IMPORTERS)]
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """Checkpoint file, model-….pt."""
+    """Checkpoint file. Only tensors and numbers are read, so no code in it is run."""
     out: Path | None = None
     """Folder for the run; None uses runs/NAME-OF-THE-FILE."""
     encoder: str = "clip"
-    """Text encoder that it was trained with: clip, minilm, or a model's folder or name."""
+    """cs231n: text encoder that it was trained with: clip, minilm, or a model's folder or name."""
     size: int = 32
-    """Side of its images in pixels."""
+    """cs231n, abarankab: side of its images in pixels."""
     timesteps: int | None = None
-    """Number of timesteps T, if the checkpoint does not record it."""
+    """cs231n: number of timesteps T, if the checkpoint does not record it."""
     schedule: Literal["linear", "cosine", "sigmoid"] | None = None
-    """Noise schedule, if the checkpoint does not record it."""
+    """cs231n: noise schedule, if the checkpoint does not record it."""
     objective: Literal["pred_noise", "pred_x_start"] | None = None
-    """Prediction target of the network, if the checkpoint does not record it."""
+    """cs231n: prediction target of the network, if the checkpoint does not record it."""
+
+    def given(self, flags: Set[str]) -> Self:
+        make = choices.IMPORTERS.load(choices.IMPORTERS.check(self.kind))
+        if idle := sorted(name for name in flags - {"kind", "file", "out"} if not choices.takes(make, name)):
+            raise UsageError(f"--{idle[0]} is not for a checkpoint of {self.kind}; leave it out.")
+        return self
 
     def run(self) -> None:
         """Makes a run of the checkpoint and says how to draw from it."""
-        from inkwash.importers.cs231n import import_cs231n
-
         out = self.out or RUNS / self.file.stem
-        run = import_cs231n(
-            self.file, out, self.encoder, self.size, self.timesteps, self.schedule, self.objective
-        )  # fmt: skip
+        flags: dict[str, Any] = {name: value for name, value in vars(self).items() if name != "kind"}
+        run = choices.call(choices.IMPORTERS.load(self.kind), **(flags | {"out": out}))
         process, steps = run.process, run.process.timesteps
         show(f"{out}: {process.schedule} schedule, T = {steps}, predicts {process.prediction}")
-        show(f'Draw from it with: inkwash sample {out} --text "red heart"')
+        asked = {"text": ' --text "red heart"', "class": " --label 0"}.get(run.conditioning.condition, "")
+        show(f"Draw from it with: inkwash sample {out}{asked}")

@@ -1,6 +1,5 @@
 """Converts checkpoints of CS231n's assignment 3 to runs."""
 
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,10 +9,9 @@ import torch
 from torch import Tensor
 
 from inkwash import core
-from inkwash.data.regular import open_regular
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
-from inkwash.hub import unpickled
+from inkwash.importers.saved import read, tensors
 from inkwash.lock import holding
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.networks import Cs231nUNet as Cs231nSettings
@@ -27,7 +25,6 @@ from inkwash.training.checkpoint import LAST, Checkpoint, save
 ScheduleName = Literal["linear", "cosine", "sigmoid"]
 ObjectiveName = Literal["pred_noise", "pred_x_start"]
 
-_LARGEST = 2**33  # bytes
 _HELP = "give one that the assignment's trainer saved, model-….pt"
 
 
@@ -71,9 +68,9 @@ def read_course_checkpoint(path: Path) -> CourseModel:
     bare state_dict of a GaussianDiffusion or of a Unet. Only tensors and numbers are loaded, so no code is run.
     Raises UsageError for a file that is not such a checkpoint, InkwashError for a damaged one.
     """
-    saved = _loaded(path)
-    model = _tensors(saved["model"] if isinstance(saved.get("model"), dict) else saved)
-    average = _tensors(saved["ema"]) if isinstance(saved.get("ema"), dict) else {}
+    saved = read(path, _HELP)
+    model = tensors(saved["model"] if isinstance(saved.get("model"), dict) else saved)
+    average = tensors(saved["ema"]) if isinstance(saved.get("ema"), dict) else {}
     prefix = _prefix(average)
     weights = _network(average, prefix) if prefix is not None else _network(model, _prefix(model) or "")
     dim, condition_dim, mults, channels = _sizes(path, weights)
@@ -155,29 +152,6 @@ def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, si
         "step": model.step, "steps": model.step, "seconds": 0.0, "history": [], "held_out": [], "best": None,
     }  # fmt: skip
     save(out / LAST, Checkpoint({"ema": denoiser.state_dict()}, facts))  # sampling reads "ema"
-
-
-def _loaded(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}; {_HELP}.")
-    try:
-        with open_regular(path, _LARGEST) as file:
-            saved = unpickled(file.read())
-    except pickle.UnpicklingError as error:
-        raise UsageError(
-            f"{path} is no checkpoint, or holds more than tensors and numbers, so that opening it may run code; "
-            f"it was not opened: {_HELP}, or the state_dict() of the network."
-        ) from error
-    except Exception as error:  # a damaged pickle may raise anything
-        reason = f" ({error})" if isinstance(error, ValueError) else ""
-        raise InkwashError(f"{path} is damaged or no checkpoint of torch{reason}; {_HELP}.") from error
-    if not isinstance(saved, dict):
-        raise UsageError(f"{path} holds a {type(saved).__name__} and no checkpoint of the course; {_HELP}.")
-    return saved
-
-
-def _tensors(state: dict[Any, Any]) -> dict[str, Tensor]:
-    return {key: value for key, value in state.items() if isinstance(key, str) and isinstance(value, Tensor)}
 
 
 def _prefix(state: dict[str, Tensor]) -> str | None:
