@@ -174,6 +174,8 @@ class Training(Checked):
     """Device to train on."""
     save_every: Count = 250
     """Number of steps between checkpoints."""
+    best: Literal["held-out", "train"] = "held-out"
+    """Loss by which the best checkpoint is chosen: on held-out images, or the training loss since the last save."""
     shard: bool = False
     """Shard weights, gradients and optimiser state over the processes (FSDP2), for networks too large for one."""
     seed: Natural = 0

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from inkwash.runs.conditions.kind import Unconditional
 from inkwash.runs.record import TRAINING, described
 from inkwash.settings import RunSettings, Sampler
 from inkwash.training.checkpoint import BEST, FILES, LAST, facts, load
+from inkwash.training.history import mean_loss
 from inkwash.training.metrics import METRICS, UNKNOWN, reports
 from inkwash.view import check_out, loss_figure, write
+
+SHOWN = 3  # of the first and of the last epochs whose losses are told
 
 
 def run_facts(folder: Path) -> list[tuple[str, str]]:
@@ -45,6 +49,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         *_begun_from(about),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
         ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),
+        *_epochs(losses, about["images"], run.training.batch_size),
         (
             "held out",
             f"{held_out[-1][1]:.4f} now, {best[1]:.4f} at best (step {best[0]:,})" if held_out else "none yet",
@@ -56,6 +61,20 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("made by", f"inkwash {about['version']}"),
         *(("images", str(note)) for note in about.get("data", {}).get("notes", ())),
     ]
+
+
+def _epochs(losses: Sequence[tuple[int, float]], images: int, batch: int) -> list[tuple[str, str]]:
+    """The mean training loss of each whole pass over the images: the first, the last few, and the lowest."""
+    if not losses or not images:
+        return []
+    ends = [round(epoch * images / batch) for epoch in range(int(losses[-1][0] * batch / images) + 1)]
+    means = [mean_loss(losses, first, last) for first, last in pairwise(ends)]
+    if not means:
+        return []
+    shown = [(i, mean) for i, mean in enumerate(means, 1) if i <= SHOWN or i > len(means) - SHOWN]
+    told = ", ".join(f"{i}: {mean:.4f}" for i, mean in shown)
+    low = min(means)
+    return [("epochs", f"{len(means)}, mean loss {told}; lowest {low:.4f} in epoch {means.index(low) + 1}")]
 
 
 def _begun_from(about: dict[str, Any]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from inkwash.data import Batch, Batches
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
 from inkwash.training.checkpoint import BEST, LAST, save
+from inkwash.training.history import mean_loss
 from inkwash.training.metrics import Metrics
 from inkwash.training.objective import Objective, StepRandomness
 from inkwash.training.progress import Progress, Saved, Step
@@ -64,7 +65,7 @@ def train(
         yield saved()
     began, before, first = time.perf_counter(), state.seconds, state.step
     losses, counted, once = torch.zeros((), device=accelerator.device), 0, 0.0
-    alone = accelerator.num_processes == 1
+    alone, by_train = accelerator.num_processes == 1, settings.best == "train"
     with closing(batches.walk(state.step)) as walk:
         while state.step < state.steps:
             try:
@@ -80,9 +81,11 @@ def train(
             state.ema.update(state.denoiser, state.step)
             # processes must stop together, so with several of them stop() takes effect only at reports
             asked = alone and stop()
-            report = asked or state.step % LOG_EVERY == 0 or state.step == state.steps
+            save_now = state.step % settings.save_every == 0
+            # the best by training loss is chosen by reports, so that a resumed run must have the same ones
+            report = asked or state.step % LOG_EVERY == 0 or state.step == state.steps or (by_train and save_now)
             if not report and state.step > first + 1:
-                if state.step % settings.save_every == 0:
+                if save_now:
                     yield saved()
                 continue
             halt = asked if alone else stop()
@@ -109,7 +112,7 @@ def train(
                     raise _diverged(state, folder)
                 state.history.append((state.step, loss))
             yield step
-            if halt or state.step % settings.save_every == 0 or state.step >= state.steps:
+            if halt or save_now or state.step >= state.steps:
                 yield saved(step if report else None)
             elif report and metrics is not None:
                 metrics.add(state.step, step)
@@ -174,8 +177,11 @@ def _saved(
     loss = held_out_loss(state.ema.model, objective, held_out)  # on all processes: a sharded network needs all
     if not math.isfinite(loss):
         raise _diverged(state, folder)
-    best = loss < state.best
-    state.best = min(loss, state.best)
+    judged = loss
+    if settings.best == "train":
+        judged = mean_loss(state.history, state.step - settings.save_every, state.step)
+    best = judged < state.best
+    state.best = min(judged, state.best)
     state.held_out.append((state.step, loss))
     about = {**about, "images_seen": state.step * settings.batch_size}
     checkpoint = state.checkpoint(about, accelerator.is_main_process)
