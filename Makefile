@@ -3,7 +3,7 @@ BIN := .venv/bin
 
 .PHONY: demo test test-slow check docs clean
 
-demo: .venv/made
+demo: .venv/used
 	$(BIN)/inkwash demo --out runs/demo
 
 # one thread a worker: two workers of two threads each would wait for one another
@@ -22,10 +22,15 @@ check: .venv/made docs
 docs: .venv/made
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# torch is pinned here and not in pyproject.toml, which keeps an honest range
-.venv/made: pyproject.toml constraints.txt
+# what the demo and the page need. torch is pinned here and not in pyproject.toml, which keeps an honest range
+.venv/used: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[play]"
+	touch $@
+
+# what developing needs
+.venv/made: .venv/used
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
