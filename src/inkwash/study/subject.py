@@ -15,8 +15,7 @@ from inkwash.data import (
     ConditionLookup,
     Images,
     Source,
-    is_archive,
-    is_folder,
+    is_path,
     load,
     permutation,
     to_uint8,
@@ -125,8 +124,8 @@ class Trained:
 
 
 def whole(name: str | Path, split: str, data_dir: Path | None) -> Source:
-    """A split of a set; all of it, if it is a folder or an .npz that has no splits of its own."""
-    if is_folder(name) or is_archive(name):
+    """A split of a set; all of it, if it is a folder or a file that has no splits of its own."""
+    if is_path(name):
         try:
             return load(name, split, held_out="none")
         except UsageError:  # it has splits, or is no set at all
