@@ -68,6 +68,8 @@ class Data(Checked):
     """Background colour for transparent images of a folder, and for the edges of padded ones."""
     fit: Literal["cut", "pad", "stretch"] = "cut"
     """How image files are brought to --size: cut out the middle, pad the edges, or stretch."""
+    pages: Literal["first", "all"] = "first"
+    """Which frames or pages of a file (TIFF, GIF) are images."""
     flip: bool = False
     """Flip half of the images of each batch horizontally. Off by default, since a mirrored digit is not a digit."""
     language: Literal["en", "zh"] = "en"

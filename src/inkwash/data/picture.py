@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inkwash.data.packed import open_file
+from inkwash.data.packed import open_file, page_of
+from inkwash.data.tiff import tiff_pages
 
 if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.Image import Image
@@ -30,6 +31,8 @@ _FORMATS = (
     "PCX", "DCX", "QOI", "SGI", "SUN", "DDS", "PSD", "XBM", "XPM", "IM", "MSP", "SPIDER", "FLI", "BLP", "FTEX", "GBR",
     "PIXAR", "PCD", "XVTHUMB", "IMT", "MCIDAS", "FITS", "HEIF", "JXL",
 )  # fmt: skip
+_PAGES = 100_000
+_HEIF = (".heic", ".heif", ".hif")
 _LARGE, _large = 2**24, Lock()  # pixels
 # The possible white values of integers of more than 8 bits: the maxima of 8, 10, 12 and 16 bits.
 _WHITES = (255, 1023, 4095, 65535)
@@ -48,7 +51,7 @@ class Header:
     width: int
     deep: bool = False  # integers of more than 8 bits
     transparent: bool = False
-    several: bool = False  # an animation, or pages; only the first is used
+    several: bool = False  # an animation, or pages
 
 
 def read_header(path: Path) -> Header:
@@ -60,6 +63,17 @@ def read_header(path: Path) -> Header:
         return Header(
             image.mode in _GREY, height, width, image.mode.startswith("I"), image.has_transparency_data, several
         )
+
+
+def pages(path: Path) -> int:
+    """The number of frames or pages. Raises UnreadableError as `read_header` does, and for more than 100,000."""
+    with _opened(path) as (image, file):
+        found = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+        if image.format == "TIFF" and found != (expected := tiff_pages(file)):
+            raise UnreadableError(f"cut short, or damaged: {found} of {expected or 'its'} pages are there")
+    if found > _PAGES:
+        raise UnreadableError(f"{found:,} pages, where {_PAGES:,} are most")
+    return found
 
 
 def peak(path: Path) -> int:
@@ -93,8 +107,8 @@ def decode(
     middle of `background`, and "stretch" scales each side by its own factor.
 
     Applies the EXIF orientation, composites transparent pixels on `background` (a colour in Pillow's notation), scales
-    integers of more than 8 bits so that `white` becomes 255, and takes the first frame of an animation. Raises
-    UnreadableError if the file is damaged or not an image.
+    integers of more than 8 bits so that `white` becomes 255, and takes the first frame, or the page that `path` names.
+    Raises UnreadableError if the file is damaged or not an image.
     """
     with _opened(path) as (image, file), _turn_of(image):
         orientation = _orientation(image, file)
@@ -149,16 +163,23 @@ def quiet_pillow() -> Iterator[None]:
 def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
     from PIL import Image, UnidentifiedImageError
 
+    path, number = page_of(path)
     try:
         # opened here: given a path, Pillow 13 memory-maps uncompressed TIFFs and garbles rotated ones
-        with open_file(path) as file, Image.open(file, formats=_readable()) as image:
+        heif = path.suffix.lower() in _HEIF and _heif()
+        with open_file(path) as file, Image.open(file, formats=_readable(heif)) as image:
             if image.mode == "F":
                 raise UnreadableError("floating-point pixels, of which nobody knows what is white")
+            if number is not None:
+                image.seek(number)
             yield image, file
     except (UnreadableError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise UnreadableError("not an image that Pillow reads") from error
+        advice = (
+            " without pillow-heif: pip install 'inkwash[heif]'" if path.suffix.lower() in _HEIF and not heif else ""
+        )
+        raise UnreadableError(f"not an image that Pillow reads{advice}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableError(f"larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from error
     except OSError as error:
@@ -168,7 +189,18 @@ def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
 
 
 @cache
-def _readable() -> tuple[str, ...]:
+def _heif() -> bool:
+    """Whether Pillow reads HEIC now, by the package pillow-heif."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
+
+
+@cache
+def _readable(heif: bool) -> tuple[str, ...]:
     from PIL import Image
 
     Image.init()
