@@ -56,8 +56,8 @@ class Data(Checked):
     ] = "digits"
     size: Annotated[Annotated[int, Field(ge=1, le=16384)] | None, called("--resolution", "--image-size")] = None
     """Side of the images in pixels: data sets of a fixed size and arrays are padded to it, image files are fitted."""
-    image_channels: Literal[1, 3] | None = None
-    """Number of channels: 1 for grey, 3 for colour; None uses the channels of the images."""
+    image_channels: Literal[1, 3, 4] | None = None
+    """Number of channels: 1 for grey, 3 for colour, 4 with transparency; None uses those of the images, 1 or 3."""
     unreadable: Literal["refuse", "skip"] = "refuse"
     """What to do with files in a folder that cannot be read as images."""
     splits: Literal["auto", "folders", "none"] = "auto"

@@ -48,8 +48,8 @@ class Asked:
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
             raise UsageError(f"size is the side of the images in pixels, 1 or more; got {self.size}.")
-        if self.channels not in (None, 1, 3):
-            raise UsageError(f"channels is 1 for grey or 3 for colour; got {self.channels}.")
+        if self.channels not in (None, 1, 3, 4):
+            raise UsageError(f"channels is 1 for grey, 3 for colour or 4 with transparency; got {self.channels}.")
         if self.unreadable not in ("refuse", "skip"):
             raise UsageError(f"unreadable is 'refuse' or 'skip'; got {self.unreadable!r}.")
         if not re.fullmatch("white|black|#[0-9a-fA-F]{6}", self.background):
@@ -135,7 +135,9 @@ def _survey(found: Found, asked: Asked) -> tuple[Streamed, list[str]]:
     notes = [*found.notes, *_unreadable(root, {**bad, **bad_deep})]
     if deep and white < 65535:
         notes.append(f"{len(deep)} file(s) have 16 or 32 bits and no value above {white}, which is taken for white.")
-    if transparent:
+    if transparent and channels == 4:
+        notes.append(f"{transparent} file(s) have an alpha channel or a transparent colour, which is kept.")
+    elif transparent:
         notes.append(
             f"{transparent} file(s) have an alpha channel or a transparent colour, laid on {background} (`background`)."
         )

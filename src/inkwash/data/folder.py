@@ -36,11 +36,11 @@ def folder(
     """Loads the images below a folder, uint8 [N,C,H,W]: decoded into memory if they fit, else decoded on demand.
 
     `path` may be a zip or tar archive, which is read as the folder that it was made from: see `packed`. If `size` is
-    given, each image is fitted to size × size pixels as `fit` says (see `decode`); otherwise all images
-    must have the same size. `channels` is 1 or 3; by default 1 if every image is grey, else 3. Direct subfolders are
+    given, each image is fitted to size × size pixels as `fit` says (see `decode`); otherwise all images must have the
+    same size. `channels` is 1, 3 or 4 (RGBA); by default 1 if every image is grey, else 3. Direct subfolders are
     classes, sorted by name, with images at any depth. Hidden files are ignored and links are followed. Transparent
-    images are composited on `background`: "white", "black" or "#rrggbb". Files of more than 8 bits are scaled by a
-    white value derived from the largest value in the whole folder: see `white_of`.
+    images are composited on `background`: "white", "black" or "#rrggbb", unless there are 4 channels. Files of more
+    than 8 bits are scaled by a white value derived from the largest value in the whole folder: see `white_of`.
 
     Captions come from a captions.jsonl, metadata.jsonl or metadata.csv (see `find_captions`) in the folder or in
     several subfolders, or from a .txt file next to each image. With captions, images may lie outside subfolders; if

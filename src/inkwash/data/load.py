@@ -80,8 +80,8 @@ def _check(images: Source, name: str) -> None:
     members = ("name", "split", "shape", "classes", "labels", "captions", "kinds", "fingerprint", "take")
     choices.expect(images, what, *members)
     count, shape, labels = len(images), list(images.shape), images.labels
-    if count < 1 or len(shape) != 3 or shape[0] not in (1, 3):
-        raise UsageError(f"{what} has {count} images of shape {shape}; [1 or 3, height, width] is expected.")
+    if count < 1 or len(shape) != 3 or shape[0] not in (1, 3, 4):
+        raise UsageError(f"{what} has {count} images of shape {shape}; [1, 3 or 4, height, width] is expected.")
     first: Any = images.take(torch.tensor([0]))
     if not isinstance(first, Tensor) or first.dtype != torch.uint8 or list(first.shape) != [1, *shape]:
         got = f"{first.dtype} {list(first.shape)}" if isinstance(first, Tensor) else type(first).__name__

@@ -32,6 +32,7 @@ _FORMATS = (
     "PIXAR", "PCD", "XVTHUMB", "IMT", "MCIDAS", "FITS", "HEIF", "JXL",
 )  # fmt: skip
 _PAGES = 100_000
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 _HEIF = (".heic", ".heif", ".hif")
 _LARGE, _large = 2**24, Lock()  # pixels
 # The possible white values of integers of more than 8 bits: the maxima of 8, 10, 12 and 16 bits.
@@ -101,11 +102,12 @@ def decode(
     white: int = _WHITES[-1],
     fit: Fit = "cut",
 ) -> NDArray[np.uint8]:
-    """Decodes a file to uint8 [channels,H,W], channels 1 or 3; with `size`, fits it to size × size pixels.
+    """Decodes a file to uint8 [channels,H,W], channels 1, 3 or 4 (RGBA); with `size`, fits it to size × size pixels.
 
     `fit` "cut" scales the short side and cuts the middle out, "pad" scales the long side and puts the image in the
     middle of `background`, and "stretch" scales each side by its own factor.
 
+    With 4 channels the transparency is kept, and pixels that are wholly transparent have the colour of `background`.
     Applies the EXIF orientation, composites transparent pixels on `background` (a colour in Pillow's notation), scales
     integers of more than 8 bits so that `white` becomes 255, and takes the first frame, or the page that `path` names.
     Raises UnreadableError if the file is damaged or not an image.
@@ -114,9 +116,11 @@ def decode(
         orientation = _orientation(image, file)
         if size is not None:
             image.draft(None, (3 * size, 3 * size))  # decodes large JPEGs at reduced size, several times faster
-        flat = _turned(_flattened(image, "L" if channels == 1 else "RGB", background, white), orientation)
+        flat = _turned(_flattened(image, _MODES[channels], background, white), orientation)
         if size is not None:
             flat = _fitted(flat, size, fit, background)
+        if channels == 4:
+            flat = _hidden(flat, background)
         pixels = np.array(flat)  # [H,W] or [H,W,3]
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -131,11 +135,23 @@ def _fitted(image: Image, size: int, fit: Fit, background: str) -> Image:
         width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
         small = image.resize((width, height), scale, reducing_gap=3.0)
         padded = Pillow.new("RGB", (size, size), background).convert(image.mode)
+        if image.mode == "RGBA":  # the edges are transparent
+            padded.putalpha(0)
         padded.paste(small, ((size - width) // 2, (size - height) // 2))
         return padded
     short = min(image.size)
     left, top = ((side - short) // 2 for side in image.size)
     return image.resize((size, size), scale, box=(left, top, left + short, top + short), reducing_gap=3.0)
+
+
+def _hidden(image: Image, background: str) -> Image:
+    """The image with the colour of `background` where it is wholly transparent, since nothing is meant there."""
+    import PIL.Image as Pillow
+
+    colour = Pillow.new("RGBA", image.size, background)
+    colour.putalpha(0)
+    shown = image.getchannel("A").point(lambda value: 255 * (value > 0), "L")
+    return Pillow.composite(image, colour, shown)
 
 
 def _turn_of(image: Image) -> AbstractContextManager[object]:
@@ -281,7 +297,7 @@ def _flattened(image: Image, mode: str, background: str, white: int) -> Image:
             raise UnreadableError(f"pixels up to {values.max()}, where {white} is white in the other images")
         bytes_of = np.rint(np.arange(white + 1) / (white / 255)).astype(np.uint8)  # a table, for it needs less memory
         image = Pillow.fromarray(bytes_of[values])
-    if image.has_transparency_data:
+    if image.has_transparency_data and mode != "RGBA":
         colours = image.convert("RGBA")  # via RGBA, the only way to keep the transparency of palettes
         image = Pillow.alpha_composite(Pillow.new("RGBA", colours.size, background), colours)
     return image.convert(mode)
