@@ -49,6 +49,24 @@ class Deep(nn.Module):
 )
 
 
+FORMAT = """
+import torch
+from inkwash.data import Images
+
+
+class Letters:
+    @staticmethod
+    def recognises(path):
+        return path.suffix == ".letters"
+
+    @staticmethod
+    def read(path):
+        letters = torch.tensor(list(path.read_bytes()), dtype=torch.uint8)
+        ramp = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8)
+        return {"": Images("letters", "train", letters.view(-1, 1, 1, 1) + ramp)}
+"""
+
+
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(tmp_path)
@@ -136,6 +154,14 @@ def test_a_data_source(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (about["shape"], about["images"], about["classes"]) == ([1, 12, 12], 600, ["disc", "square"])
     did("evaluate", run, "--steps", 2, "-n", 20, "--jobs", 1, "--features", "pixels")
     assert json.loads((run / "evaluation" / "scores.json").read_text())["data"] == "shapes"
+
+
+def test_a_format_of_images(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(monkeypatch, choices.FORMATS, "letters.py", "Letters", "letters", FORMAT)
+    (tmp_path / "a.letters").write_text("abcdefghijkl")
+    assert did("data", "a.letters", "--size", 10).out.startswith("letters: images of 10×10×1")
+    did("train", "a.letters", *BRIEF, "--out", run)
+    assert (facts(run / LAST)["shape"], facts(run / LAST)["images"]) == ([1, 8, 8], 11)
 
 
 def test_a_text_encoder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

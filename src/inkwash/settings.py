@@ -57,8 +57,8 @@ class Data(Checked):
     ] = "digits"
     size: Annotated[Annotated[int, Field(ge=1, le=16384)] | None, called("--resolution", "--image-size")] = None
     """Side of the images in pixels: data sets of a fixed size and arrays are padded to it, image files are fitted."""
-    image_channels: Literal[1, 3] | None = None
-    """Number of channels: 1 for grey, 3 for colour; None uses the channels of the images."""
+    image_channels: Literal[1, 3, 4] | None = None
+    """Number of channels: 1 for grey, 3 for colour, 4 with transparency; None uses those of the images, 1 or 3."""
     unreadable: Literal["refuse", "skip"] = "refuse"
     """What to do with files in a folder that cannot be read as images."""
     splits: Literal["auto", "folders", "none"] = "auto"
@@ -69,6 +69,8 @@ class Data(Checked):
     """Background colour for transparent images of a folder, and for the edges of padded ones."""
     fit: Literal["cut", "pad", "stretch"] = "cut"
     """How image files are brought to --size: cut out the middle, pad the edges, or stretch."""
+    pages: Literal["first", "all"] = "first"
+    """Which frames or pages of a file (TIFF, GIF) are images."""
     flip: bool = False
     """Flip half of the images of each batch horizontally. Off by default, since a mirrored digit is not a digit."""
     language: Literal["en", "zh"] = "en"

@@ -53,7 +53,7 @@ def test_it_is_padded_to_a_size(tmp_path: Path) -> None:
 WRONG = {
     "another name": ({"pixels": np.zeros((2, 4, 4, 1), np.uint8)}, "it has pixels"),
     "floats": ({"images": np.full((2, 4, 4, 1), 3.5)}, "values from 3.5 to 3.5; bytes 0 to 255"),
-    "channels in the middle": ({"images": np.zeros((2, 4, 3, 4), np.uint8)}, r"uint8 \[2, 4, 3, 4\]"),
+    "channels in the middle": ({"images": np.zeros((2, 5, 3, 6), np.uint8)}, r"uint8 \[2, 5, 3, 6\]"),
     "objects": ({"images": np.array([{}])}, "cannot be read as an .npz file of images"),
 }
 

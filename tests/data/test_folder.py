@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from PIL import Image
 
 from inkwash.data import Batches, Images, Streamed, folder, hold_out, is_same
 from inkwash.data.digests import digests
+from inkwash.data.tiff import tiff_pages
 from inkwash.errors import InkwashError, UsageError
 
 RNG = np.random.default_rng(0)
@@ -443,7 +446,7 @@ def test_frames_and_pages_are_said(tmp_path: Path) -> None:
     for name in ("it.gif", "it.tiff", "it.png"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
     draw(tmp_path / "one.png")
-    assert "3 file(s) hold several frames or pages; the first of each is taken." in folder(tmp_path).notes
+    assert "3 file(s) hold several frames or pages; the first of each is taken (`pages`)." in folder(tmp_path).notes
 
 
 def test_formats_that_start_other_programs_are_not_read(tmp_path: Path) -> None:
@@ -452,3 +455,49 @@ def test_formats_that_start_other_programs_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "it.eps").rename(tmp_path / "it.jpg")
     with pytest.raises(UsageError, match=r"it\.jpg \(not an image that Pillow reads\)"):
         folder(tmp_path)
+
+
+@pytest.mark.parametrize("in_memory_bytes", [0, 1 << 20])
+def test_each_page_is_an_image(tmp_path: Path, in_memory_bytes: int) -> None:
+    slices = [RNG.integers(0, 256, (6, 6), dtype=np.uint8) for _ in range(5)]
+    (tmp_path / "a").mkdir()
+    first, *others = map(Image.fromarray, slices)
+    first.save(tmp_path / "a" / "stack.tif", save_all=True, append_images=others)
+    single = draw(tmp_path / "b" / "0.png", 6, 6, channels=1)
+    source = folder(tmp_path, pages="all", in_memory_bytes=in_memory_bytes)
+    assert np.array_equal(source.take(torch.arange(6))[:, 0], np.stack([*slices, single]))
+    assert source.labels is not None
+    assert source.labels.tolist() == [0] * 5 + [1]
+    assert source.notes == ("1 file(s) hold several frames or pages, and each is an image.",)
+    names = source.files if isinstance(source, Images) else [str(f.relative_to(tmp_path)) for f in source.files]
+    assert names[3] == "a/stack.tif/#3"
+    others.reverse()
+    before = source.fingerprint
+    first.save(tmp_path / "a" / "stack.tif", save_all=True, append_images=others)
+    again = folder(tmp_path, pages="all", in_memory_bytes=in_memory_bytes)
+    assert again.fingerprint != before
+    assert len(folder(tmp_path)) == 2
+
+
+def test_a_stack_that_is_cut_short(tmp_path: Path) -> None:
+    first, *others = (Image.fromarray(RNG.integers(0, 256, (40, 40), dtype=np.uint8)) for _ in range(5))
+    first.save(tmp_path / "stack.tif", save_all=True, append_images=others)
+    content = (tmp_path / "stack.tif").read_bytes()
+    (tmp_path / "stack.tif").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UsageError, match=r"1 file\(s\) there cannot be read: stack\.tif \("):
+        folder(tmp_path, pages="all")
+    (tmp_path / "stack.tif").write_bytes(content[:-10])
+    with pytest.raises(UsageError, match=r"1 of the 5 files .* stack\.tif/#4 \("):
+        folder(tmp_path, pages="all")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_a_chain_of_pages_that_has_no_end(order: str, big: bool) -> None:
+    mark = b"II" if order == "<" else b"MM"
+    head = struct.pack(f"{order}2sHHHQ", mark, 43, 8, 0, 16) if big else struct.pack(f"{order}2sHI", mark, 42, 8)
+    count, offset = ("Q", "Q") if big else ("H", "I")
+    for following, expected in ((len(head), None), (10**6, None), (0, 1)):
+        content = head + struct.pack(f"{order}{count}{offset}", 0, following)
+        assert tiff_pages(io.BytesIO(content)) == expected
+    assert tiff_pages(io.BytesIO(head[:6])) is None

@@ -261,3 +261,28 @@ def test_how_images_are_fitted(tmp_path: Path, width: int, height: int) -> None:
     assert (pad[:, inner[0], inner[1]] == red).all()
     assert (pad[:, edges[0], edges[1]] == np.array([0, 255, 0])[:, None, None]).all()
     assert decode(file, 4, 1, "black", fit="pad").shape == (1, 4, 4)
+
+
+def test_heic_is_read_where_its_package_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    file, turned = tmp_path / "a.heic", tmp_path / "turned.heic"
+    Image.fromarray(pixels).save(file, quality=-1, chroma=444, matrix_coefficients=0)  # lossless
+    assert np.array_equal(decode(file, None, 3).transpose(1, 2, 0), pixels)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(turned, quality=-1, chroma=444, matrix_coefficients=0, exif=exif.tobytes())
+    assert np.array_equal(decode(turned, None, 3).transpose(1, 2, 0), np.rot90(pixels, -1))
+    (tmp_path / "cut.heic").write_bytes(file.read_bytes()[:-2000])
+    with pytest.raises(UnreadableError):
+        decode(tmp_path / "cut.heic", None, 3)
+    monkeypatch.setattr("inkwash.data.picture._heif", lambda: False)
+    with pytest.raises(UnreadableError, match=r"without pillow-heif: pip install 'inkwash\[heif\]'"):
+        read_header(file)
+
+
+def test_avif_is_read_by_pillow_itself(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), "#ff0000").save(tmp_path / "a.avif", quality=100)
+    assert abs(decode(tmp_path / "a.avif", None, 3).astype(int) - np.array([255, 0, 0])[:, None, None]).max() < 8

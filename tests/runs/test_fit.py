@@ -93,7 +93,7 @@ def a_file(folder: Path) -> None:
         (with_text, "notes.txt (not an image"),
         (truncated, "0.png (image file is truncated). Leave them out with --unreadable skip, or move"),
         (of_two_sizes, "differ in size: 0.png is 8×8 pixels, 6.png is 9×9. Give the size"),
-        (a_file, "is a file; a folder of images was expected."),
+        (a_file, "is of no format that inkwash reads; these are npz, npy, csv, idx, "),
     ],
 )
 def test_folders_that_cannot_be_used(make: Any, words: str, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_mnist(data_dir: Path, tmp_path: Path) -> None:
         (("--image-channels", 3), "digits has 1 channel; got channels=3. Leave it out."),
         (
             ("--source", "digitz"),
-            "'digitz' is neither a folder nor one of the sets digits, mnist, fashion-mnist, cifar10, emoji, ",
+            "'digitz' is neither a folder or file nor one of the sets digits, mnist, fashion-mnist, cifar10, emoji, ",
         ),
         (("--beta-low", 0.1), "the continuous-cosine schedule has no free ends; leave out --beta-low and --beta-high"),
         (("--schedule", "ve", "--beta-low", 5, "--beta-high", 1), "a VE schedule needs 0 < low < high"),

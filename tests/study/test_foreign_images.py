@@ -122,7 +122,7 @@ def test_inception_reads_the_weights_that_it_is_given(sets: dict[str, Path], tmp
         (("real", "--against", "real", "-n", "301"), "real has 300"),
         (("real", "--against", "real", "-n", "3"), "more than 3 images"),
         (("labelled", "--against", "real"), "has the classes cat, dog, which real does not have"),
-        (("nothing", "--against", "real"), "is neither a folder nor one of the sets"),
+        (("nothing", "--against", "real"), "is neither a folder or file nor one of the sets"),
     ],
 )
 def test_refusals(sets: dict[str, Path], args: tuple[str, ...], words: str) -> None:

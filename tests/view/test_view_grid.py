@@ -81,7 +81,7 @@ def test_labels_know_greek():
     [
         np.zeros((2, 4, 4, 1), dtype=np.float32),
         np.zeros((2, 4, 4), dtype=np.uint8),
-        np.zeros((2, 1, 4, 4), dtype=np.uint8),
+        np.zeros((2, 1, 4, 5), dtype=np.uint8),
         np.zeros((0, 4, 4, 1), dtype=np.uint8),
         np.zeros((2, 0, 4, 1), dtype=np.uint8),
     ],

@@ -57,7 +57,7 @@ def train(
             a `inkwash.nets.CondEmbedding`. A class or a function is called with those fields of
             `inkwash.networks.Inputs` that it accepts. A module is copied, and the copy is trained.
         data: the images, in place of the recipe's: a data set's name, a folder, an .npz file, FILE.py:NAME, a
-            `Source`, or an array or tensor [N,C,H,W] with C = 1 or 3, uint8 or float in [−1, 1]. Images that are not
+            `Source`, or an array or tensor [N,C,H,W] with C = 1, 3 or 4, uint8 or float in [−1, 1]. Images that are not
             on disk are written to the run's folder, so that every command can read them.
         labels: int [N], the classes of the images of an array.
         network: a network of your own, in place of the recipe's.
@@ -241,9 +241,9 @@ def _from_array(data: Any, labels: Any) -> Images:
         raise UsageError(
             f"`data` is a data set's name, a folder, an array [N,C,H,W] or a Source (got {type(data).__name__})."
         ) from error
-    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
-        hint = "; put the channels second" if pixels.ndim == 4 and pixels.shape[3] in (1, 3) else ""
-        raise UsageError(f"`data` must be [N,C,H,W] with C 1 or 3 (got {list(pixels.shape)}){hint}.")
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3, 4) or 0 in pixels.shape:
+        hint = "; put the channels second" if pixels.ndim == 4 and pixels.shape[3] in (1, 3, 4) else ""
+        raise UsageError(f"`data` must be [N,C,H,W] with C 1, 3 or 4 (got {list(pixels.shape)}){hint}.")
     if pixels.is_floating_point():
         low, high = pixels.min().item(), pixels.max().item()
         if not (low >= -1 and high <= 1):

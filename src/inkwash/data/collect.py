@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from inkwash.data.hold_out import divide, read_held_out
 from inkwash.data.listing import classes, some
-from inkwash.data.picture import Fit, Header, UnreadableError, peak, quiet_pillow, read_header, white_of
+from inkwash.data.packed import page
+from inkwash.data.picture import Fit, Header, UnreadableError, pages, peak, quiet_pillow, read_header, white_of
 from inkwash.data.source import Images, check_split
 from inkwash.data.splits import Splits
 from inkwash.data.streamed import WORKERS, Streamed
@@ -25,6 +26,7 @@ from inkwash.foreign import harmless
 
 T = TypeVar("T")
 Unreadable = Literal["refuse", "skip"]
+Pages = Literal["first", "all"]
 _FITTED = {"cut": "scaled and cut to", "pad": "scaled and padded to", "stretch": "stretched to"}
 
 
@@ -40,13 +42,14 @@ class Asked:
     held_out: str = "auto"
     background: str = "white"
     fit: Fit = "cut"
+    pages: Pages = "first"
     in_memory_bytes: int = 1 << 30
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
             raise UsageError(f"size is the side of the images in pixels, 1 or more; got {self.size}.")
-        if self.channels not in (None, 1, 3):
-            raise UsageError(f"channels is 1 for grey or 3 for colour; got {self.channels}.")
+        if self.channels not in (None, 1, 3, 4):
+            raise UsageError(f"channels is 1 for grey, 3 for colour or 4 with transparency; got {self.channels}.")
         if self.unreadable not in ("refuse", "skip"):
             raise UsageError(f"unreadable is 'refuse' or 'skip'; got {self.unreadable!r}.")
         if not re.fullmatch("white|black|#[0-9a-fA-F]{6}", self.background):
@@ -103,8 +106,10 @@ def collect(found: Found, asked: Asked) -> Images | Streamed:
 def _survey(found: Found, asked: Asked) -> tuple[Streamed, list[str]]:
     """Reads all headers, and determines the shape and the classes. Returns the images and the split of each."""
     root, size, background = found.root, asked.size, asked.background
-    headers: dict[Path, Header] = {}
     bad: dict[Path, str] = {}
+    if asked.pages == "all":
+        found, bad = _with_pages(found)
+    headers: dict[Path, Header] = {}
     all_files = [entry.file for entry in found.entries]
     for file, header in zip(all_files, _attempt(read_header, all_files, f"Looking through {found.name}"), strict=True):
         if isinstance(header, str):
@@ -130,7 +135,9 @@ def _survey(found: Found, asked: Asked) -> tuple[Streamed, list[str]]:
     notes = [*found.notes, *_unreadable(root, {**bad, **bad_deep})]
     if deep and white < 65535:
         notes.append(f"{len(deep)} file(s) have 16 or 32 bits and no value above {white}, which is taken for white.")
-    if transparent:
+    if transparent and channels == 4:
+        notes.append(f"{transparent} file(s) have an alpha channel or a transparent colour, which is kept.")
+    elif transparent:
         notes.append(
             f"{transparent} file(s) have an alpha channel or a transparent colour, laid on {background} (`background`)."
         )
@@ -138,13 +145,33 @@ def _survey(found: Found, asked: Asked) -> tuple[Streamed, list[str]]:
     if size and sides != {(size, size)}:
         small = sum(min(header.height, header.width) < size for header in headers.values())
         notes.append(_about_sizes(sides, size, asked.fit, small))
-    if several := sum(header.several for header in headers.values()):
-        notes.append(f"{several} file(s) hold several frames or pages; the first of each is taken.")
+    if asked.pages == "first" and (several := sum(header.several for header in headers.values())):
+        notes.append(f"{several} file(s) hold several frames or pages; the first of each is taken (`pages`).")
     source = Streamed(
         found.name, "train", root, tuple(files), shape, size, labels, known, (*found.skipped, *bad, *bad_deep), said,
         notes=tuple(notes), background=background, white=white, fit=asked.fit,
     )  # fmt: skip
     return source, [entry.split for entry in entries]
+
+
+def _with_pages(found: Found) -> tuple[Found, dict[Path, str]]:
+    """An entry for each frame or page, with the class, captions and split of its file; and the damaged files."""
+    files = [entry.file for entry in found.entries]
+    entries: list[Entry] = []
+    bad: dict[Path, str] = {}
+    several = 0
+    for entry, count in zip(found.entries, _attempt(pages, files, f"Counting pages in {found.name}"), strict=True):
+        if isinstance(count, str):
+            bad[entry.file] = count
+            continue
+        several += count > 1
+        entries += [entry] if count == 1 else [entry._replace(file=page(entry.file, number)) for number in range(count)]
+    notes = (
+        [*found.notes, f"{several} file(s) hold several frames or pages, and each is an image."]
+        if several
+        else found.notes
+    )
+    return replace(found, entries=entries, notes=tuple(notes)), bad
 
 
 def _about_sizes(sides: Collection[tuple[int, int]], size: int, fit: Fit, small: int) -> str:

@@ -14,7 +14,7 @@ from typing import cast
 
 from inkwash.atomic import replacing
 from inkwash.data.fetch import cache_folder
-from inkwash.data.packed import Identity, identity, open_file
+from inkwash.data.packed import Identity, identity, open_file, page_of
 from inkwash.errors import InkwashError
 
 _VERSION = b"inkwash digests 1"
@@ -35,7 +35,17 @@ def digests(files: Sequence[Path], root: Path, workers: int, tick: Callable[[], 
     known, now = {} if remembered is None else _read(remembered), time.time()
     fresh: dict[bytes, bytes] = {}
 
+    whole: dict[Path, bytes] = {}  # of files with several pages
+
     def digest(file: Path) -> bytes:
+        parent, number = page_of(file)
+        if number is None:
+            return content_of(file)
+        if parent not in whole:
+            whole[parent] = content_of(parent)
+        return hashlib.sha256(whole[parent] + number.to_bytes(8, "big")).digest()
+
+    def content_of(file: Path) -> bytes:
         try:
             facts, changed = identity(file)
             key = _key(facts)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inkwash.data.captions import find_captions
-from inkwash.data.collect import Asked, Entry, Found, Unreadable, collect, named
+from inkwash.data.collect import Asked, Entry, Found, Pages, Unreadable, collect, named
 from inkwash.data.listing import class_of, files_below, files_in, folders_in, some
 from inkwash.data.packed import ending_of, is_archive_of_files
 from inkwash.data.picture import Fit, UnreadableError, quiet_pillow, read_header
@@ -30,20 +30,23 @@ def folder(
     held_out: str = "auto",
     background: str = "white",
     fit: Fit = "cut",
+    pages: Pages = "first",
     in_memory_bytes: int = 1 << 30,
 ) -> Images | Streamed:
     """Loads the images below a folder, uint8 [N,C,H,W]: decoded into memory if they fit, else decoded on demand.
 
     `path` may be a zip or tar archive, which is read as the folder that it was made from: see `packed`. If `size` is
-    given, each image is fitted to size × size pixels as `fit` says (see `decode`); otherwise all images
-    must have the same size. `channels` is 1 or 3; by default 1 if every image is grey, else 3. Direct subfolders are
+    given, each image is fitted to size × size pixels as `fit` says (see `decode`); otherwise all images must have the
+    same size. `channels` is 1, 3 or 4 (RGBA); by default 1 if every image is grey, else 3. Direct subfolders are
     classes, sorted by name, with images at any depth. Hidden files are ignored and links are followed. Transparent
-    images are composited on `background`: "white", "black" or "#rrggbb". Files of more than 8 bits are scaled by a
-    white value derived from the largest value in the whole folder: see `white_of`.
+    images are composited on `background`: "white", "black" or "#rrggbb", unless there are 4 channels. Files of more
+    than 8 bits are scaled by a white value derived from the largest value in the whole folder: see `white_of`.
 
     Captions come from a captions.jsonl, metadata.jsonl or metadata.csv (see `find_captions`) in the folder or in
     several subfolders, or from a .txt file next to each image. With captions, images may lie outside subfolders; if
     any do, there are no classes.
+
+    With `pages` "all", each frame or page of a file is an image; with "first" only the first one is taken.
 
     `unreadable` controls files that are damaged, are not images, or have no caption although others have one:
     "refuse" raises UsageError, "skip" leaves them out and lists them in `.skipped`. If images are decoded on demand,
@@ -58,7 +61,7 @@ def folder(
     """
     root = Path(path).expanduser()
     _check(root)
-    asked = Asked(split, size, channels, unreadable, splits, held_out, background, fit, in_memory_bytes)
+    asked = Asked(split, size, channels, unreadable, splits, held_out, background, fit, pages, in_memory_bytes)
     return read_folder(root, asked)
 
 

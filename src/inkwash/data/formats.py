@@ -95,7 +95,7 @@ def _part(path: Path, parts: dict[str, Images], asked: Asked) -> Images:
 def _only_files(path: Path, asked: Asked) -> None:
     """Raises UsageError if options for image files were given, and the format has none."""
     usual = Asked()
-    options = ("splits", "background", "fit")
+    options = ("splits", "background", "fit", "pages")
     wrong = [f"`{name}`" for name in options if getattr(asked, name) != getattr(usual, name)]
     if wrong:
         raise UsageError(f"{' and '.join(wrong)} is for image files, and {path} holds arrays; leave it out.")

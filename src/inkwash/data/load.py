@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inkwash import choices, own
-from inkwash.data.collect import Asked, Unreadable
+from inkwash.data.collect import Asked, Pages, Unreadable
 from inkwash.data.formats import fitted, read
 from inkwash.data.picture import Fit
 from inkwash.data.source import Source, check_split
@@ -30,6 +30,7 @@ def load(
     held_out: str = "auto",
     background: str = "white",
     fit: Fit = "cut",
+    pages: Pages = "first",
     font: str | Path | None = None,
     language: str = "en",
 ) -> Source:
@@ -37,8 +38,8 @@ def load(
 
     Write ./mnist for a folder that has the name of a set. `split` is "train" or "test". A set of fixed size is padded
     with black to `size`, as are arrays; image files are fitted to it. See `folder` for `channels`, `unreadable`,
-    `splits`, `held_out`, `background` and `fit`. `font` and `language` apply to `emoji`. `data_dir` is the folder of
-    downloads: see `find_or_fetch`.
+    `splits`, `held_out`, `background`, `fit` and `pages`. `font` and `language` apply to `emoji`. `data_dir` is the
+    folder of downloads: see `find_or_fetch`.
 
     Raises UsageError for a name that is neither a known set nor a path, for a `size` below that of a known set, for
     `channels` other than its own, and for options that apply to folders alone; and what the called functions raise.
@@ -49,9 +50,9 @@ def load(
         path = Path(name_or_path).expanduser()
         if not path.exists():
             raise UsageError(_unknown(name))
-        asked = Asked(split, size, channels, unreadable, splits, held_out, background, fit)
+        asked = Asked(split, size, channels, unreadable, splits, held_out, background, fit, pages)
         return read(path, asked)
-    _only_folders(name, splits=splits, held_out=held_out, background=background, fit=fit)
+    _only_folders(name, splits=splits, held_out=held_out, background=background, fit=fit, pages=pages)
     function = choices.SOURCES.load(name)
     offered = {"data_dir": data_dir, "size": size, "font": font, "language": language}
     given = {key: value for key, value in offered.items() if value is not None}
@@ -63,7 +64,7 @@ def load(
 
 def _only_folders(name: str, **given: str) -> None:
     """Raises UsageError if options for folders of images were given, since `name` is not a folder."""
-    asked = [f"`{key}`" for key, value in given.items() if value not in ("auto", "white", "cut")]
+    asked = [f"`{key}`" for key, value in given.items() if value not in ("auto", "white", "cut", "first")]
     if asked:
         raise UsageError(f"{' and '.join(asked)} is for folders of images, and {name} is none; leave it out.")
 
@@ -79,8 +80,8 @@ def _check(images: Source, name: str) -> None:
     members = ("name", "split", "shape", "classes", "labels", "captions", "kinds", "fingerprint", "take")
     choices.expect(images, what, *members)
     count, shape, labels = len(images), list(images.shape), images.labels
-    if count < 1 or len(shape) != 3 or shape[0] not in (1, 3):
-        raise UsageError(f"{what} has {count} images of shape {shape}; [1 or 3, height, width] is expected.")
+    if count < 1 or len(shape) != 3 or shape[0] not in (1, 3, 4):
+        raise UsageError(f"{what} has {count} images of shape {shape}; [1, 3 or 4, height, width] is expected.")
     first: Any = images.take(torch.tensor([0]))
     if not isinstance(first, Tensor) or first.dtype != torch.uint8 or list(first.shape) != [1, *shape]:
         got = f"{first.dtype} {list(first.shape)}" if isinstance(first, Tensor) else type(first).__name__

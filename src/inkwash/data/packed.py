@@ -6,6 +6,7 @@ A kind of archive is a class with the interface of `Packed`: see `zipped` and `t
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -30,6 +31,8 @@ ENDINGS = {  # of archives, and the class that reads them
 
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # files that desktops create
 _JUNK |= {"provenance.json"}  # inkwash's own, beside the images of `sample --out FOLDER/`
+
+_PAGE = re.compile(r"#(\d{1,9})")
 
 Identity = tuple[int | str, ...]
 
@@ -57,6 +60,19 @@ def ending_of(path: Path) -> str | None:
 def is_archive_of_files(path: Path) -> bool:
     """Whether a path is a file with the ending of an archive, or leads into one."""
     return _within(path) is not None
+
+
+def page(path: Path, number: int) -> Path:
+    """The path of a page of a file, as in stack.tif/#3, counted from 0."""
+    return path / f"#{number}"
+
+
+def page_of(path: Path) -> tuple[Path, int | None]:
+    """The file and the number of a path that `page` made; other paths and None."""
+    match = _PAGE.fullmatch(path.name)
+    if match is None or path.parent.is_dir() or is_member(path):
+        return path, None
+    return path.parent, int(match[1])
 
 
 def open_file(path: Path, at_most: int = LARGEST) -> BinaryIO:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inkwash.data.packed import open_file
+from inkwash.data.packed import open_file, page_of
+from inkwash.data.tiff import tiff_pages
 
 if TYPE_CHECKING:  # Pillow is slow to import
     from PIL.Image import Image
@@ -30,6 +31,9 @@ _FORMATS = (
     "PCX", "DCX", "QOI", "SGI", "SUN", "DDS", "PSD", "XBM", "XPM", "IM", "MSP", "SPIDER", "FLI", "BLP", "FTEX", "GBR",
     "PIXAR", "PCD", "XVTHUMB", "IMT", "MCIDAS", "FITS", "HEIF", "JXL",
 )  # fmt: skip
+_PAGES = 100_000
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
+_HEIF = (".heic", ".heif", ".hif")
 _LARGE, _large = 2**24, Lock()  # pixels
 # The possible white values of integers of more than 8 bits: the maxima of 8, 10, 12 and 16 bits.
 _WHITES = (255, 1023, 4095, 65535)
@@ -48,7 +52,7 @@ class Header:
     width: int
     deep: bool = False  # integers of more than 8 bits
     transparent: bool = False
-    several: bool = False  # an animation, or pages; only the first is used
+    several: bool = False  # an animation, or pages
 
 
 def read_header(path: Path) -> Header:
@@ -60,6 +64,17 @@ def read_header(path: Path) -> Header:
         return Header(
             image.mode in _GREY, height, width, image.mode.startswith("I"), image.has_transparency_data, several
         )
+
+
+def pages(path: Path) -> int:
+    """The number of frames or pages. Raises UnreadableError as `read_header` does, and for more than 100,000."""
+    with _opened(path) as (image, file):
+        found = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+        if image.format == "TIFF" and found != (expected := tiff_pages(file)):
+            raise UnreadableError(f"cut short, or damaged: {found} of {expected or 'its'} pages are there")
+    if found > _PAGES:
+        raise UnreadableError(f"{found:,} pages, where {_PAGES:,} are most")
+    return found
 
 
 def peak(path: Path) -> int:
@@ -87,22 +102,25 @@ def decode(
     white: int = _WHITES[-1],
     fit: Fit = "cut",
 ) -> NDArray[np.uint8]:
-    """Decodes a file to uint8 [channels,H,W], channels 1 or 3; with `size`, fits it to size × size pixels.
+    """Decodes a file to uint8 [channels,H,W], channels 1, 3 or 4 (RGBA); with `size`, fits it to size × size pixels.
 
     `fit` "cut" scales the short side and cuts the middle out, "pad" scales the long side and puts the image in the
     middle of `background`, and "stretch" scales each side by its own factor.
 
+    With 4 channels the transparency is kept, and pixels that are wholly transparent have the colour of `background`.
     Applies the EXIF orientation, composites transparent pixels on `background` (a colour in Pillow's notation), scales
-    integers of more than 8 bits so that `white` becomes 255, and takes the first frame of an animation. Raises
-    UnreadableError if the file is damaged or not an image.
+    integers of more than 8 bits so that `white` becomes 255, and takes the first frame, or the page that `path` names.
+    Raises UnreadableError if the file is damaged or not an image.
     """
     with _opened(path) as (image, file), _turn_of(image):
         orientation = _orientation(image, file)
         if size is not None:
             image.draft(None, (3 * size, 3 * size))  # decodes large JPEGs at reduced size, several times faster
-        flat = _turned(_flattened(image, "L" if channels == 1 else "RGB", background, white), orientation)
+        flat = _turned(_flattened(image, _MODES[channels], background, white), orientation)
         if size is not None:
             flat = _fitted(flat, size, fit, background)
+        if channels == 4:
+            flat = _hidden(flat, background)
         pixels = np.array(flat)  # [H,W] or [H,W,3]
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -117,11 +135,23 @@ def _fitted(image: Image, size: int, fit: Fit, background: str) -> Image:
         width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
         small = image.resize((width, height), scale, reducing_gap=3.0)
         padded = Pillow.new("RGB", (size, size), background).convert(image.mode)
+        if image.mode == "RGBA":  # the edges are transparent
+            padded.putalpha(0)
         padded.paste(small, ((size - width) // 2, (size - height) // 2))
         return padded
     short = min(image.size)
     left, top = ((side - short) // 2 for side in image.size)
     return image.resize((size, size), scale, box=(left, top, left + short, top + short), reducing_gap=3.0)
+
+
+def _hidden(image: Image, background: str) -> Image:
+    """The image with the colour of `background` where it is wholly transparent, since nothing is meant there."""
+    import PIL.Image as Pillow
+
+    colour = Pillow.new("RGBA", image.size, background)
+    colour.putalpha(0)
+    shown = image.getchannel("A").point(lambda value: 255 * (value > 0), "L")
+    return Pillow.composite(image, colour, shown)
 
 
 def _turn_of(image: Image) -> AbstractContextManager[object]:
@@ -149,16 +179,23 @@ def quiet_pillow() -> Iterator[None]:
 def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
     from PIL import Image, UnidentifiedImageError
 
+    path, number = page_of(path)
     try:
         # opened here: given a path, Pillow 13 memory-maps uncompressed TIFFs and garbles rotated ones
-        with open_file(path) as file, Image.open(file, formats=_readable()) as image:
+        heif = path.suffix.lower() in _HEIF and _heif()
+        with open_file(path) as file, Image.open(file, formats=_readable(heif)) as image:
             if image.mode == "F":
                 raise UnreadableError("floating-point pixels, of which nobody knows what is white")
+            if number is not None:
+                image.seek(number)
             yield image, file
     except (UnreadableError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise UnreadableError("not an image that Pillow reads") from error
+        advice = (
+            " without pillow-heif: pip install 'inkwash[heif]'" if path.suffix.lower() in _HEIF and not heif else ""
+        )
+        raise UnreadableError(f"not an image that Pillow reads{advice}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableError(f"larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from error
     except OSError as error:
@@ -168,7 +205,18 @@ def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
 
 
 @cache
-def _readable() -> tuple[str, ...]:
+def _heif() -> bool:
+    """Whether Pillow reads HEIC now, by the package pillow-heif."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
+
+
+@cache
+def _readable(heif: bool) -> tuple[str, ...]:
     from PIL import Image
 
     Image.init()
@@ -249,7 +297,7 @@ def _flattened(image: Image, mode: str, background: str, white: int) -> Image:
             raise UnreadableError(f"pixels up to {values.max()}, where {white} is white in the other images")
         bytes_of = np.rint(np.arange(white + 1) / (white / 255)).astype(np.uint8)  # a table, for it needs less memory
         image = Pillow.fromarray(bytes_of[values])
-    if image.has_transparency_data:
+    if image.has_transparency_data and mode != "RGBA":
         colours = image.convert("RGBA")  # via RGBA, the only way to keep the transparency of palettes
         image = Pillow.alpha_composite(Pillow.new("RGBA", colours.size, background), colours)
     return image.convert(mode)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inkwash.errors import UsageError
 
-_CHANNELS = (1, 3)
+_CHANNELS = (1, 3, 4)
 _CLASSES = 1_000_000  # at most
 
 
@@ -83,6 +83,6 @@ def numbered(labels: Tensor) -> tuple[str, ...]:
 
 def _refused(where: str, array: NDArray[Any]) -> UsageError:
     return UsageError(
-        f"{where} is {array.dtype} {list(array.shape)}; images are [N,H,W,C] or [N,C,H,W] with C 1 or 3, [N,H,W], or "
-        "[N,H·W] for squares."
+        f"{where} is {array.dtype} {list(array.shape)}; images are [N,H,W,C] or [N,C,H,W] with C 1, 3 or 4, "
+        "[N,H,W], or [N,H·W] for squares."
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inkwash.data.digests import digests
+from inkwash.data.packed import page_of
 from inkwash.data.picture import Fit, UnreadableError, decode
 from inkwash.data.source import check_captions
 from inkwash.errors import InkwashError
@@ -85,8 +86,8 @@ class Streamed:
     @property
     def earlier_fingerprints(self) -> tuple[str, ...]:
         """The fingerprints of earlier versions, computed from the files' names, sizes, dates, labels and captions."""
-        if not self.root.is_dir():  # they read no archives
-            return ()
+        if not self.root.is_dir() or any(page_of(file)[1] is not None for file in self.files[:1]):
+            return ()  # they read no archives and no pages
         labels = [-1] * len(self) if self.labels is None else self.labels.tolist()
         hashed = hashlib.sha256(repr((self.shape, self.size, self.classes)).encode())
         for file, label in zip(self.files, labels, strict=True):

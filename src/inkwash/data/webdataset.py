@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from inkwash.data.collect import Asked, Entry, Found, collect
 from inkwash.data.labelled import named_classes
-from inkwash.data.packed import members_below, open_file
+from inkwash.data.packed import Identity, identity, members_below, open_file
 from inkwash.data.shards import divided, holds_only, shards_in
 from inkwash.data.source import Source
 from inkwash.errors import UsageError
@@ -51,19 +52,31 @@ class WebDataset:
         labels: list[str | int | None] = []
         without: list[Path] = []
         for shard, split in shards:
-            for sample in _samples(shard):
-                image = _image(sample)
-                if image is None:
-                    without.append(next(iter(sample.values())))
-                    continue
-                said = _json(sample["json"]) if "json" in sample else {}
-                labels.append(_label(sample, said))
-                entries.append(Entry(image, "", _texts(sample, said), split))
+            for file, label, texts, is_image in _contents(shard, identity(shard)[0]):
+                if is_image:
+                    labels.append(label)
+                    entries.append(Entry(file, "", texts, split))
+                else:
+                    without.append(file)
         if without:
             notes.append(f"Left out: {len(without)} sample(s) without an image, such as {without[0].name}.")
         entries, classes = named_classes(path, entries, labels, asked)
         name = path.resolve().name.partition(".")[0] if path.is_file() else path.resolve().name
         return collect(Found(name, path, entries, classes, (), tuple(notes)), asked)
+
+
+@lru_cache(maxsize=4096)  # both splits of a set read all shards
+def _contents(shard: Path, facts: Identity) -> list[tuple[Path, str | int | None, tuple[str, ...], bool]]:
+    """Of each sample its image, label and captions, and whether there is an image; else another of its files."""
+    found: list[tuple[Path, str | int | None, tuple[str, ...], bool]] = []
+    for sample in _samples(shard):
+        image = _image(sample)
+        said = _json(sample["json"]) if "json" in sample else {}
+        if image is None:
+            found.append((next(iter(sample.values())), None, (), False))
+        else:
+            found.append((image, _label(sample, said), _texts(sample, said), True))
+    return found
 
 
 def _samples(shard: Path) -> list[Sample]:

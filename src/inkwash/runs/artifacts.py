@@ -152,6 +152,7 @@ def by_class(images: Any, classes: int) -> tuple[Any, int]:
     """
     columns = math.ceil(len(images) / classes)
     places = np.full((columns * classes, *images.shape[1:]), BACKGROUND, np.uint8)
+    places[..., 3:] = 255  # opaque, if they have transparency
     places[: len(images)] = images
     return places.reshape(columns, classes, *images.shape[1:]).swapaxes(0, 1).reshape(places.shape), columns
 

@@ -57,7 +57,7 @@ def images(data: settings.Data, split: str, data_dir: Path | None) -> Source:
     return load(
         data.source, split, data_dir=data_dir, size=data.size, channels=data.image_channels,
         unreadable=data.unreadable, splits=data.splits, held_out=data.held_out, background=data.background,
-        fit=data.fit, font=data.font, language=data.language,
+        fit=data.fit, pages=data.pages, font=data.font, language=data.language,
     )  # fmt: skip
 
 

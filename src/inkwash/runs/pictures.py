@@ -46,7 +46,8 @@ def read_picture(name: str, shape: Shape | None, resize: bool, model: TrainedMod
         raise UsageError(f"there is no picture {name}{also}.")
     try:
         header = read_header(path)
-        size = (1 if header.grey else 3, header.height, header.width)
+        with_alpha = shape is not None and shape[0] == 4 and header.transparent
+        size = (4 if with_alpha else 1 if header.grey else 3, header.height, header.width)
         channels, side = size[0], None
         if shape is not None and size != shape:
             if not resize:
@@ -82,5 +83,8 @@ def _side(shape: Shape, size: Shape) -> int | None:
     return shape[1]
 
 
+_COLOURS = {1: "grey", 3: "colour", 4: "colour with transparency"}
+
+
 def _words(shape: Shape) -> str:
-    return f"{shape[1]}×{shape[2]} pixels (height × width) in {'grey' if shape[0] == 1 else 'colour'}"
+    return f"{shape[1]}×{shape[2]} pixels (height × width) in {_COLOURS[shape[0]]}"

@@ -71,6 +71,7 @@ def write_sheet(found: Survey, out: Path) -> None:
         for number in [i for i, count in enumerate(class_counts(source)) if count][:_ROWS]:
             row = np.full((_COLUMNS, *shape), BACKGROUND, np.uint8)
             chosen = _taken(source, _spaced((labels.cpu() == number).nonzero()[:, 0], _COLUMNS))
+            row[..., 3:] = 255  # opaque, if they have transparency
             row[: len(chosen)] = chosen
             rows.append(row)
             names.append(f"{number}: {source.classes[number]}")

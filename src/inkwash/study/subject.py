@@ -124,7 +124,7 @@ class Trained:
 
 
 def whole(name: str | Path, split: str, data_dir: Path | None) -> Source:
-    """A split of a set; all of it, if it is a folder or an .npz that has no splits of its own."""
+    """A split of a set; all of it, if it is a folder or a file that has no splits of its own."""
     if is_path(name):
         try:
             return load(name, split, held_out="none")

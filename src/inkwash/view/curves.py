@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from inkwash.errors import UsageError
 from inkwash.plots.figure import COLOURS, GREY, LARGE, PLAIN, add_legend, add_text, drawn, new_axes, new_figure
-from inkwash.view.grid import enlarge
+from inkwash.view.grid import enlarge, on_checkerboard
 from inkwash.view.pixels import Pixels, check_images
 
 Curve = tuple[Sequence[float], Sequence[float]]  # x and y, equally many
@@ -51,6 +51,7 @@ def forward_figure(
     if len(shapes) > 1:
         raise UsageError(f"The images of all levels have one shape; given were {sorted(shapes)}.")
 
+    images_by_level = [on_checkerboard(each) if each.shape[3] == 4 else each for each in images_by_level]
     n, height, width, channels = images_by_level[0].shape
     levels = len(captions)
     scale = max(1, min(COLUMN, (SPAN + GAP) // levels - GAP) // width)

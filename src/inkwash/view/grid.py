@@ -9,6 +9,7 @@ from inkwash.errors import UsageError
 from inkwash.view.pixels import Pixels, check_images
 
 BACKGROUND = 230  # a light neutral grey: black, white and coloured pictures all stand out from it
+_SQUARES = (160, 200)  # greys of the checkerboard behind transparent images
 LONGER_SIDE = 512  # px; below this a sheet of small pictures is hard to see on a screen of today
 
 
@@ -23,7 +24,7 @@ def grid(
     """Lay pictures out row by row on one sheet.
 
     Args:
-        images: uint8 [N,H,W,C], C 1 or 3.
+        images: uint8 [N,H,W,C], C 1, 3 or 4; images with transparency (4) are laid on a checkerboard.
         columns: pictures per row, at most N of them; by default as many as make the sheet nearly square.
         gap: px between two pictures. There is none round the sheet: the grid of one picture is that picture.
         scale: how many px a pixel becomes, each way; by default the smallest whole number that makes the
@@ -32,12 +33,14 @@ def grid(
         smooth: enlarge by bicubic interpolation, for pictures of so few pixels that squares hide what they show.
 
     Returns:
-        The sheet, uint8 [H',W',C].
+        The sheet, uint8 [H',W',C], C 1 or 3.
 
     Raises:
         UsageError: for images of another kind, a number out of range, or labels that are not one per row.
     """
     check_images(images)
+    if images.shape[3] == 4:
+        images = on_checkerboard(images)
     n, height, width, channels = images.shape
     if columns is None:
         columns = math.ceil(math.sqrt(n * height / width))
@@ -69,6 +72,17 @@ def grid(
 
     texts = margin(labels, height, gap, BACKGROUND)  # [H',Wl]
     return np.concatenate([np.repeat(texts[:, :, None], channels, axis=2), sheet], axis=1)
+
+
+def on_checkerboard(images: Pixels) -> Pixels:
+    """Images with transparency on squares of two greys: uint8 [N,H,W,4] -> uint8 [N,H,W,3]."""
+    _, height, width, _ = images.shape
+    side = max(1, min(height, width) // 8)
+    rows, columns = np.ogrid[:height, :width]
+    squares = np.where((rows // side + columns // side) % 2, *_SQUARES)[..., None]  # [H,W,1]
+    alpha = images[..., 3:].astype(np.float32) / 255
+    laid: Pixels = np.rint(images[..., :3] * alpha + squares * (1 - alpha)).astype(np.uint8)
+    return laid
 
 
 def enlarge(images: Pixels, scale: int) -> Pixels:

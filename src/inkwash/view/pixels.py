@@ -9,10 +9,10 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def check_images(images: Pixels) -> None:
-    """Raise UsageError unless `images` is uint8 [N,H,W,C] with C 1 or 3 and nothing empty."""
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
+    """Raise UsageError unless `images` is uint8 [N,H,W,C] with C 1, 3 or 4 (RGBA) and nothing empty."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3, 4) or 0 in images.shape:
         raise UsageError(
-            f"Images to be shown are uint8 [N,H,W,C] with C 1 or 3 and at least one pixel; "
+            f"Images to be shown are uint8 [N,H,W,C] with C 1, 3 or 4 and at least one pixel; "
             f"given was {images.dtype} {list(images.shape)}."
         )
 

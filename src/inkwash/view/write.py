@@ -42,7 +42,8 @@ def write(
             .mp4: the same for once through, compressed with loss and padded to even sizes.
             .npz: the array "images"; .adm.npz: the array "arr_0".
             none, or a slash: a folder of 00000.png, 00001.png, ... and provenance.json.
-        images: uint8 [N,H,W,C], C 1 or 3. A single large one, such as a figure, is a grid of itself.
+        images: uint8 [N,H,W,C], C 1, 3 or 4. A single large one, such as a figure, is a grid of itself. A grid has a
+            checkerboard behind images with transparency (4); other forms keep it.
         provenance: JSON-serialisable. Each PNG of a folder adds to it its own "index".
         frames: for an animation, whole sheets as `grid` makes them: uint8 [H',W',C], all of one size.
         columns: of the grid in a .png, as `grid` takes it.
