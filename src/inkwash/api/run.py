@@ -16,6 +16,7 @@ from inkwash.core import Schedule
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.foreign import harmless
+from inkwash.models import find
 from inkwash.runs.model import TrainedModel, open_model
 from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
 from inkwash.study.axes import AXES, Sweep, one_cell, sweep_of
@@ -39,7 +40,7 @@ def load(
     """Opens the run in a folder that `train` or `inkwash train` wrote.
 
     Args:
-        path: the run's folder.
+        path: the run's folder, or the name of a model in the box (`inkwash models`), as "mnist-class".
         checkpoint: "last", or "best" for the lowest loss on held-out images.
         device: "auto", "cpu", "cuda" or "mps".
         network: for a run of a network of your own: its class, the function that builds it, an instance of the same
@@ -57,11 +58,12 @@ def load(
         raise UsageError(f"`checkpoint` is 'last' or 'best' (got {checkpoint!r}).")
     if weights not in ("ema", "raw"):
         raise UsageError(f"`weights` is 'ema' or 'raw' (got {weights!r}).")
+    folder = find(path)
     if network is not None:
-        own_network.provide_for(Path(path), network)
+        own_network.provide_for(folder, network)
     if encoder is not None:
         own.allow_encoder(encoder)
-    return Run(open_model(path, checkpoint, device, weights=weights))
+    return Run(open_model(folder, checkpoint, device, weights=weights))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
-from inkwash import own
+from inkwash import models, own
 from inkwash.checked import Reference
 from inkwash.choices import Choices
 from inkwash.foreign import say
@@ -14,7 +15,16 @@ from inkwash.settings import Sampler
 
 RUNS = Path("runs")  # default parent folder of runs, studies and races
 
-RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="Folder of the run.")]
+RUN = PrimitiveConstructorSpec[Path](  # the box is looked into when the arguments are parsed
+    nargs=1,
+    metavar="RUN",
+    instance_from_str=lambda words: models.find(words[0]),
+    is_instance=lambda value: isinstance(value, Path),
+    str_from_instance=lambda path: [str(path)],
+)
+RunFolder = Annotated[
+    Path, tyro.conf.Positional, RUN, tyro.conf.arg(metavar="RUN", help="Folder of the run, or a model in the box.")
+]
 Checkpoint = Annotated[Literal["last", "best"], tyro.conf.arg(help="Checkpoint to open.")]
 Weights = Annotated[
     Literal["ema", "raw"],

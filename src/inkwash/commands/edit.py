@@ -7,6 +7,7 @@ import tyro
 
 from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, RunFolder
 from inkwash.foreign import show
+from inkwash.models import files_of
 from inkwash.settings import RESTORING_SAMPLER, Editing, Sampling
 
 
@@ -32,7 +33,7 @@ class Edit(Command):
         from inkwash.runs.edit import edit_files
         from inkwash.runs.model import open_model
 
-        outs = self.out or (str(self.folder / "edited.png"),)
+        outs = self.out or (str(files_of(self.folder) / "edited.png"),)
         model = open_model(self.folder, self.checkpoint, self.device)
         edit_files(model, self.picture, self.editing, self.sampling, outs)
         for out in outs:

@@ -20,6 +20,7 @@ from inkwash.commands._base import (
 )
 from inkwash.errors import UsageError
 from inkwash.foreign import show
+from inkwash.models import files_of
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import one_cell
 
@@ -93,7 +94,7 @@ class Evaluate(Command):
         if self.against is not None and not self._is_run:
             self._judge()
             return
-        with holding(self.out or self.folder / "evaluation", "an evaluation", is_main_process()):
+        with holding(self.out or files_of(self.folder) / "evaluation", "an evaluation", is_main_process()):
             self._run()
 
     def _judge(self) -> None:
@@ -126,7 +127,7 @@ class Evaluate(Command):
 
         subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights, self.against)
         check_likelihood(subject, self.likelihood)
-        out = self.out or self.folder / "evaluation"
+        out = self.out or files_of(self.folder) / "evaluation"
         with classifier_bar() as on_step:
             job = begin([subject], [one_cell(self.sampler)], self.scoring, out, 2000, on_step)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:

@@ -8,6 +8,7 @@ import tyro
 
 from inkwash.commands._base import Checkpoint, Code, Command, DataDirOfRun, Device, Encoder, RunFolder
 from inkwash.foreign import show
+from inkwash.models import files_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Figure(Command):
         from inkwash.runs.field import write_field
         from inkwash.runs.model import open_model
 
-        outs = self.out or (self.folder / "field.png", self.folder / "field.gif")
+        outs = self.out or (files_of(self.folder) / "field.png", files_of(self.folder) / "field.gif")
         write_field(open_model(self.folder, self.checkpoint, self.device), outs, self.seed, self.data_dir)
         for out in outs:
             show(out)

@@ -17,6 +17,7 @@ from inkwash.commands._base import (
     defaults_of,
 )
 from inkwash.foreign import show
+from inkwash.models import files_of
 from inkwash.settings import Sampler
 
 
@@ -58,7 +59,7 @@ class Gallery(Command):
         model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
         sampling = request(self.sampler, self.seed, self.stretch)
         with images_bar(sampling) as on_images:
-            out = self.out or self.folder / "gallery"
+            out = self.out or files_of(self.folder) / "gallery"
             paths = write_gallery(model, sampling, out, self.data_dir, on_images, self.private)
         for path in paths:
             show(path)

@@ -8,6 +8,7 @@ import tyro
 
 from inkwash.commands._base import Code, Command, Encoder
 from inkwash.foreign import show
+from inkwash.models import find
 
 
 @dataclass(frozen=True)
@@ -38,5 +39,7 @@ class Replay(Command):
         file = self.file
         beside = f"{file}-replay/" if file.is_dir() else str(file.with_name(f"{file.stem}-replay{file.suffix}"))
         out = self.out or beside
-        replay(file, out, self.moved, images_bar, self.data_dir, self.guide)
+        run = None if self.moved is None else find(self.moved)
+        guide = None if self.guide is None else find(self.guide)
+        replay(file, out, run, images_bar, self.data_dir, guide)
         show(f"{out}: the same pixels as {file}")

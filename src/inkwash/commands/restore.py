@@ -9,6 +9,7 @@ import tyro
 from inkwash import choices
 from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, RunFolder, allow_choices
 from inkwash.foreign import say, show
+from inkwash.models import files_of
 from inkwash.settings import RESTORING_SAMPLER, Restoring, Sampling
 
 Pictures = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE…")]
@@ -40,7 +41,7 @@ class Restore(Command):
 
         allow_choices(choices.OPERATORS, self.restoring.operator)
         allow_choices(choices.METHODS, self.restoring.method)
-        outs = self.out or (str(self.folder / "restored.png"),)
+        outs = self.out or (str(files_of(self.folder) / "restored.png"),)
         model = open_model(self.folder, self.checkpoint, self.device)
         results = restore_files(model, self.pictures, self.restoring, self.sampling, outs, steps_bar)
         for out in outs:

@@ -7,6 +7,7 @@ import tyro
 
 from inkwash.commands._base import Checkpoint, Code, Command, Device, Encoder, Private, RunFolder, Weights, defaults_of
 from inkwash.foreign import say, show
+from inkwash.models import files_of
 from inkwash.settings import Sampling
 
 
@@ -44,7 +45,7 @@ class Sample(Command):
         from inkwash.runs.guidance import classifier_of
         from inkwash.runs.model import open_model
 
-        outs = self.out or (str(self.folder / "samples.png"),)
+        outs = self.out or (str(files_of(self.folder) / "samples.png"),)
         with process_group() as among:
             model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
             if self.sampling.guidance == "classifier":

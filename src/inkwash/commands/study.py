@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import tyro
 
 from inkwash.commands._base import (
+    RUN,
     RUNS,
     Checkpoint,
     Code,
@@ -33,8 +34,8 @@ class Study(Command):
 
     order: ClassVar[int] = 40
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN…")]
-    """Folders of runs of the same images."""
+    runs: Annotated[tuple[Annotated[Path, RUN], ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN…")]
+    """Folders of runs of the same images, or models in the box."""
     sweep: Sweep
     scoring: Scoring
     preset: Literal["quick", "lab06", "gaussian"] | None = None

@@ -223,6 +223,11 @@ def _check_folder(
             f"{folder} already holds a run of {before.recipe}, {step} steps long; add `resume=True` to go on with it, "
             "or choose another `out`."
         )
+    if "model" not in saved.parts:
+        raise UsageError(
+            f"{folder} holds averaged weights alone, as models in the box and imported ones do, so its training cannot "
+            "go on; train anew, into another `out`."
+        )
     check_same(folder, before, run, "a resumed run keeps its settings")
     check_code(saved.facts, folder / LAST, run)
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +14,7 @@ from inkwash.denoise.guidance import ALWAYS
 from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier, classifier
 from inkwash.metrics.score import OnStep
+from inkwash.models import find
 from inkwash.runs.conditions import ConditionOf
 from inkwash.runs.conditions.by_class import requested_class
 from inkwash.runs.model import Model, TrainedModel, images, open_model
@@ -119,7 +119,7 @@ def _requested(model: Model, sampling: Sampling) -> ConditionOf:
 
 def _weaker(model: Model, folder: str) -> TrainedModel:
     """The run to guide away from. Raises UsageError if its image shape, its time or its conditions differ."""
-    weaker = open_model(Path(folder), device=model.device.type)
+    weaker = open_model(find(folder), device=model.device.type)
 
     def facts(of: TrainedModel) -> tuple[Any, ...]:
         process, conditioning = of.run.process, of.run.conditioning

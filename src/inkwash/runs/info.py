@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from inkwash import __version__, choices, own
 from inkwash.errors import InkwashError, UsageError
 from inkwash.lock import holder
+from inkwash.models import name_of
 from inkwash.networks import OwnNetwork
 from inkwash.progress import duration
 from inkwash.runs.conditions.kind import Unconditional
@@ -47,16 +49,39 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ),
         ("checkpoints", f"last (step {about['step']:,})" + ("" if kept is None else f", best (step {kept:,})")),
         ("sha256", saved.sha256),
+        *_measured(about),
         *(("code", f"{name}, sha256 {sha256 or 'unknown'}") for name, sha256 in about.get("code", {}).items()),
         ("made by", f"inkwash {about['version']}"),
         *(("images", str(note)) for note in about.get("data", {}).get("notes", ())),
     ]
 
 
+def _measured(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """The scores that a model in the box carries."""
+    try:
+        scores = {str(name): (float(each["mean"]), float(each["sd"])) for name, each in about["box"]["scores"].items()}
+        return [("scores", ", ".join(f"{name} {mean:.4g} ± {sd:.1g}" for name, (mean, sd) in scores.items()))]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return []
+
+
 def _step(path: Path) -> int:
     about = facts(path)
     described(path, about)
     return int(about["step"])
+
+
+def one_line(folder: Path) -> str:
+    """What a run is, from the header of its checkpoint. Raises UsageError or InkwashError if there is none."""
+    about = facts(folder / LAST)
+    run = described(folder / LAST, about)
+    channels, height, width = about["shape"]
+    classes = f", {len(about['classes'])} classes" if run.conditioning.condition == "class" else ""
+    boxed = ", in the box" if name_of(folder) else ""
+    size = (folder / LAST).stat().st_size / 1e6
+    return (
+        f"{run.recipe}, {height}×{width}, {channels} channel(s){classes}, {about['step']:,} steps, {size:.1f} MB{boxed}"
+    )
 
 
 def verified(folder: Path) -> list[tuple[str, str]]:

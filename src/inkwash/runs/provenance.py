@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from inkwash import __version__
+from inkwash import __version__, models
 from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data import is_folder
 from inkwash.errors import UsageError
@@ -63,7 +63,10 @@ def forward_provenance(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def place(folder: Path) -> str:
-    """A folder's path below the working folder, or its name if it lies elsewhere."""
+    """A folder's path below the working folder, or its name if it lies elsewhere or in the box."""
+    boxed = models.name_of(folder)
+    if boxed is not None:
+        return boxed
     found, here = folder.expanduser().resolve(), Path.cwd()
     return found.relative_to(here).as_posix() if found != here and found.is_relative_to(here) else found.name
 
@@ -108,4 +111,6 @@ def _places(named: str | None, file: Path) -> Iterator[Path]:
     if named is not None:
         yield from (root / named for root in roots)  # a path of earlier versions is absolute, and stays so
         yield from (root / "runs" / named for root in roots)
+    if named in models.names():
+        yield models.folder(str(named))
     yield from roots

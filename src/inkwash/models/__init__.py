@@ -1,0 +1,54 @@
+"""Models in the box: small trained models that inkwash carries, each opened by its name wherever a run is asked for.
+
+A model is a folder of this package that holds one checkpoint, as a run's folder does; the folder's name is the model's.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+from inkwash.foreign import say
+
+_BOX = Path(__file__).parent
+_CHECKPOINT = "last.safetensors"
+
+
+def names() -> tuple[str, ...]:
+    """The names of the models in the box."""
+    return tuple(sorted(file.parent.name for file in _BOX.glob(f"*/{_CHECKPOINT}")))
+
+
+def folder(name: str) -> Path:
+    """Where the model called `name` is, or would be."""
+    return _BOX / name
+
+
+def find(run: str | os.PathLike[str]) -> Path:
+    """The folder of a run: as given, or the folder of the model in the box that has this name.
+
+    A folder of that name in the working folder comes first, and a line on standard error says that there are two.
+    """
+    given = Path(run)
+    if os.fspath(run) not in names():
+        return given
+    if not given.is_dir():
+        return folder(given.name)
+    _say_both(given.name)
+    return given
+
+
+def name_of(run: Path) -> str | None:
+    """The name of the model whose folder in the box `run` is; None if it is any other folder."""
+    found = run.expanduser().resolve()
+    return found.name if found.parent == _BOX.resolve() and found.name in names() else None
+
+
+def files_of(run: Path) -> Path:
+    """The folder for files made of a run, where no other is given: the run's own, or runs/NAME-in-the-box."""
+    name = name_of(run)
+    return run if name is None else Path("runs") / f"{name}-in-the-box"
+
+
+@cache
+def _say_both(name: str) -> None:
+    say(f"{name} is a folder here and a model in the box; this takes the folder ({folder(name)} is the other).")

@@ -1,0 +1,1 @@
+"""The page of `inkwash play` and its server: many requests share batches of one network."""
