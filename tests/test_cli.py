@@ -21,8 +21,8 @@ from inkwash.training.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (
-    "train", "sample", "restore", "degrade", "edit", "evaluate", "study", "posterior", "race", "gallery",
-    "figure", "forward", "info", "recipes", "replay",
+    "train", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior", "race",
+    "gallery", "figure", "forward", "info", "models", "recipes", "replay",
     "import", "check", "demo",
 )  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, sample, restore, "),
+        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, sample, play, "),
         ("frobnicate", "there is no command 'frobnicate'. The commands are"),
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),
         ("train --resume", "train needs a recipe"),

@@ -160,10 +160,10 @@ def test_stretched_images_reach_from_black_to_white(run: Path, tmp_path: Path) -
 
 
 def test_an_image_of_one_value_is_not_stretched() -> None:
-    from inkwash.runs.draw import _pixels
+    from inkwash.runs.draw import pixels
 
     flat = torch.stack([torch.full((1, 2, 2), 0.5), torch.tensor([[[-20.0, 30.0], [5.0, 5.0]]])])
-    assert _pixels(flat, stretch=True).flatten(1).tolist() == [[191] * 4, [0, 255, 128, 128]]
+    assert pixels(flat, stretch=True).flatten(1).tolist() == [[191] * 4, [0, 255, 128, 128]]
 
 
 def test_the_report_stretches_its_pictures(run: Path, tmp_path: Path) -> None:

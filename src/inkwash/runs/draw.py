@@ -92,14 +92,13 @@ def draw(
             x = prior(noise, plan[0], torch.empty(size, *model.shape, device=model.device))
             for snapshot in sample(denoise, x, plan, solver, noise):
                 if snapshot.step in moments and start < first + shown:
-                    film = _visible(snapshot, sampling.stretch)[wanted][: first + shown - max(start, first)]
+                    film = visible(snapshot, sampling.stretch)[wanted][: first + shown - max(start, first)]
                     films[moments.index(snapshot.step)].append(film)
                 if snapshot.step:
                     tick(real)
-            images.append(_pixels(snapshot.x[wanted], sampling.stretch))
+            images.append(pixels(snapshot.x[wanted], sampling.stretch))
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
-    scale = max(1, 320 // (6 * max(model.shape[1:])))  # noise hardly compresses, so small grids keep files small
-    sheets = [grid(channels_last(roll), scale=scale) for roll in rolls if len(roll)]
+    sheets = [sheet(roll) for roll in rolls if len(roll)]
     return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size), guide)
 
 
@@ -115,18 +114,24 @@ def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], N
     return ticked
 
 
+def sheet(images: Tensor) -> Any:
+    """A frame of an animation: the grid uint8 [H',W',C] of images uint8 [N,C,H,W]."""
+    scale = max(1, 320 // (6 * max(images.shape[2:])))  # noise hardly compresses, so small grids keep files small
+    return grid(channels_last(images), scale=scale)
+
+
 def smooth(shape: build.Shape) -> bool:
     """Whether images are so small that they look better enlarged by smooth interpolation."""
     return max(shape[1:]) < 16
 
 
-def _visible(snapshot: Snapshot, stretch: bool) -> Tensor:
+def visible(snapshot: Snapshot, stretch: bool) -> Tensor:
     """An intermediate x as uint8, divided by its standard deviation, so that noise of any scale is visible."""
     scale = float(marginal_std(snapshot.level)) if as_floats(snapshot.level)[1] > 0 else 1.0
-    return _pixels(snapshot.x / scale, stretch)
+    return pixels(snapshot.x / scale, stretch)
 
 
-def _pixels(x: Tensor, stretch: bool) -> Tensor:
+def pixels(x: Tensor, stretch: bool) -> Tensor:
     """Images [N,C,H,W] as uint8: clamped to [−1, 1], or each stretched from its own least to its own largest value."""
     if stretch:
         low, high = (end.view(-1, 1, 1, 1) for end in x.flatten(1).aminmax(dim=1))

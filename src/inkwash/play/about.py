@@ -1,0 +1,118 @@
+"""What the server says of its models, its trainings and itself."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from inkwash import choices
+from inkwash.core import Plan, Schedule
+from inkwash.errors import InkwashError, UsageError
+from inkwash.play.walk import described
+from inkwash.runs import build
+from inkwash.runs.model import TrainedModel, images
+from inkwash.sample.solver import fact
+from inkwash.settings import Sampling
+from inkwash.study.theory import IMAGES, predict, stds
+from inkwash.training.metrics import reports
+
+CURVE = 128  # points of a schedule's curve
+
+
+def described_model(name: str, model: TrainedModel) -> dict[str, Any]:
+    """A model as JSON: what can be asked of it, with the defaults of its recipe."""
+    run, kind = model.run, model.condition
+    sampler = run.default_sampler
+    guided = kind is not None and not model.condition_never_dropped
+    return {
+        "name": name,
+        "recipe": run.recipe,
+        "shape": list(model.shape),
+        "condition": run.conditioning.condition,
+        "classes": list(model.facts["classes"]) if run.conditioning.condition == "class" else [],
+        "must_be_told": model.condition_never_dropped,
+        "guided": guided,
+        "scale": run.conditioning.scale if guided else None,
+        "interval": None if run.conditioning.interval is None else list(run.conditioning.interval),
+        "prediction": run.process.prediction,
+        "schedule": run.process.schedule,
+        "timesteps": run.process.timesteps,
+        "curve": described(_curve(model.schedule)),
+        "sampler": {**vars(sampler), "spacing": build.spacing(sampler)},
+        "solvers": [_solver(row.name, row.help) for row in choices.SOLVERS],
+        "spacings": list(choices.SPACINGS.names),
+        "limits": list(choices.LIMITS.names),
+        "step": model.facts["step"],
+        "digest": model.digest,
+        "scores": model.facts.get("box", {}).get("scores"),
+        "stretch": run.stretch,
+    }
+
+
+def _curve(schedule: Schedule) -> Plan:
+    """Levels from the noisiest to the cleanest that have a place in the schedule."""
+    first = max(schedule.first, Fraction(1, 10 * CURVE))
+    places = [first + (1 - first) * Fraction(i, CURVE - 1) for i in reversed(range(CURVE))]
+    return [schedule.at(schedule.time(place)) for place in places]
+
+
+def _solver(name: str, words: str) -> dict[str, Any]:
+    made = choices.call(choices.SOLVERS.load(name), eta=0.0, large=0.0)
+    return {
+        "name": name, "help": words, "has_eta": fact(made, "has_eta"), "order": fact(made, "order"),
+        "spacing": fact(made, "default_spacing"), "starts_at_pure_noise": fact(made, "starts_at_pure_noise"),
+    }  # fmt: skip
+
+
+_data: dict[str, Any] = {}  # the standard deviations of a model's data, by its digest
+
+
+def theory(model: TrainedModel, sampling: Sampling, plan: Plan) -> dict[str, Any]:
+    """The spread of what a sampler draws for Gaussian data with the principal directions of a model's images.
+
+    Raises UsageError if the images that the model was trained on are not on this machine.
+    """
+    if model.digest not in _data:
+        try:
+            source = images(model, "train")
+            import torch
+
+            _data[model.digest] = stds(source.take(torch.arange(min(len(source), IMAGES))))
+        except InkwashError as error:
+            raise UsageError(f"the theory needs the images that {model.name} was trained on: {error}") from error
+    found = predict(build.solver(sampling), plan, _data[model.digest])
+    total = float(_data[model.digest].square().sum().sqrt())
+    return {"spread": found.spread, "data": total, "unit_error": found.unit_error, "frechet": found.frechet}
+
+
+def watched(name: str, folder: Path) -> dict[str, Any]:
+    """The reports of a training, thinned to at most 1,000, and whether it is going on."""
+    from inkwash.lock import holder
+    from inkwash.runs.record import TRAINING
+
+    rows = reports(folder)
+    every = max(1, len(rows) // 1000)
+    who = holder(folder)
+    keep = [row for i, row in enumerate(rows) if i % every == 0 or "held_out" in row or i == len(rows) - 1]
+    return {"name": name, "running": who is not None and who.doing == TRAINING, "reports": keep}
+
+
+def metrics_text(state: dict[str, Any]) -> str:
+    """The state of an engine in Prometheus' text format."""
+    rows = [
+        ("inkwash_requests_waiting", "gauge", "Requests in the queue.", [("", state["waiting"])]),
+        ("inkwash_requests_active", "gauge", "Requests that are being drawn.", [("", state["active"])]),
+        (
+            "inkwash_requests_total", "counter", "Requests by how they ended.",
+            [(f'{{outcome="{name}"}}', count) for name, count in state["outcomes"].items()],
+        ),
+        ("inkwash_request_seconds_total", "counter", "Seconds from request to end.", [("", state["seconds"])]),
+        ("inkwash_images_total", "counter", "Images drawn.", [("", state["images"])]),
+        ("inkwash_network_rows_total", "counter", "Rows that the networks were asked for.", [("", state["rows"])]),
+        ("inkwash_network_padding_total", "counter", "Rows that only filled up a batch.", [("", state["padding"])]),
+        ("inkwash_network_seconds_total", "counter", "Seconds that the networks computed.", [("", state["busy"])]),
+    ]  # fmt: skip
+    text = ""
+    for name, kind, words, values in rows:
+        text += f"# HELP {name} {words}\n# TYPE {name} {kind}\n"
+        text += "".join(f"{name}{labels} {value}\n" for labels, value in values)
+    return text

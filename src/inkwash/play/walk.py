@@ -1,0 +1,139 @@
+"""A walk from noise to images as the page shows it: x, x̂₀ and ε̂ at every level of the plan."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inkwash.core import Denoise, Level, Plan, Seeded, as_floats, prior
+from inkwash.data import to_uint8
+from inkwash.denoise import Denoiser
+from inkwash.play.batches import Batches, Shared
+from inkwash.runs import build
+from inkwash.runs.draw import pixels, visible
+from inkwash.runs.guidance import guided
+from inkwash.runs.model import TrainedModel
+from inkwash.sample import Snapshot, Solver, sample
+from inkwash.settings import Sampling
+
+EPS_WHITE = 2.0  # ε̂ that is white on the page; −2 is black
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The images of a request at one level: x, x̂₀ and ε̂, uint8 [n,C,H,W]; at the last level all three are the image."""
+
+    step: int
+    level: Level
+    x: Tensor
+    x0: Tensor
+    eps: Tensor
+    evaluations: int
+
+
+def walk(batches: Batches, sampling: Sampling, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+    """Draws sampling.n images with shared batches, the same bits as `runs.draw.draw` draws, frame by frame.
+
+    Raises Stopped when `cancelled` is true at an evaluation, and UsageError as `draw` does.
+    """
+    model = batches.model
+    assert isinstance(model, TrainedModel)
+    plan = build.plan(sampling, model.schedule)
+    with ExitStack() as stack:
+        parts = []
+        for first in range(0, sampling.n, batches.size):
+            real = min(batches.size, sampling.n - first)
+            lanes = range(first, first + (real if batches.shares else batches.size))
+            net = stack.enter_context(batches.walk(len(lanes)))
+            net.cancelled = cancelled
+            parts.append(_part(model, net, sampling, plan, lanes, real))
+        for frames in zip(*parts, strict=True):
+            x, x0, eps = (torch.cat([getattr(frame, name) for frame in frames]) for name in ("x", "x0", "eps"))
+            yield replace(frames[0], x=x, x0=x0, eps=eps)
+
+
+def _part(model: TrainedModel, net: Shared, sampling: Sampling, plan: Plan, lanes: range, real: int) -> Iterator[Frame]:
+    """The frames of up to a batch of images, of which the first `real` are asked for."""
+    whole = model.denoiser
+    shared = replace(model, denoiser=Denoiser(net, whole.prediction, whole.sigma_data, whole.precision))
+    denoise = _Seen(build.limit(sampling, guided(shared, sampling).denoiser_of(lanes)))
+    solver, noise = build.solver(sampling), Seeded(sampling.seed, lanes)
+    x = prior(noise, plan[0], torch.empty(len(lanes), *model.shape, device=model.device))
+    before: Snapshot | None = None
+    for snapshot in sample(denoise, x, plan, solver, noise):
+        if before is not None:
+            yield _frame(before, denoise.first(before.level), sampling, real, net.evaluations)
+        before = snapshot
+        denoise.asked = None
+    assert before is not None
+    last = pixels(before.x[:real], sampling.stretch)
+    yield Frame(before.step, before.level, last, last, last, net.evaluations)
+
+
+class _Seen:
+    """A denoiser that remembers its first answer since `asked` was cleared."""
+
+    def __init__(self, denoise: Denoise) -> None:
+        self._denoise = denoise
+        self.asked: tuple[Level, Tensor] | None = None
+
+    def __call__(self, x: Tensor, level: Level) -> Tensor:
+        x0 = self._denoise(x, level)
+        self.asked = (level, x0) if self.asked is None else self.asked
+        return x0
+
+    def first(self, level: Level) -> Tensor | None:
+        return None if self.asked is None or self.asked[0] != level else self.asked[1]
+
+
+def _frame(snapshot: Snapshot, x0: Tensor | None, sampling: Sampling, real: int, evaluations: int) -> Frame:
+    x, (alpha, sigma, _) = snapshot.x, as_floats(snapshot.level)
+    x0 = x if x0 is None else x0  # a step that only adds noise asks nothing
+    eps = (x - alpha * x0) / sigma
+    return Frame(
+        snapshot.step,
+        snapshot.level,
+        visible(snapshot, sampling.stretch)[:real],
+        to_uint8(x0[:real]).cpu(),
+        to_uint8(eps[:real] / EPS_WHITE).cpu(),
+        evaluations,
+    )
+
+
+def coefficients(solver: Solver, plan: Plan) -> list[dict[str, float]]:
+    """What each step does: x_s = x·x_t + x0·x̂₀ + z·noise, where x̂₀ is the solver's own estimate for the step.
+
+    Read off the solver by asking it with numbers, so it holds for any whose steps are linear. For solvers of higher
+    order x̂₀ is a mixture of the network's answers. The last step, to σ = 0, is x = x̂₀.
+    """
+    found = []
+    for t, s in pairwise(plan):
+        if as_floats(s)[1] == 0:
+            found.append({"x": 0.0, "x0": 1.0, "z": 0.0})
+            continue
+        found.append({name: _answer(solver, t, s, name) for name in ("x", "x0", "z")})
+    return found
+
+
+def _answer(solver: Solver, t: Level, s: Level, name: str) -> float:
+    one, nil = torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.zeros(1, 1, 1, 1, dtype=torch.float64)
+    x, x0, z = (one if name == each else nil for each in ("x", "x0", "z"))
+    moved, _ = solver.step(lambda x, level: x0, x, t, s, None, lambda x: z)
+    return float(moved)
+
+
+def described(plan: Plan) -> list[dict[str, Any]]:
+    """The levels of a plan as JSON; infinite log SNR is null."""
+    rows = []
+    for level in plan:
+        alpha, sigma, logsnr = as_floats(level)
+        t = float(level.t)
+        rows.append({
+            "t": None if t != t else t, "alpha": alpha, "sigma": sigma,
+            "logsnr": logsnr if abs(logsnr) < 1e30 else None,
+        })  # fmt: skip
+    return rows
