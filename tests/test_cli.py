@@ -226,7 +226,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_command_is_one_file(outside: Path) -> None:
     """Its name is the file's, its place the order that it states, its help the class's."""
-    expected = [*COMMANDS[:6], "print", "refuse-all", *COMMANDS[6:]]
+    expected = [*COMMANDS[:7], "print", "refuse-all", *COMMANDS[7:]]
     overview = did("--help").out
     assert f"{{{','.join(expected)}}}" in "".join(overview.split())
     assert "Refuse with any message." in overview

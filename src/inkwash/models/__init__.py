@@ -39,7 +39,7 @@ def find(run: str | os.PathLike[str]) -> Path:
 
 def name_of(run: Path) -> str | None:
     """The name of the model whose folder in the box `run` is; None if it is any other folder."""
-    found = run.expanduser().resolve()
+    found = run.resolve()
     return found.name if found.parent == _BOX.resolve() and found.name in names() else None
 
 
