@@ -33,7 +33,8 @@ def test_each_is_small_whole_and_names_no_folder(folder: Path) -> None:
     assert saved.parts.keys() == {"ema"}
     assert {tensor.dtype for tensor in saved.parts["ema"].values()} == {torch.float16}
     assert '"/' not in json.dumps(saved.facts)
-    assert all(each["mean"] >= 0 for each in saved.facts["box"].get("scores", {}).values())
+    assert saved.facts["box"]["scores"]["frechet"]["mean"] > 0
+    assert len(saved.facts["box"]["stds"]) == saved.facts["shape"][1] * saved.facts["shape"][2]
 
 
 def test_a_name_is_a_run_wherever_one_is_asked_for(tmp_path: Path) -> None:

@@ -15,8 +15,12 @@ import requests
 from server import serving
 
 from cli_runner import did, inkwash
-from inkwash import load
+from inkwash import load, models
+from inkwash.play.about import theory
 from inkwash.play.request import Limits
+from inkwash.runs import build
+from inkwash.runs.model import open_model
+from inkwash.settings import Sampling
 
 
 def walked(at: str, **asked: Any) -> Iterator[tuple[str, Any]]:
@@ -84,6 +88,17 @@ def test_models_and_pages_are_described(site: str) -> None:
     assert "default-src 'self'" in page.headers["content-security-policy"]
     text = requests.get(f"{site}/metrics", timeout=10).text
     assert "# TYPE inkwash_images_total counter" in text
+
+
+def test_theory_is_told_where_the_spread_of_the_data_is_known(site: str) -> None:
+    none = requests.post(f"{site}/v1/theory", json={"steps": 5}, timeout=10)
+    assert (none.status_code, none.json()["spread"]) == (200, None)
+    boxed = open_model(models.find("mnist-class"), device="cpu")
+    spread = []
+    for steps in (5, 50):
+        sampling = Sampling(steps=steps)
+        spread.append(theory(boxed, sampling, build.plan(sampling, boxed.schedule))["spread"])
+    assert spread[0] < spread[1] < 1  # few steps of ddim draw too narrow
 
 
 # ---- refusals

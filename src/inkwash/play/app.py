@@ -23,6 +23,7 @@ from inkwash.foreign import harmless
 from inkwash.play.about import described_model, metrics_text, theory, watched
 from inkwash.play.engine import Engine, Full
 from inkwash.play.http import Guard
+from inkwash.play.paint import Painter, PaintRequest
 from inkwash.play.request import ImagesRequest, as_command, as_python
 from inkwash.play.walk import Frame, coefficients, described
 from inkwash.runs import build
@@ -53,7 +54,7 @@ class Served:
 
 def make_app(served: Served) -> Any:
     """The ASGI application."""
-    engine = served.engine
+    engine, painter = served.engine, Painter()
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -152,6 +153,11 @@ def make_app(served: Served) -> Any:
     async def theories(asked: ImagesRequest) -> dict[str, Any]:
         name, sampling, plan = engine.check(asked)
         return await asyncio.to_thread(theory, engine.models[name], sampling, plan)
+
+    @app.post("/v1/restorations", summary="A painted picture restored or drawn again, several times.")
+    async def restorations(asked: PaintRequest) -> dict[str, Any]:
+        _, model = engine.model(asked.model)
+        return await asyncio.to_thread(painter.paint, model, asked)
 
     @app.get("/v1/trainings", summary="The trainings that this server watches.")
     def trainings() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from inkwash.settings import Sampler, Sampling
 SEED = 2**53 - 1  # the largest whole number that JavaScript keeps
 
 
-def _named(kind: choices.Choices) -> Any:
+def named(kind: choices.Choices) -> Any:
     """A name of a table alone: a reference to code of a user's own is none of a client's."""
     return Field(pattern=f"^({'|'.join(re.escape(name) for name in kind.names)})$")
 
@@ -48,11 +48,11 @@ class ImagesRequest(BaseModel):
     seed: Annotated[int, Field(ge=0, le=SEED)] = 0
     label: _Text | None = Field(None, description="Class by name or number, or all; for models by class.")
     text: _Text | None = Field(None, description="Prompt; for models by text.")
-    solver: Annotated[str, _named(choices.SOLVERS)] | None = None
+    solver: Annotated[str, named(choices.SOLVERS)] | None = None
     steps: Annotated[int, Field(ge=1, le=100_000)] | None = None
     eta: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
-    spacing: Annotated[str, _named(choices.SPACINGS)] | None = None
-    limit: Annotated[str, _named(choices.LIMITS)] | None = None
+    spacing: Annotated[str, named(choices.SPACINGS)] | None = None
+    limit: Annotated[str, named(choices.LIMITS)] | None = None
     variance: Literal["small", "large"] | None = None
     scale: Annotated[float, Field(ge=0, le=100, strict=False)] | None = None
     interval: (
