@@ -79,7 +79,13 @@ def drive(visit: Visit, panel: str) -> None:
         visit.draw()
         page.evaluate("document.getElementById('moment').value = 2")
         page.dispatch_event("#moment", "input")
-    elif panel == "compare":
+    if panel == "draw":
+        page.locator("#sampler").evaluate("each => { each.open = true; }")
+        page.select_option("[name=solver]", "dpmpp2m")
+        page.click("#turn")
+        page.wait_for_selector("body[data-turned='2']", timeout=60_000)
+        assert "2" in page.text_content("#branch-title")
+    if panel == "compare":
         page.click("#run-compare")
         page.wait_for_selector("#panel-compare[data-done=solvers]", timeout=60_000)
         page.click("#run-grid")
@@ -89,7 +95,7 @@ def drive(visit: Visit, panel: str) -> None:
             page.click("#run-paint")
             page.wait_for_selector("#run-paint:not([disabled])", timeout=60_000)
         page.wait_for_selector("#panel-paint[data-done]", timeout=60_000)
-    else:
+    elif panel == "training":
         page.wait_for_selector("#panel-training svg", timeout=60_000)
 
 
@@ -154,6 +160,21 @@ def test_a_server_that_goes_and_comes_back_is_told(classed: Path, browser: Any) 
         visit.page.get_by_text("The server is back.").wait_for()
         visit.draw()
     visit.page.close()
+
+
+@pytest.mark.slow
+def test_the_page_keeps_the_token_of_its_address(classed: Path, browser: Any) -> None:
+    token = "a-token-of-16-or-more"
+    with serving(classed, token=token) as (at, _):
+        visit = Visit(browser, at, 1280, "en", extra=f"&token={token}")
+        visit.draw()
+        assert token not in visit.page.url
+        assert visit.faults == []
+        visit.page.close()
+        page = browser.new_page()
+        page.goto(at)
+        page.get_by_text("wants a token").wait_for()
+        page.close()
 
 
 def test_a_painted_picture_is_restored(site: str) -> None:

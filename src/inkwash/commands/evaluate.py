@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Self
 import tyro
 
 from inkwash.commands._base import (
+    RUN,
     Checkpoint,
     Code,
     Command,
@@ -36,6 +37,7 @@ class Evaluate(Command):
     folder: Annotated[
         Path,
         tyro.conf.Positional,
+        RUN,
         tyro.conf.arg(metavar="RUN|IMAGES", help="Folder of the run; with --against also a folder or .npz of images."),
     ]
     sampler: Sampler

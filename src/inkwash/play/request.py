@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,6 +61,38 @@ class ImagesRequest(BaseModel):
     ) = None
     rescale: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.0
     format: Literal["png", "gif", "npz"] = Field("png", description="Of the answer of POST /v1/images.")
+
+
+class Turn(BaseModel):
+    """A walk that goes on with other settings from a step on, with the levels of the plan as they were."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    step: Annotated[int, Field(ge=1, lt=100_000)] = Field(description="The first step that is made anew is step + 1.")
+    solver: Annotated[str, named(choices.SOLVERS)]
+    eta: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
+    scale: Annotated[float, Field(ge=0, le=100, strict=False)] | None = None
+
+
+class WalkRequest(ImagesRequest):
+    """A request for a walk, which may turn to other settings on its way."""
+
+    turn: Turn | None = None
+
+
+def turned(asked: ImagesRequest, sampling: Sampling) -> tuple[int, Sampling] | None:
+    """The step at which a walk turns, and the settings from there on; None if it does not.
+
+    Raises UsageError for a step that the walk does not have, or a solver that the plan does not suit.
+    """
+    turn = asked.turn if isinstance(asked, WalkRequest) else None
+    if turn is None:
+        return None
+    if turn.step >= sampling.steps:
+        raise UsageError(f"a walk of {sampling.steps} steps turns at step 1 to {sampling.steps - 1} (got {turn.step}).")
+    after = replace(sampling, solver=turn.solver, eta=turn.eta, scale=turn.scale, spacing=build.spacing(sampling))
+    build.solver(after)
+    return turn.step, after
 
 
 def sampling_of(asked: ImagesRequest, model: TrainedModel, limits: Limits) -> Sampling:

@@ -5,6 +5,12 @@ import { blank, bytes, show } from "./pictures.js";
 
 const VIEWS = ["x", "x0", "eps"];
 
+// The images of a frame; at the last level all three are the image, which has no noise.
+function unpacked(about) {
+  const x = bytes(about.x);
+  return { step: about.step, x, x0: about.x0 ? bytes(about.x0) : x, eps: about.eps ? bytes(about.eps) : null };
+}
+
 export class Draw {
   constructor(settings, keep) {
     this.settings = settings;
@@ -12,6 +18,9 @@ export class Draw {
     this.listeners = [];
     this.frames = [];
     this.canvas = Object.fromEntries(VIEWS.map((name) => [name, document.getElementById(`view-${name}`)]));
+    this.beside = Object.fromEntries(VIEWS.map((name) => [name, document.getElementById(`branch-${name}`)]));
+    this.branch = null;
+    document.getElementById("turn").addEventListener("click", () => this.turn());
     this.slider = document.getElementById("moment");
     settings.form.addEventListener("submit", (event) => { event.preventDefault(); this.go(); });
     document.getElementById("stop").addEventListener("click", () => this.stop());
@@ -26,7 +35,8 @@ export class Draw {
     this.frames = [];
     this.begun = null;
     for (const canvas of Object.values(this.canvas)) blank(canvas, model.shape);
-    document.getElementById("actions").hidden = document.getElementById("command").hidden = true;
+    for (const name of ["actions", "command", "turn-row"]) document.getElementById(name).hidden = true;
+    this.forget();
     this.slider.max = this.slider.value = 0;
     this.slider.disabled = document.getElementById("playback").disabled = true;
     this.translated();
@@ -50,6 +60,43 @@ export class Draw {
     document.getElementById("status").textContent = error.message;
   }
 
+  forget() {
+    this.branch = null;
+    document.getElementById("branch").hidden = true;
+  }
+
+  // Draws the rest of the finished walk again, from the step shown, with the settings that the form has now.
+  async turn() {
+    this.stop();
+    this.pause();
+    const step = Math.min(Math.max(1, this.step), this.begun.steps - 1), { solver, eta, scale } = this.settings.asked(), abort = new AbortController();
+    const turn = { step, solver, eta: eta ?? null, scale: scale ?? null }, frames = [];
+    this.abort = abort;
+    document.getElementById("stop").hidden = false;
+    try {
+      for await (const [what, about] of walk({ ...this.asked, turn }, abort.signal)) {
+        if (what === "begun") {
+          this.branch = { frames, step, words: [solver, eta === undefined ? null : `η ${eta}`, scale === undefined ? null : `${say("scale")} ${scale}`].filter(Boolean).join(", ") };
+          document.getElementById("branch").hidden = false;
+        } else if (what === "queued" && about.place > 0) this.status("waiting", about);
+        else if (what === "frame") {
+          frames.push(unpacked(about));
+          if (about.step >= step) this.showAt(about.step);
+        }
+      }
+      document.body.dataset.turned = String(step);
+    } catch (error) {
+      if (abort.signal.aborted) { if (this.abort === abort) this.status("stopped"); }
+      else if (error instanceof Refused) this.refused(error);
+      else throw error;
+    } finally {
+      if (this.abort === abort) {
+        this.abort = null;
+        document.getElementById("stop").hidden = true;
+      }
+    }
+  }
+
   async go() {
     this.stop();
     this.pause();
@@ -66,13 +113,13 @@ export class Draw {
           this.asked = asked;
           this.begun = about;
           this.frames = frames;
+          this.forget();
           this.slider.max = about.steps;
           this.slider.disabled = document.getElementById("playback").disabled = false;
         } else if (what === "queued" && about.place > 0) this.status("waiting", about);
         else if (what === "frame") {
           first ??= performance.now();
-          const x = bytes(about.x);
-          frames.push({ step: about.step, x, x0: about.x0 ? bytes(about.x0) : x, eps: about.eps ? bytes(about.eps) : null });
+          frames.push(unpacked(about));
           this.showAt(about.step);
           if (performance.now() - said > 500) {  // a screen reader is not told every frame
             said = performance.now();
@@ -84,7 +131,8 @@ export class Draw {
           this.status("done", { n: this.begun.n, seconds: seconds.toFixed(1), steps: this.begun.steps, evaluations: about.evaluations, fps: this.measured.fps.toFixed(1) });
           document.body.dataset.first = this.measured.first.toFixed(3);
           document.body.dataset.fps = this.measured.fps.toFixed(2);
-          document.getElementById("actions").hidden = document.getElementById("command").hidden = false;
+          for (const name of ["actions", "command"]) document.getElementById(name).hidden = false;
+          document.getElementById("turn-row").hidden = this.begun.steps < 2;
           document.getElementById("command").textContent = this.begun.command;
         }
       }
@@ -111,11 +159,18 @@ export class Draw {
     this.step = frame.step;
     this.slider.value = frame.step;
     const { steps, n, shape, plan } = this.begun, level = plan[frame.step];
-    for (const name of VIEWS) {
-      const data = frame[name];
-      if (data) show(this.canvas[name], data, shape);
-      else blank(this.canvas[name], shape);
-      this.canvas[name].setAttribute("aria-label", say("images", { what: say(name), n, step: frame.step, steps }));
+    const sheets = [[this.canvas, frame, ""]];
+    if (this.branch) {
+      const title = say("turned", this.branch);
+      document.getElementById("branch-title").textContent = title;
+      sheets.push([this.beside, this.branch.frames[frame.step], `${title}. `]);
+    }
+    for (const [canvas, from, words] of sheets) {
+      for (const name of VIEWS) {
+        if (from?.[name]) show(canvas[name], from[name], shape);
+        else blank(canvas[name], shape);
+        canvas[name].setAttribute("aria-label", words + say("images", { what: say(name), n, step: frame.step, steps }));
+      }
     }
     const where = say("where", { step: frame.step, steps, alpha: level.alpha.toFixed(3), sigma: level.sigma.toFixed(3) });
     document.getElementById("where").value = where;

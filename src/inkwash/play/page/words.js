@@ -27,6 +27,7 @@ const EN = {
   input: "what the model is given", mean: "mean", sd: "standard deviation (white: 1)", needPicture: "Draw something in the square first.", needHole: "Paint a hole first, with the brush “hole”.", restored: "{n} answers in {seconds} s.", labelShown: "It shows", unknown: "not said",
   watchTitle: "Training", watchNone: "No training is watched. Start the server with the folder of one: inkwash play runs/NAME", loss: "loss", heldOut: "held-out loss", speed: "images a second", left: "time left", stepOf: "step {step} of {steps}", step1: "step {step}", running: "training", ended: "not running", seen: "images seen",
   "about-ddpm": "Ancestral sampling: fresh noise at each step.", "about-ddim": "First order; η is the noise that it adds.", "about-ddim-lab": "ddim with the course lab’s η, which scales the variance.", "about-heun": "Second order, with two evaluations of the network a step.", "about-dpmpp2m": "Second order with one evaluation a step; η adds noise.",
+  turn: "Draw again from this step", turnText: "with the solver, η and guidance that are chosen now; the first walk stays above.", turned: "From step {step} on: {words}",
   theoryOff: "no theory: the images that it was trained on are not here", measuredFew: "measured: draw 2 or more images",
 };
 const ZH = {
@@ -57,6 +58,7 @@ const ZH = {
   input: "交给模型的图", mean: "平均", sd: "标准差（白色为 1）", needPicture: "请先在方格里画点什么。", needHole: "请先用“缺口”画笔涂出缺口。", restored: "{seconds} 秒得到 {n} 个答案。", labelShown: "图中内容", unknown: "不说明",
   watchTitle: "训练过程", watchNone: "没有可看的训练。启动时给出训练所在的文件夹即可：inkwash play runs/名称", loss: "训练损失", heldOut: "留出集损失", speed: "每秒图像数", left: "剩余时间", stepOf: "第 {step} / {steps} 步", step1: "第 {step} 步", running: "训练中", ended: "未在运行", seen: "已看图像",
   "about-ddpm": "祖先采样：每一步都加入新噪声。", "about-ddim": "一阶方法；η 决定加入多少噪声。", "about-ddim-lab": "ddim，但 η 按课程实验的约定缩放方差。", "about-heun": "二阶方法，每一步调用网络两次。", "about-dpmpp2m": "二阶方法，每一步只调用网络一次；η 决定加入多少噪声。",
+  turn: "从这一步起重画", turnText: "使用现在选定的求解器、η 和引导强度；原来的过程保留在上方对照。", turned: "从第 {step} 步起：{words}",
   theoryOff: "无理论值：本机没有它的训练图像", measuredFew: "实测：至少生成 2 张",
 };
 export const LANGUAGES = { en: EN, zh: ZH };
