@@ -11,8 +11,12 @@ The scores are of the weights as they lie in the box; the second call writes the
 import argparse
 from pathlib import Path
 
+import torch
+
 from inkwash import models
 from inkwash.runs.box import make
+from inkwash.runs.model import images, open_model
+from inkwash.study.theory import IMAGES, stds
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("run", type=Path, help="folder of the run")
@@ -21,5 +25,7 @@ parser.add_argument("--scores", type=Path, help="scores.json of inkwash evaluate
 
 if __name__ == "__main__":
     given = parser.parse_args()
-    made = make(given.run, models.folder(given.name), given.scores)
+    source = images(open_model(given.run, device="cpu"), "train")
+    spread = stds(source.take(torch.arange(min(len(source), IMAGES)))).tolist()
+    made = make(given.run, models.folder(given.name), given.scores, spread)
     print(f"{made}: {made.stat().st_size:,} bytes")

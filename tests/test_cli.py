@@ -363,8 +363,16 @@ def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trains, draws three pictures, and a second time draws again."""
     real, few = recipes.find, {"steps": 2, "batch_size": 8}
     monkeypatch.setattr(recipes, "find", lambda name: replace(real(name), training=replace(real(name).training, **few)))
-    monkeypatch.setattr("inkwash.commands.demo.Sampling", lambda n, steps: Sampling(n=n // 16, steps=steps // 20))
+    monkeypatch.setattr("inkwash.commands.demo.Sampling", lambda n, steps, **_: Sampling(n=n // 16, steps=steps // 20))
     did("demo", "--out", tmp_path / "demo")
-    made = {"last.safetensors", "best.safetensors", "metrics.jsonl", "samples.png", "denoising.gif", "forward.png"}
+    made = {
+        "mnist-class.png",
+        "last.safetensors",
+        "best.safetensors",
+        "metrics.jsonl",
+        "samples.png",
+        "denoising.gif",
+        "forward.png",
+    }
     assert {path.name for path in (tmp_path / "demo").iterdir()} == made
     assert "already trained" in did("demo", "--out", tmp_path / "demo").out

@@ -1,13 +1,16 @@
 """Models in the box: what the files hold, who finds them by name, and how one is made of a run."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
 
 from cli_runner import did, inkwash
-from inkwash import UsageError, load, models
+from inkwash import UsageError, commands, load, models
+from inkwash.commands._base import RUN
 from inkwash.runs import box
 from inkwash.runs.model import open_model
 from inkwash.training import checkpoint
@@ -33,7 +36,8 @@ def test_each_is_small_whole_and_names_no_folder(folder: Path) -> None:
     assert saved.parts.keys() == {"ema"}
     assert {tensor.dtype for tensor in saved.parts["ema"].values()} == {torch.float16}
     assert '"/' not in json.dumps(saved.facts)
-    assert all(each["mean"] >= 0 for each in saved.facts["box"].get("scores", {}).values())
+    assert saved.facts["box"]["scores"]["frechet"]["mean"] > 0
+    assert len(saved.facts["box"]["stds"]) == saved.facts["shape"][1] * saved.facts["shape"][2]
 
 
 def test_a_name_is_a_run_wherever_one_is_asked_for(tmp_path: Path) -> None:
@@ -46,6 +50,21 @@ def test_a_name_is_a_run_wherever_one_is_asked_for(tmp_path: Path) -> None:
         assert (np.load(file)["images"] == drawn).all()
     assert "mnist-class" in did("info", "mnist-class").out
     assert did("models").out.startswith("mnist-class ")
+
+
+def marks(hint: Any) -> Iterator[Any]:
+    """All that Annotated says in a type, also inside of it."""
+    yield from getattr(hint, "__metadata__", ())
+    for inner in get_args(hint):
+        yield from marks(inner)
+
+
+@pytest.mark.parametrize("name", commands.names())
+def test_each_command_that_takes_a_run_looks_into_the_box(name: str) -> None:
+    for hint in get_type_hints(commands.find(name), include_extras=True).values():
+        said = [mark.metavar for mark in marks(hint) if isinstance(getattr(mark, "metavar", None), str)]
+        if any(metavar.startswith("RUN") for metavar in said):
+            assert RUN in marks(hint)
 
 
 def test_nothing_is_written_into_the_box(tmp_path: Path) -> None:

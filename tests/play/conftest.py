@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,3 +26,12 @@ def site(classed: Path) -> Iterator[str]:
 
     with serving(classed) as (at, _):
         yield at
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium; tests that need it are skipped where there is none."""
+    from browser import chromium
+
+    with chromium() as opened:
+        yield opened

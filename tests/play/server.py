@@ -14,10 +14,12 @@ from inkwash.play.serve import bound_socket, prepared
 
 
 @contextmanager
-def serving(*runs: Path, token: str | None = None, limits: Limits | None = None) -> Iterator[tuple[str, Served]]:
+def serving(
+    *runs: Path, token: str | None = None, limits: Limits | None = None, port: int = 0
+) -> Iterator[tuple[str, Served]]:
     """A server of runs at a free port: its address, and what it serves."""
     served = prepared(runs, token, limits, device="cpu", logs=False)
-    bound = bound_socket("127.0.0.1", 0)
+    bound = bound_socket("127.0.0.1", port)
     server = uvicorn.Server(uvicorn.Config(make_app(served), log_level="error", access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()

@@ -120,3 +120,17 @@ def test_an_error_of_the_network_reaches_who_asked(model: TrainedModel, monkeypa
     with pytest.raises(RuntimeError, match="broken"):
         next(walk(batches, Sampling(n=1, label="1", steps=2)))
     batches.end()
+
+
+def test_a_walk_turns_where_it_is_told(model: TrainedModel) -> None:
+    """Before the turn it is the walk that it was, and to turn to the same settings changes nothing."""
+    batches, request = Batches(model), Sampling(n=2, seed=3, label="1", steps=6, eta=1.0, scale=2.0)
+    straight = list(walk(batches, request))
+    same = list(walk(batches, request, turn=(3, request)))
+    other = list(walk(batches, request, turn=(3, Sampling(solver="dpmpp2m", n=2, label="1", steps=6, scale=5.0))))
+    for a, b, c in zip(straight, same, other, strict=True):
+        assert a.step == b.step == c.step
+        assert torch.equal(a.x, b.x)
+        assert torch.equal(a.x, c.x) == (a.step <= 3)
+    assert same[-1].evaluations == straight[-1].evaluations
+    batches.end()

@@ -15,8 +15,12 @@ import requests
 from server import serving
 
 from cli_runner import did, inkwash
-from inkwash import load
+from inkwash import load, models
+from inkwash.play.about import theory
 from inkwash.play.request import Limits
+from inkwash.runs import build
+from inkwash.runs.model import open_model
+from inkwash.settings import Sampling
 
 
 def walked(at: str, **asked: Any) -> Iterator[tuple[str, Any]]:
@@ -86,6 +90,17 @@ def test_models_and_pages_are_described(site: str) -> None:
     assert "# TYPE inkwash_images_total counter" in text
 
 
+def test_theory_is_told_where_the_spread_of_the_data_is_known(site: str) -> None:
+    none = requests.post(f"{site}/v1/theory", json={"steps": 5}, timeout=10)
+    assert (none.status_code, none.json()["spread"]) == (200, None)
+    boxed = open_model(models.find("mnist-class"), device="cpu")
+    spread = []
+    for steps in (5, 50):
+        sampling = Sampling(steps=steps)
+        spread.append(theory(boxed, sampling, build.plan(sampling, boxed.schedule))["spread"])
+    assert spread[0] < spread[1] < 1  # few steps of ddim draw too narrow
+
+
 # ---- refusals
 
 BAD: list[Any] = [
@@ -112,6 +127,16 @@ def test_malformed_requests_are_refused_with_a_sentence(site: str) -> None:
         assert "Traceback" not in detail
 
 
+def test_a_turn_is_refused_where_it_does_not_fit(site: str) -> None:
+    base = {"n": 1, "label": "1", "steps": 4, "solver": "ddim"}
+    for turn in ({}, {"step": 0, "solver": "ddim"}, {"step": 4, "solver": "ddim"}, {"step": 1, "solver": "x.py:S"},
+                 {"step": 1, "solver": "heun", "eta": 0.5}, {"step": 1, "solver": "ddim", "scale": -1}, 3):  # fmt: skip
+        answer = requests.post(f"{site}/v1/walks", json={**base, "turn": turn}, timeout=10)
+        assert answer.status_code == 422, turn
+    events = [what for what, _ in walked(site, **base, turn={"step": 2, "solver": "heun"})]
+    assert events[-1] == "done"
+
+
 def test_bytes_that_are_no_json_are_refused(site: str) -> None:
     deep = b"[" * 100_000
     for body in (b"", b"{", b"\xff\xfe", b'{"n": NaN}', b'{"n": 1e999}', b'{"seed": ' + b"9" * 5000 + b"}", deep):
@@ -120,19 +145,32 @@ def test_bytes_that_are_no_json_are_refused(site: str) -> None:
         assert isinstance(answer.json()["detail"], str)
 
 
-def test_random_mutations_never_break_the_server(site: str) -> None:
-    chance = random.Random(0)
+def mutated(site: str, count: int, seed: int) -> None:
+    """Sends requests that are wrong in one field, and half of them in one byte too."""
+    chance = random.Random(seed)
     good = {"n": 1, "label": "7", "steps": 1, "eta": 0.0, "solver": "ddim", "scale": 1.0, "seed": 3, "format": "npz"}
-    values = [None, -1, 0, 1, 2**70, 0.5, "", "all", "ddim", [], {}, True, "NaN", "\u202e", "clip"]
-    for _ in range(60):
-        body = {**good, chance.choice([*good, "spacing", "limit", "label"]): chance.choice(values)}
+    values = [None, -1, 0, 1, 2**70, 0.5, "", "all", "ddim", [], {}, True, "NaN", "\u202e", "clip", "<img src=x>"]
+    for _ in range(count):
+        body = {**good, chance.choice([*good, "spacing", "limit", "label", "turn", "model"]): chance.choice(values)}
         text = bytearray(json.dumps(body).encode())
         if chance.random() < 0.5:
             text[chance.randrange(len(text))] = chance.randrange(256)
+        path = chance.choice(["images", "walks", "theory", "restorations"])
         answer = requests.post(
-            f"{site}/v1/images", data=bytes(text), headers={"content-type": "application/json"}, timeout=60
+            f"{site}/v1/{path}", data=bytes(text), headers={"content-type": "application/json"}, timeout=60
         )
         assert answer.status_code in (200, 400, 422), (text, answer.text)
+        assert "Traceback" not in answer.text
+
+
+def test_random_mutations_never_break_the_server(site: str) -> None:
+    mutated(site, 40, 0)
+
+
+@pytest.mark.slow
+def test_many_random_mutations_never_break_the_server(site: str) -> None:
+    mutated(site, 1000, 1)
+    assert requests.get(f"{site}/health", timeout=10).status_code == 200
 
 
 def test_no_file_of_the_disk_can_be_named(site: str) -> None:

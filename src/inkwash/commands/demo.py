@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from inkwash import recipes
+from inkwash import models, recipes
 from inkwash.commands._base import RUNS, Command
 from inkwash.commands.forward import Forward
 from inkwash.commands.sample import Sample
@@ -22,7 +22,7 @@ class Demo(Command):
     """Folder for the run and its pictures."""
 
     def run(self) -> None:
-        """Trains, then draws samples, their denoising and the forward process."""
+        """Trains, then draws samples, their denoising, the forward process, and digits of the model in the box."""
         from inkwash.runs.record import stored
 
         out = self.out
@@ -31,3 +31,5 @@ class Demo(Command):
         pictures = (str(out / "samples.png"), str(out / "denoising.gif"))
         Sample(out, Sampling(n=64, steps=100), pictures).run()
         Forward("digits", out=out / "forward.png").run()
+        boxed = Sampling(n=40, label="all", solver="dpmpp2m", steps=20)
+        Sample(models.folder("mnist-class"), boxed, (str(out / "mnist-class.png"),)).run()

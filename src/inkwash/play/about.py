@@ -4,12 +4,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from inkwash import choices
 from inkwash.core import Plan, Schedule
-from inkwash.errors import InkwashError, UsageError
+from inkwash.data import is_folder
+from inkwash.data.fetch import data_folder
+from inkwash.errors import InkwashError
 from inkwash.play.walk import described
 from inkwash.runs import build
-from inkwash.runs.model import TrainedModel, images
+from inkwash.runs.model import TrainedModel, data_dir, images
 from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
 from inkwash.study.theory import IMAGES, predict, stds
@@ -41,6 +46,7 @@ def described_model(name: str, model: TrainedModel) -> dict[str, Any]:
         "solvers": [_solver(row.name, row.help) for row in choices.SOLVERS],
         "spacings": list(choices.SPACINGS.names),
         "limits": list(choices.LIMITS.names),
+        "methods": list(choices.METHODS.names),
         "step": model.facts["step"],
         "digest": model.digest,
         "scores": model.facts.get("box", {}).get("scores"),
@@ -63,25 +69,35 @@ def _solver(name: str, words: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_data: dict[str, Any] = {}  # the standard deviations of a model's data, by its digest
+_data: dict[str, Tensor | None] = {}  # the standard deviations of a model's data, by its digest
 
 
 def theory(model: TrainedModel, sampling: Sampling, plan: Plan) -> dict[str, Any]:
     """The spread of what a sampler draws for Gaussian data with the principal directions of a model's images.
 
-    Raises UsageError if the images that the model was trained on are not on this machine.
+    All is null where the images that the model was trained on are not on this machine.
     """
     if model.digest not in _data:
-        try:
-            source = images(model, "train")
-            import torch
-
-            _data[model.digest] = stds(source.take(torch.arange(min(len(source), IMAGES))))
-        except InkwashError as error:
-            raise UsageError(f"the theory needs the images that {model.name} was trained on: {error}") from error
-    found = predict(build.solver(sampling), plan, _data[model.digest])
-    total = float(_data[model.digest].square().sum().sqrt())
+        _data[model.digest] = _stds(model)
+    data = _data[model.digest]
+    if data is None:
+        return dict.fromkeys(("spread", "data", "unit_error", "frechet"))
+    found, total = predict(build.solver(sampling), plan, data), float(data.square().sum().sqrt())
     return {"spread": found.spread, "data": total, "unit_error": found.unit_error, "frechet": found.frechet}
+
+
+def _stds(model: TrainedModel) -> Tensor | None:
+    carried = model.facts.get("box", {}).get("stds", ())
+    if carried:
+        return torch.tensor([float(std) for std in carried], dtype=torch.float64)
+    data = model.run.data
+    if not is_folder(data.source) and not (data_folder(data_dir(model, None)) / data.source).is_dir():
+        return None  # nothing is downloaded for a page
+    try:
+        source = images(model, "train")
+    except InkwashError:
+        return None
+    return stds(source.take(torch.arange(min(len(source), IMAGES))))
 
 
 def watched(name: str, folder: Path) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from inkwash.foreign import harmless
 from inkwash.play.about import described_model, metrics_text, theory, watched
 from inkwash.play.engine import Engine, Full
 from inkwash.play.http import Guard
-from inkwash.play.request import ImagesRequest, as_command, as_python
+from inkwash.play.paint import Painter, PaintRequest
+from inkwash.play.request import ImagesRequest, WalkRequest, as_command, as_python, turned
 from inkwash.play.walk import Frame, coefficients, described
 from inkwash.runs import build
 from inkwash.runs.artifacts import FRAMES, SHOWN, write_drawn
@@ -53,7 +54,7 @@ class Served:
 
 def make_app(served: Served) -> Any:
     """The ASGI application."""
-    engine = served.engine
+    engine, painter = served.engine, Painter()
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -125,15 +126,18 @@ def make_app(served: Served) -> Any:
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {}}}, **_FULL},
     )
-    async def walks(asked: ImagesRequest, request: Request) -> Response:
+    async def walks(asked: WalkRequest, request: Request) -> Response:
         name, sampling, plan = engine.check(asked)
         model, run = engine.models[name], place(engine.models[name].folder)
-        solver = build.solver(sampling)
+        solver, turn = build.solver(sampling), turned(asked, sampling)
+        does = coefficients(solver, plan)
+        if turn is not None:
+            does[turn[0] :] = coefficients(build.solver(turn[1]), plan[turn[0] :])
         begun = {
             "model": name, "n": sampling.n, "steps": sampling.steps, "shape": list(model.shape), "seed": sampling.seed,
             "solver": sampling.solver, "spacing": build.spacing(sampling), "eta": sampling.eta,
             "scale": sampling.scale, "order": getattr(solver, "order", 1), "plan": described(plan),
-            "coefficients": coefficients(solver, plan), "command": as_command(sampling, model, run),
+            "coefficients": does, "command": as_command(sampling, model, run),
             "python": as_python(sampling, model, run),
         }  # fmt: skip
         events = _events(engine, asked, request)
@@ -152,6 +156,11 @@ def make_app(served: Served) -> Any:
     async def theories(asked: ImagesRequest) -> dict[str, Any]:
         name, sampling, plan = engine.check(asked)
         return await asyncio.to_thread(theory, engine.models[name], sampling, plan)
+
+    @app.post("/v1/restorations", summary="A painted picture restored or drawn again, several times.")
+    async def restorations(asked: PaintRequest) -> dict[str, Any]:
+        _, model = engine.model(asked.model)
+        return await asyncio.to_thread(painter.paint, model, asked)
 
     @app.get("/v1/trainings", summary="The trainings that this server watches.")
     def trainings() -> dict[str, Any]:

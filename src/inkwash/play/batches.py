@@ -1,8 +1,9 @@
 """One network evaluated for many walks at once: rows of different requests and levels share a batch.
 
 The picture of a request must be the same, to the bit on a CPU, as when it is drawn alone (docs/design.md, numerics 5).
-What matters for this is the number of rows that the network sees, not their places or what the other rows are. That is
-no law of kernels, so it is tested on each network before it is relied upon; where it does not hold, nothing is shared.
+What matters for this is the number of rows that the network sees, not their places or what the other rows are, and
+mostly 32 rows, which guidance evaluates, are twice 16. Neither is a law of kernels, so both are tested on each network
+before they are relied upon; where the first does not hold, nothing is shared.
 """
 
 import threading
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +37,25 @@ class _Call:
     inputs: tuple[Tensor, ...]  # x, t and, for conditional networks, value and present
     size: int  # rows that the network must see
     done: threading.Event = field(default_factory=threading.Event)
-    out: Tensor | None = None
+    out: list[Tensor] = field(default_factory=list)
+    taken: int = 0  # rows that are computed, or in a batch
     error: BaseException | None = None
+
+    @property
+    def rows(self) -> int:
+        return len(self.inputs[0])
 
     @property
     def kind(self) -> tuple[Any, ...]:
         return self.size, tuple((each.dtype, each.shape[1:]) for each in self.inputs)
+
+
+class _Part(NamedTuple):
+    """Rows of a call in a batch."""
+
+    call: _Call
+    start: int
+    stop: int
 
 
 class Batches:
@@ -54,6 +68,8 @@ class Batches:
         self._walks, self._ended, self._wake = 0, False, threading.Condition()
         self.evaluated, self.padded, self.busy = 0, 0, 0.0  # rows asked for, rows that filled up, seconds
         self.shares = share and (model.device.type != "cpu" or _mixes(self, model))
+        # whether two batches give the bits of one of twice the size, so that guidance needs no batches of its own
+        self._halves = self.shares and (model.device.type != "cpu" or _halves(self, model))
         self._thread = threading.Thread(target=self._serve, name="inkwash-batches", daemon=True)
         self._thread.start()
 
@@ -78,7 +94,7 @@ class Batches:
 
     def evaluate(self, inputs: tuple[Tensor, ...], size: int) -> Tensor:
         """The network's output for rows of x, t and perhaps a condition, as in a batch of `size`."""
-        call = _Call(inputs, size)
+        call = _Call(inputs, self.size if self._halves else size)
         with self._wake:
             if self._ended:
                 raise Stopped
@@ -87,7 +103,7 @@ class Batches:
         call.done.wait()
         if call.error is not None:
             raise call.error
-        return cast(Tensor, call.out)
+        return torch.cat(call.out)
 
     def direct(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """The network's output, computed in this thread with the batch as it is."""
@@ -96,78 +112,101 @@ class Batches:
             return cast(Tensor, self.net(x, t, Condition(*condition) if condition else None))
 
     def _serve(self) -> None:
-        while (calls := self._next()) is not None:
+        while (parts := self._next()) is not None:
             began = time.perf_counter()
             try:
-                self._compute(calls)
+                self._compute(parts)
             except BaseException as error:  # noqa: BLE001  # whoever asked is told
-                for call in calls:
-                    call.error = error
-            rows = sum(len(call.inputs[0]) for call in calls)
+                with self._wake:
+                    for call in {part.call for part in parts}:
+                        call.error, call.taken = error, call.rows
+                        if call in self._calls:
+                            self._calls.remove(call)
+            rows = sum(part.stop - part.start for part in parts)
             self.busy += time.perf_counter() - began
             self.evaluated += rows
-            self.padded += max(0, calls[0].size - rows)
-            for call in calls:
-                call.done.set()
+            self.padded += max(0, parts[0].call.size - rows)
+            for call in {part.call for part in parts}:
+                if call.error is not None or sum(map(len, call.out)) == call.rows:
+                    call.done.set()
         for call in self._calls:
             call.error = Stopped()
             call.done.set()
 
-    def _next(self) -> list[_Call] | None:
-        """The calls of the next batch, oldest first; None at the end."""
+    def _next(self) -> list[_Part] | None:
+        """The rows of the next batch, oldest first; None at the end."""
         with self._wake:
             self._wake.wait_for(lambda: self._calls or self._ended)
             if self.shares and not self._ended:
                 self._wake.wait_for(self._is_full, _PATIENCE)
             if self._ended:
                 return None
-            taken: list[_Call] = []
-            rows, kind = 0, self._calls[0].kind
-            for call in list(self._calls):
-                fits = call.kind == kind and rows + len(call.inputs[0]) <= call.size
-                if fits or not taken:
-                    taken.append(call)
-                    rows += len(call.inputs[0])
+            first = self._calls[0]
+            parts: list[_Part] = []
+            free = max(first.size, first.rows if not self._halves else 0)
+            for call in [each for each in self._calls if each.kind == first.kind] if self.shares else [first]:
+                take = min(free, call.rows - call.taken)
+                if take < call.rows and not self._halves:
+                    continue  # a call is evaluated as a whole
+                parts.append(_Part(call, call.taken, call.taken + take))
+                call.taken += take
+                free -= take
+                if call.taken == call.rows:
                     self._calls.remove(call)
-                if not self.shares:
+                if not free:
                     break
-            return taken
+            return parts
 
     def _is_full(self) -> bool:
-        rows = sum(len(call.inputs[0]) for call in self._calls)
+        rows = sum(call.rows - call.taken for call in self._calls)
         return self._ended or len(self._calls) >= self._walks or rows >= self._calls[0].size
 
     @torch.no_grad()
-    def _compute(self, calls: list[_Call]) -> None:
-        inputs = [torch.cat(each) for each in zip(*(call.inputs for call in calls), strict=True)]
-        rows, size = len(inputs[0]), calls[0].size
+    def _compute(self, parts: list[_Part]) -> None:
+        columns = zip(*([each[start:stop] for each in call.inputs] for call, start, stop in parts), strict=True)
+        inputs = [torch.cat(each) for each in columns]
+        rows, size = len(inputs[0]), parts[0].call.size
         if rows < size:
             inputs = [torch.cat([each, each[:1].expand(size - rows, *each.shape[1:])]) for each in inputs]
         out = self.direct(tuple(inputs))[:rows]
-        for call, part in zip(calls, torch.split(out, [len(call.inputs[0]) for call in calls]), strict=True):
-            call.out = part
+        for part, found in zip(parts, torch.split(out, [part.stop - part.start for part in parts]), strict=True):
+            part.call.out.append(found)
 
 
 def _mixes(batches: Batches, model: Model) -> bool:
     """Whether a row's output is the same bits at any place of a batch, among any others. Two sizes are tested."""
     generator = torch.Generator().manual_seed(0)
     for size in (batches.size, 2 * batches.size):  # guidance evaluates each image twice
-        x = torch.randn(size, *model.shape, generator=generator)
-        parts = [Fraction(i + 1, size) for i in range(size)]
-        t = torch.tensor([model.schedule.at(model.schedule.time(part)).t for part in parts])
-        inputs: tuple[Tensor, ...] = (x, t)
-        if isinstance(batches.net, ConditionedNet):
-            value, _ = batches.net.as_condition(x, None)
-            inputs = (x, t, value, torch.arange(size) % 3 > 0)
+        inputs = _trial(batches, model, size)
         order = torch.randperm(size, generator=generator)
         half = torch.cat([order[: size // 2], order[:1].expand(size - size // 2)])  # others are repeated
-        with torch.no_grad():
-            whole, mixed, few = (
-                batches.direct(tuple(each[rows] for each in inputs)) for rows in (torch.arange(size), order, half)
-            )
+        whole, mixed, few = (_rows(batches, inputs, rows) for rows in (torch.arange(size), order, half))
         if not torch.equal(whole[order], mixed) or not torch.equal(whole[half], few):
             return False
     return True
+
+
+def _halves(batches: Batches, model: Model) -> bool:
+    """Whether a batch of twice the size gives the bits of two batches."""
+    inputs, rows = _trial(batches, model, 2 * batches.size), torch.arange(2 * batches.size)
+    parts = [_rows(batches, inputs, part) for part in rows.chunk(2)]
+    return torch.equal(_rows(batches, inputs, rows), torch.cat(parts))
+
+
+def _trial(batches: Batches, model: Model, size: int) -> tuple[Tensor, ...]:
+    """Inputs of `size` rows at as many levels, some with a condition."""
+    x = torch.randn(size, *model.shape, generator=torch.Generator().manual_seed(size)).to(model.device)
+    parts = [Fraction(i + 1, size) for i in range(size)]
+    t = torch.tensor([model.schedule.at(model.schedule.time(part)).t for part in parts], device=x.device)
+    if not isinstance(batches.net, ConditionedNet):
+        return x, t
+    value, _ = batches.net.as_condition(x, None)
+    return x, t, value, torch.arange(size, device=x.device) % 3 > 0
+
+
+@torch.no_grad()
+def _rows(batches: Batches, inputs: tuple[Tensor, ...], rows: Tensor) -> Tensor:
+    return batches.direct(tuple(each[rows] for each in inputs))
 
 
 class Shared(ConditionedNet):

@@ -14,7 +14,7 @@ from inkwash.core import Plan
 from inkwash.errors import InkwashError, UsageError
 from inkwash.foreign import say
 from inkwash.play.batches import Batches, Stopped
-from inkwash.play.request import ImagesRequest, Limits, sampling_of
+from inkwash.play.request import ImagesRequest, Limits, sampling_of, turned
 from inkwash.play.walk import Frame, walk
 from inkwash.runs import build
 from inkwash.runs.guidance import guided
@@ -42,6 +42,7 @@ class Ticket:
     sampling: Sampling
     work: float  # rows that its network evaluates
     push: Push
+    turn: tuple[int, Sampling] | None = None
     made: float = field(default_factory=time.monotonic)
     step: int = 0
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -84,7 +85,8 @@ class Engine:
         """Everything that can be wrong with a request, before it is queued. Raises UsageError."""
         name, model = self.model(asked.model)
         sampling = sampling_of(asked, model, self.limits)
-        guided(model, sampling).denoiser_of(range(1))
+        for each in (sampling, *((turn[1],) if (turn := turned(asked, sampling)) else ())):
+            guided(model, each).denoiser_of(range(1))
         return name, sampling, build.plan(sampling, model.schedule)
 
     def submit(self, asked: ImagesRequest, push: Push) -> Ticket:
@@ -98,6 +100,7 @@ class Engine:
                 self.outcomes["refused"] += 1
                 raise Full(max(1, math.ceil(self._seconds([*self._active, *self._waiting]))))
             ticket = Ticket(next(self._numbers), name, sampling, _work(self.models[name], sampling, plan), push)
+            ticket.turn = turned(asked, sampling)
             self._waiting.append(ticket)
             self._tell()
             self._changed.notify()
@@ -188,7 +191,7 @@ class Engine:
         try:
             ticket.push("begun", None)
             frame: Frame | None = None
-            for frame in walk(self.batches[ticket.name], ticket.sampling, stops):
+            for frame in walk(self.batches[ticket.name], ticket.sampling, stops, ticket.turn):
                 ticket.step = frame.step
                 ticket.push("frame", frame)
         except Stopped:

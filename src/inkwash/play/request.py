@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +16,7 @@ from inkwash.settings import Sampler, Sampling, texts
 SEED = 2**53 - 1  # the largest whole number that JavaScript keeps
 
 
-def _named(kind: choices.Choices) -> Any:
+def named(kind: choices.Choices) -> Any:
     """A name of a table alone: a reference to code of a user's own is none of a client's."""
     return Field(pattern=f"^({'|'.join(re.escape(name) for name in kind.names)})$")
 
@@ -48,11 +49,11 @@ class ImagesRequest(BaseModel):
     seed: Annotated[int, Field(ge=0, le=SEED)] = 0
     label: _Text | None = Field(None, description="Class by name or number, or all; for models by class.")
     text: _Text | None = Field(None, description="Prompt; for models by text.")
-    solver: Annotated[str, _named(choices.SOLVERS)] | None = None
+    solver: Annotated[str, named(choices.SOLVERS)] | None = None
     steps: Annotated[int, Field(ge=1, le=100_000)] | None = None
     eta: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
-    spacing: Annotated[str, _named(choices.SPACINGS)] | None = None
-    limit: Annotated[str, _named(choices.LIMITS)] | None = None
+    spacing: Annotated[str, named(choices.SPACINGS)] | None = None
+    limit: Annotated[str, named(choices.LIMITS)] | None = None
     variance: Literal["small", "large"] | None = None
     scale: Annotated[float, Field(ge=0, le=100, strict=False)] | None = None
     interval: (
@@ -60,6 +61,38 @@ class ImagesRequest(BaseModel):
     ) = None
     rescale: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.0
     format: Literal["png", "gif", "npz"] = Field("png", description="Of the answer of POST /v1/images.")
+
+
+class Turn(BaseModel):
+    """A walk that goes on with other settings from a step on, with the levels of the plan as they were."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    step: Annotated[int, Field(ge=1, lt=100_000)] = Field(description="The first step that is made anew is step + 1.")
+    solver: Annotated[str, named(choices.SOLVERS)]
+    eta: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
+    scale: Annotated[float, Field(ge=0, le=100, strict=False)] | None = None
+
+
+class WalkRequest(ImagesRequest):
+    """A request for a walk, which may turn to other settings on its way."""
+
+    turn: Turn | None = None
+
+
+def turned(asked: ImagesRequest, sampling: Sampling) -> tuple[int, Sampling] | None:
+    """The step at which a walk turns, and the settings from there on; None if it does not.
+
+    Raises UsageError for a step that the walk does not have, or a solver that the plan does not suit.
+    """
+    turn = asked.turn if isinstance(asked, WalkRequest) else None
+    if turn is None:
+        return None
+    if turn.step >= sampling.steps:
+        raise UsageError(f"a walk of {sampling.steps} steps turns at step 1 to {sampling.steps - 1} (got {turn.step}).")
+    after = replace(sampling, solver=turn.solver, eta=turn.eta, scale=turn.scale, spacing=build.spacing(sampling))
+    build.solver(after)
+    return turn.step, after
 
 
 def sampling_of(asked: ImagesRequest, model: TrainedModel, limits: Limits) -> Sampling:
@@ -92,7 +125,8 @@ def as_command(sampling: Sampling, model: TrainedModel, run: str) -> str:
     """The command line that draws the same pictures."""
     words = ["inkwash", "sample", run]
     for name, value in _asked(sampling, model).items():
-        words += ["-n" if name == "n" else f"--{name}", _shell(value)]
+        each = value if name == "text" else (value,)
+        words += [word for one in each for word in ("-n" if name == "n" else f"--{name}", _shell(one))]
     return " ".join([_quoted(words[2]) if i == 2 else word for i, word in enumerate(words)])
 
 

@@ -35,8 +35,16 @@ class Frame:
     evaluations: int
 
 
-def walk(batches: Batches, sampling: Sampling, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+def walk(
+    batches: Batches,
+    sampling: Sampling,
+    cancelled: Callable[[], bool] = lambda: False,
+    turn: tuple[int, Sampling] | None = None,
+) -> Iterator[Frame]:
     """Draws sampling.n images with shared batches, the same bits as `runs.draw.draw` draws, frame by frame.
+
+    `turn` is (step, settings): from this step on the solver and the guidance are those of these settings, on the same
+    levels. The solver then begins anew, without its memory.
 
     Raises Stopped when `cancelled` is true at an evaluation, and UsageError as `draw` does.
     """
@@ -50,28 +58,57 @@ def walk(batches: Batches, sampling: Sampling, cancelled: Callable[[], bool] = l
             lanes = range(first, first + (real if batches.shares else batches.size))
             net = stack.enter_context(batches.walk(len(lanes)))
             net.cancelled = cancelled
-            parts.append(_part(model, net, sampling, plan, lanes, real))
+            parts.append(_part(model, net, sampling, plan, lanes, real, turn))
         for frames in zip(*parts, strict=True):
             x, x0, eps = (torch.cat([getattr(frame, name) for frame in frames]) for name in ("x", "x0", "eps"))
             yield replace(frames[0], x=x, x0=x0, eps=eps)
 
 
-def _part(model: TrainedModel, net: Shared, sampling: Sampling, plan: Plan, lanes: range, real: int) -> Iterator[Frame]:
+def _part(
+    model: TrainedModel,
+    net: Shared,
+    sampling: Sampling,
+    plan: Plan,
+    lanes: range,
+    real: int,
+    turn: tuple[int, Sampling] | None,
+) -> Iterator[Frame]:
     """The frames of up to a batch of images, of which the first `real` are asked for."""
     whole = model.denoiser
     shared = replace(model, denoiser=Denoiser(net, whole.prediction, whole.sigma_data, whole.precision))
-    denoise = _Seen(build.limit(sampling, guided(shared, sampling).denoiser_of(lanes)))
-    solver, noise = build.solver(sampling), Seeded(sampling.seed, lanes)
+
+    def denoiser(of: Sampling) -> _Seen:
+        return _Seen(build.limit(of, guided(shared, of).denoiser_of(lanes)))
+
+    denoise, noise = denoiser(sampling), Seeded(sampling.seed, lanes)
     x = prior(noise, plan[0], torch.empty(len(lanes), *model.shape, device=model.device))
+    walked = sample(denoise, x, plan, build.solver(sampling), noise)
     before: Snapshot | None = None
-    for snapshot in sample(denoise, x, plan, solver, noise):
+    for snapshot in walked if turn is None else _turning(walked, turn[0]):
         if before is not None:
             yield _frame(before, denoise.first(before.level), sampling, real, net.evaluations)
         before = snapshot
         denoise.asked = None
+    if turn is not None:
+        assert before is not None
+        after = denoiser(turn[1])
+        rest = sample(after, before.x, plan[turn[0] :], build.solver(turn[1]), noise)
+        next(rest)  # where the walk stands
+        for snapshot in rest:
+            yield _frame(before, after.first(before.level), sampling, real, net.evaluations)
+            before = snapshot._replace(step=snapshot.step + turn[0])
+            after.asked = None
     assert before is not None
     last = pixels(before.x[:real], sampling.stretch)
     yield Frame(before.step, before.level, last, last, last, net.evaluations)
+
+
+def _turning(snapshots: Iterator[Snapshot], step: int) -> Iterator[Snapshot]:
+    """The snapshots up to a step."""
+    for snapshot in snapshots:
+        yield snapshot
+        if snapshot.step == step:
+            return
 
 
 class _Seen:

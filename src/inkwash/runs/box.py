@@ -1,6 +1,7 @@
 """Making a model of the box from a run: its averaged weights alone, in float16, with its scores."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ LARGEST = 6_000_000  # bytes of a model in the box
 _HALF = 65_504.0  # the largest float16
 
 
-def make(run: Path, out: Path, scores: Path | None = None, which: str = "last") -> Path:
+def make(run: Path, out: Path, scores: Path | None = None, stds: Iterable[float] = (), which: str = "last") -> Path:
     """Writes the model of a run's checkpoint into the folder `out`, and returns the file.
 
-    `scores` is the scores.json of `inkwash evaluate`. The file computes in float32, so that any processor draws from
-    it; it names no folder of this machine. Raises UsageError for a run that is too large or needs code or an encoder of
-    the user's own, or for scores of another model, and InkwashError if a weight is too large for float16.
+    `scores` is the scores.json of `inkwash evaluate`, and `stds` are the data's standard deviations, as
+    `study.theory.stds` has them. The file computes in float32, so that any processor draws from it; it names no folder
+    of this machine. Raises UsageError for a run that is too large or needs code or images of the user's own, or for
+    scores of another kind, and InkwashError if a weight is too large for float16.
     """
     path = run / FILES[which]
     saved = load(path)
@@ -34,7 +36,12 @@ def make(run: Path, out: Path, scores: Path | None = None, which: str = "last") 
         "precision": "float32",
         "data_dir": None,
         "data": {**saved.facts.get("data", {}), "place": None},
-        "box": {"weights": "float16", "of": saved.sha256, **({} if scores is None else _measured(scores))},
+        "box": {
+            "weights": "float16",
+            "of": saved.sha256,
+            "stds": [float(f"{std:.4g}") for std in stds],
+            **({} if scores is None else _measured(scores)),
+        },
     }
     target = out / LAST
     save(target, Checkpoint({"ema": weights}, facts))
