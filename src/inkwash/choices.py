@@ -158,6 +158,17 @@ SOLVERS = Choices(  # called with those of `eta` and `large` that it accepts -> 
         "DPM-Solver++(2M), second order; SDE with --eta",
         ("dpmsolver++", "dpm-solver++", "dpm++", "dpmpp_2m", "dpm++2m", "k_dpmpp_2m", "dpmsolvermultistep"),
     ),
+    Choice("unipc", "inkwash.sample.unipc:UniPC", "UniPC-2, a predictor and a corrector", ("uni_pc", "unipcmultistep")),
+    Choice("deis", "inkwash.sample.deis:DEIS", "DEIS, third order in ε̂ over σ/α", ("deismultistep",)),
+    Choice(
+        "ipndm", "inkwash.sample.ipndm:IPNDM", "fixed multistep coefficients on ε̂", ("plms", "pndm", "pndmscheduler")
+    ),
+    Choice(
+        "euler-maruyama",
+        "inkwash.sample.euler_maruyama:EulerMaruyama",
+        "the reverse SDE, with fresh noise at each step; needs many steps",
+        ("reverse-diffusion", "sde"),
+    ),
 )
 SPACINGS = Choices(  # (schedule, steps) -> a Plan
     "spacing",
@@ -197,6 +208,7 @@ PREDICTIONS = Choices(  # called with `sigma_data` if it accepts it -> Predictio
     Choice("v", "inkwash.core.prediction:V", "the velocity v = α·ε − σ·x₀"),
     Choice("flow", "inkwash.core.prediction:FlowVelocity", "the flow velocity ε − x₀"),
     Choice("edm", "inkwash.core.prediction:EDM", "EDM's preconditioned output F"),
+    Choice("score", "inkwash.core.prediction:Score", "the score −ε/σ; --weight snr is its paper's loss"),
 )
 DRAWS = Choices(  # called with `shift` if it accepts it -> Draw
     "draw",

@@ -13,6 +13,7 @@ from inkwash.core import (
     Eps,
     FlowVelocity,
     Level,
+    Score,
     V,
     determinant,
     diffuse,
@@ -22,7 +23,7 @@ from inkwash.core import (
     x0_from,
 )
 
-PREDICTIONS = [Eps(), X0(), V(), FlowVelocity(), EDM(0.5), EDM(1.3)]
+PREDICTIONS = [Eps(), X0(), V(), FlowVelocity(), EDM(0.5), EDM(1.3), Score()]
 each = pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: type(p).__name__)
 
 angles = st.floats(0.01, math.pi / 2 - 0.01)
@@ -67,8 +68,18 @@ def test_rows_are_those_of_the_papers(level: Level) -> None:
     assert Eps().row(level) == (0, 1)
     assert X0().row(level) == (1, 0)
     assert FlowVelocity().row(level) == (-1, 1)
+    assert Score().row(level) == (0, -1 / sigma)
     norm = math.hypot(alpha, sigma)
     assert V().row(level) == pytest.approx((-sigma / norm, alpha / norm), rel=1e-14, abs=0)
+
+
+@given(level=levels, seed=st.integers(0, 99))
+def test_the_score_is_the_gradient_of_the_log_density(level: Level, seed: int) -> None:
+    """∇ₓ log N(x; α·x₀, σ²), by automatic differentiation."""
+    x0, eps = pair(seed)
+    x = (level.alpha * x0 + level.sigma * eps).requires_grad_()
+    (-((x - level.alpha * x0) ** 2).sum() / (2 * level.sigma**2)).backward()
+    torch.testing.assert_close(target(Score(), x0, eps, level), x.grad, rtol=1e-8, atol=1e-8 / level.sigma)
 
 
 @given(level=vp)

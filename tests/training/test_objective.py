@@ -8,7 +8,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inkwash.core import EDM, VE, X0, Cosine, Eps, Flow, FlowVelocity, Level, V, cosine, linear, posterior
+from inkwash.core import (
+    EDM,
+    VE,
+    X0,
+    Cosine,
+    Eps,
+    Flow,
+    FlowVelocity,
+    Level,
+    Score,
+    V,
+    cosine,
+    determinant,
+    linear,
+    posterior,
+)
 from inkwash.denoise import Denoiser, Gaussian
 from inkwash.errors import UsageError
 from inkwash.nets import ConditionedNet, OneHot, UNet
@@ -27,7 +42,7 @@ from inkwash.training.objective import (
 )
 
 MEAN, STD = 0.2, 0.5
-PREDICTIONS = [Eps(), X0(), V(), FlowVelocity(), EDM(STD)]
+PREDICTIONS = [Eps(), X0(), V(), FlowVelocity(), EDM(STD), Score()]
 each = pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: type(p).__name__)
 SCHEDULES = {"linear": linear(1000), "cosine": cosine(1000), "Cosine": Cosine(), "Flow": Flow(), "VE": VE(0.02, 5.0)}
 spread_over = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
@@ -73,6 +88,8 @@ def row(prediction, alpha: float, sigma: float) -> tuple[float, float]:
         case V():
             length = math.hypot(alpha, sigma)
             return -sigma / length, alpha / length
+        case Score():
+            return 0.0, -1 / sigma
     length = STD * math.hypot(sigma, alpha * STD)
     return sigma / length, -alpha * STD**2 / length
 
@@ -492,3 +509,11 @@ def test_vlb_needs_betas() -> None:
         VLB(Cosine())
     with pytest.raises(UsageError, match="infinite where β is 1"):
         VLB(linear(10, 0.1, 1.0))
+
+
+@spread_over
+def test_the_snr_weight_on_the_score_is_song_and_ermons(schedule):
+    """σ², which makes the loss that of ε (Song & Ermon 2019, section 4.2)."""
+    level = schedule.at(schedule.draw(torch.linspace(0.05, 0.95, 7)))
+    on_x0 = (determinant(Score(), level) / level.sigma) ** 2
+    torch.testing.assert_close(SNR()(level, on_x0), level.sigma**2, rtol=1e-4, atol=0)

@@ -72,6 +72,18 @@ class EDM:
         return level.sigma / length, -marginal_std * self.sigma_data / length
 
 
+class Score:
+    """The score ∇log p(x_t | x₀) = −ε/σ (Song & Ermon 2019, eq. 5). Does not determine x₀ at α = 0.
+
+    The plain loss gives the error of ε the weight 1/σ²; the paper's weight σ² (section 4.2) is that of `SNR`.
+    """
+
+    symbol = "s"
+
+    def row(self, level: Level) -> tuple[Scalar, Scalar]:
+        return 0.0, -1.0 / level.sigma
+
+
 def target(prediction: Prediction, x0: Tensor, eps: Tensor, level: Level) -> Tensor:
     """F = a·x₀ + b·ε, what the network should output. Shapes as x0; the level as `diffuse` takes it."""
     level = level.per_image(x0)

@@ -1,10 +1,28 @@
 """Sampling: the loop and the solvers, one per file."""
 
 from inkwash.sample.ddim import DDIM, DDPM
+from inkwash.sample.deis import DEIS
 from inkwash.sample.dpmpp import DPMpp2M
 from inkwash.sample.encode import encode
+from inkwash.sample.euler_maruyama import EulerMaruyama
 from inkwash.sample.heun import Heun
+from inkwash.sample.ipndm import IPNDM
 from inkwash.sample.loop import Snapshot, last, sample
 from inkwash.sample.solver import Solver
+from inkwash.sample.unipc import UniPC
 
-__all__ = ["DDIM", "DDPM", "DPMpp2M", "Heun", "Snapshot", "Solver", "encode", "last", "sample"]
+__all__ = [
+    "DDIM",
+    "DDPM",
+    "DEIS",
+    "IPNDM",
+    "DPMpp2M",
+    "EulerMaruyama",
+    "Heun",
+    "Snapshot",
+    "Solver",
+    "UniPC",
+    "encode",
+    "last",
+    "sample",
+]
