@@ -89,7 +89,7 @@ def test_every_recipe_has_help(name: str) -> None:
         ("tr", "train"),
         ("train lab", "lab06-eps lab06-v"),
         ("train mnist --batch", "--batch-size"),
-        ("sample run --solver d", "ddpm ddim ddim-lab dpmpp2m"),
+        ("sample run --solver d", "ddpm ddim ddim-lab dpmpp2m deis"),
     ],
 )
 def test_shell_completion(line: str, words: str, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_command_is_one_file(outside: Path) -> None:
     """Its name is the file's, its place the order that it states, its help the class's."""
-    expected = [*COMMANDS[:7], "print", "refuse-all", *COMMANDS[7:]]
+    expected = [*COMMANDS[:8], "print", "refuse-all", *COMMANDS[8:]]
     overview = did("--help").out
     assert f"{{{','.join(expected)}}}" in "".join(overview.split())
     assert "Refuse with any message." in overview

@@ -276,7 +276,9 @@ class Sampling(Sampler):
 
 def texts(asked: str | Sequence[str] | None) -> tuple[str, ...]:
     """Prompts as a tuple: none, one or several."""
-    return () if asked is None else (asked,) if isinstance(asked, str) else tuple(asked)
+    if asked is None or isinstance(asked, str):
+        return () if asked is None else (asked,)
+    return tuple(asked) if isinstance(asked, Sequence) else asked  # anything else is refused where it is checked
 
 
 RESTORING_SAMPLER = Sampling(solver="dpmpp2m", steps=100, eta=1.0, spacing="karras", n=8)

@@ -19,7 +19,7 @@ RUN = PrimitiveConstructorSpec[Path](  # the box is looked into when the argumen
     nargs=1,
     metavar="RUN",
     instance_from_str=lambda words: models.find(words[0]),
-    is_instance=lambda value: isinstance(value, Path),
+    is_instance=lambda value: value is None or isinstance(value, Path),
     str_from_instance=lambda path: [str(path)],
 )
 RunFolder = Annotated[

@@ -13,7 +13,7 @@ import tyro
 
 from inkwash import choices, own, recipes
 from inkwash.checked import called
-from inkwash.commands._base import RUNS, Code, DataDir, PresetCommand
+from inkwash.commands._base import RUN, RUNS, Code, DataDir, PresetCommand
 from inkwash.errors import Stopped, UsageError
 from inkwash.foreign import say, show
 from inkwash.networks import by_name, name_of
@@ -34,6 +34,7 @@ class Train(PresetCommand):
     """Resume the run in --out from its last checkpoint."""
     from_run: Annotated[
         Path | None,
+        RUN,
         tyro.conf.arg(
             name="from",
             metavar="RUN",
