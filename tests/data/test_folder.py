@@ -218,7 +218,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ({"size": 0}, "got 0"),
-        ({"channels": 4}, "got 4"),
+        ({"channels": 2}, "got 2"),
         ({"unreadable": "ignore"}, "'ignore'"),
         ({"split": "val"}, "'val'"),
         ({"background": "blue"}, "white, black or a colour such as #80ff00; got 'blue'"),
