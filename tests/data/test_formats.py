@@ -222,6 +222,9 @@ def test_the_command_line_refuses_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_every_format_is_named_in_the_help_and_the_documentation() -> None:
+    overview = " ".join(did("train", "--help").out.split())
+    for name in (".zip", ".tar", ".npz", ".npy", ".csv", ".parquet", "IDX", "CIFAR", "shards"):
+        assert name in overview
     told = " ".join(did("train", "folder", "--help").out.split())
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     for row in choices.FORMATS:

@@ -123,6 +123,7 @@ def test_what_is_refused(trained: Path, tmp_path: Path) -> None:
     assert "began with new weights; leave out --from to resume it" in said
 
 
+@pytest.mark.slow
 def test_another_process_is_told(trained: Path, tmp_path: Path) -> None:
     done = did(
         "train", "digits", "--from", trained, "--prediction", "eps", *TINY[2:], *STILL, "--out", tmp_path / "run"
