@@ -80,6 +80,7 @@ def test_a_sheet_has_a_checkerboard(run: Path, tmp_path: Path) -> None:
     assert sorted(np.unique(grid(half, scale=1))) == [128, 160]
 
 
+@pytest.mark.slow
 def test_figures_and_pictures(run: Path, tmp_path: Path) -> None:
     did("forward", run, "--out", tmp_path / "forward.png")
     did("data", run, "--sheet", tmp_path / "sheet.png")

@@ -81,6 +81,19 @@ def test_images_without_a_folder_round_them(tmp_path: Path) -> None:
     assert folder(tmp_path / "a.zip", unreadable="skip").skipped == (tmp_path / "a.zip" / "bad.png",)
 
 
+def test_a_table_of_captions_and_odd_names(tmp_path: Path) -> None:
+    names = ("a/12:30.png", "a/b/café 1.png", "c/#3")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i, name in enumerate(names):
+            archive.writestr(name, png(i))
+        rows = [f'{{"file_name": "{name}", "text": "image {i}"}}' for i, name in enumerate(names)]
+        archive.writestr("metadata.jsonl", "\n".join(rows))
+    for pages in ("first", "all"):
+        source = folder(tmp_path / "a.zip", pages=pages)
+        assert source.captions == (("image 0",), ("image 1",), ("image 2",))
+        assert source.classes == ("a", "c")
+
+
 def test_a_streamed_archive_is_read_by_threads(pets: Path) -> None:
     source = folder(packed(pets, ".zip"), in_memory_bytes=0, splits="none")
     assert isinstance(source, Streamed)

@@ -16,7 +16,7 @@ from cli_runner import did, refused
 from inkwash import choices
 from inkwash.data import Source, load
 from inkwash.data.formats import format_of
-from inkwash.errors import InkwashError, UsageError
+from inkwash.errors import UsageError
 
 N = 40
 GREY = np.random.default_rng(0).integers(0, 256, (N, 6, 6), dtype=np.uint8)
@@ -189,11 +189,24 @@ def test_bad_files(
     assert not (tmp_path / "evil").exists()
 
 
+def test_splits_have_the_same_classes(tmp_path: Path) -> None:
+    write_idx(tmp_path / "set", packed=False)
+    (tmp_path / "set" / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(10)))
+    assert load(tmp_path / "set", "test").classes == load(tmp_path / "set", "train").classes == ("0", "1", "2", "3")
+    assert did("data", tmp_path / "set").out.splitlines()[-1].split() == ["3", "3", "7", "0"]
+
+
+def test_batches_without_the_names_of_classes(tmp_path: Path) -> None:
+    write_cifar(tmp_path / "c")
+    (tmp_path / "c" / "batches.meta").unlink()
+    assert load(tmp_path / "c", "train").classes[:3] == ("airplane", "automobile", "bird")
+
+
 def test_an_idx_file_that_is_cut_short(tmp_path: Path) -> None:
     write_idx(tmp_path / "set", packed=False)
     file = tmp_path / "set" / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(InkwashError, match="is truncated"):
+    with pytest.raises(UsageError, match=r"is truncated: .* Put a good copy there\."):
         load(tmp_path / "set", "train")
 
 
@@ -209,6 +222,9 @@ def test_the_command_line_refuses_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_every_format_is_named_in_the_help_and_the_documentation() -> None:
+    overview = " ".join(did("train", "--help").out.split())
+    for name in (".zip", ".tar", ".npz", ".npy", ".csv", ".parquet", "IDX", "CIFAR", "shards"):
+        assert name in overview
     told = " ".join(did("train", "folder", "--help").out.split())
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     for row in choices.FORMATS:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from inkwash.atomic import replacing
-from inkwash.data.cifar_python import CifarPython
+from inkwash.data.cifar_python import TEN, CifarPython
 from inkwash.data.fetch import cache_folder, data_folder, find_or_fetch
 from inkwash.data.idx import AGAIN, SPARE
 from inkwash.data.picture import quiet_pillow
@@ -29,7 +29,7 @@ from inkwash.data.source import Images, check_split
 from inkwash.data.streamed import WORKERS
 from inkwash.errors import InkwashError
 
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CLASSES = TEN
 
 _SHAPE = (3, 32, 32)
 _RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the pixels

@@ -17,6 +17,7 @@ from inkwash.errors import UsageError
 
 _LARGEST = 2**28  # bytes of a batch; the largest of CIFAR-100 has 155 MB
 _SHAPE = (3, 32, 32)
+TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # CIFAR-10's classes
 _KINDS = {  # the folder's files of meta data, training and test images, and the keys of the names and of the labels
     "batches.meta": (tuple(f"data_batch_{i}" for i in range(1, 6)), ("test_batch",), "label_names", "labels"),
     "meta": (("train",), ("test",), "fine_label_names", "fine_labels"),
@@ -28,14 +29,14 @@ class CifarPython:
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        return any((path / meta).is_file() and (path / kind[0][0]).is_file() for meta, kind in _KINDS.items())
+        return _kind_of(path) is not None
 
     @staticmethod
     def read(path: Path) -> dict[str, Images]:
         """The images by split. Raises UsageError for batches that are cut short, or hold anything else than arrays."""
-        meta = next(name for name, kind in _KINDS.items() if (path / name).is_file() and (path / kind[0][0]).is_file())
+        meta = _kind_of(path) or "batches.meta"
         train, test, names, labels = _KINDS[meta]
-        classes = tuple(map(_text, _load(path / meta).get(names, ())))
+        classes = tuple(map(_text, _load(path / meta).get(names, ()))) if (path / meta).is_file() else TEN
         name = "cifar10" if meta == "batches.meta" else "cifar100"
         parts = {"train": [path / file for file in train if (path / file).is_file()]}
         if len(parts["train"]) < len(train):
@@ -43,6 +44,12 @@ class CifarPython:
         parts["test"] = [path / file for file in test if (path / file).is_file()]
         made = {split: _images(name, split, files, classes, labels) for split, files in parts.items() if files}
         return made if "test" in made else {"": made["train"]}
+
+
+def _kind_of(path: Path) -> str | None:
+    if (path / "data_batch_1").is_file():  # its names of classes may be missing
+        return "batches.meta"
+    return "meta" if (path / "meta").is_file() and (path / "train").is_file() else None
 
 
 def _images(name: str, split: str, files: list[Path], classes: tuple[str, ...], key: str) -> Images:

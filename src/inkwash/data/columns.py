@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from inkwash.data.tarred import Tar
 from inkwash.data.unpacked import most_of, unpacked
-from inkwash.errors import UsageError
+from inkwash.errors import InkwashError, UsageError
 from inkwash.foreign import harmless
 
 _IMAGES = ("image", "img", "jpg", "png", "pixels", "picture", "photo", "image_bytes")
@@ -130,6 +130,14 @@ def name_of(row: int) -> str:
     return f"{row:08d}"
 
 
+def _validated(stream: Any, columns: list[str]) -> Iterator[Any]:
+    """The batches of an Arrow stream, whose offsets are checked before anything is read by them."""
+    for batch in stream:
+        chosen = batch.select(columns)
+        chosen.validate(full=True)
+        yield chosen
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[tuple[Any, Any]]:
     """The schema of a file, and a function (columns) -> batches of rows."""
@@ -144,7 +152,9 @@ def _reading(path: Path) -> Iterator[tuple[Any, Any]]:
                 yield file.schema_arrow, lambda columns: file.iter_batches(_ROWS, columns=columns)
         else:
             with pyarrow.memory_map(str(path)) as mapped, ipc.open_stream(mapped) as stream:
-                yield stream.schema, lambda columns: (batch.select(columns) for batch in stream)
-    except (pyarrow.ArrowException, OSError) as error:
+                yield stream.schema, lambda columns: _validated(stream, columns)
+    except (InkwashError, MemoryError, GeneratorExit):
+        raise
+    except Exception as error:  # damaged files make pyarrow's readers raise anything
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{path} is no whole {path.suffix[1:]} file ({reason}); it may be cut short.") from error

@@ -38,10 +38,11 @@ def describe(train: Source, test: Source, held_out: str = "auto") -> tuple[str, 
 def class_table(train: Source, test: Source, held_out: str = "auto") -> list[str]:
     """A line for each class, with its number, its name, and how many images are trained on and held out."""
     counts, held = class_counts(train), class_counts(test)
+    held += [0] * (len(counts) - len(held))  # a set of a user's own may name fewer classes there
     if not counts:
         return []
     rows = [("number", "class", "train", "" if held_out == "none" else "held out")]
-    for i, (name, count, other) in enumerate(zip(train.classes, counts, held, strict=True)):
+    for i, (name, count, other) in enumerate(zip(train.classes, counts, held, strict=False)):
         rows.append((str(i), harmless(name), f"{count:,}", "" if held_out == "none" else f"{other:,}"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return [f"{a:>{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]

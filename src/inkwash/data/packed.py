@@ -32,6 +32,7 @@ ENDINGS = {  # of archives, and the class that reads them
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # files that desktops create
 _JUNK |= {"provenance.json"}  # inkwash's own, beside the images of `sample --out FOLDER/`
 
+_DRIVE = re.compile(r"[A-Za-z]:/")  # of Windows
 _PAGE = re.compile(r"#(\d{1,9})")
 
 Identity = tuple[int | str, ...]
@@ -159,7 +160,7 @@ def _checked(name: str, archive: Path) -> str:
     """The path of a member without "." in it. Raises UsageError if it leads out of the archive."""
     plain = name.replace("\\", "/")
     path = PurePosixPath(plain)
-    if plain.startswith("/") or ".." in path.parts or ":" in plain.partition("/")[0] or "\0" in plain:
+    if plain.startswith("/") or ".." in path.parts or _DRIVE.match(plain) or "\0" in plain:
         raise UsageError(
             f"{archive} holds {harmless(name)!r}, a path that leads out of the archive; such an archive is not read."
         )

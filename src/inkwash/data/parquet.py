@@ -48,6 +48,8 @@ class SavedDataset:
             if _json(folder / "state.json").get("_indices_files"):
                 raise UsageError(f"{folder} is a selection from its files; save it with `flatten_indices()` first.")
             files += [folder / name for name in _listed(folder / "state.json", "_data_files")]
+        if missing := [file for file in files if file.suffix != ".arrow" or not file.is_file()]:
+            raise UsageError(f"{path} names {missing[0].name}, which is not there, or no .arrow file.")
         return _collected(path, files, asked)
 
 
@@ -64,6 +66,8 @@ def _collected(path: Path, files: Sequence[Path], asked: Asked) -> Source:
         count = len(table.names)
         labels += kinds or [None] * count
         said = texts or [()] * count
+        if (kinds and len(kinds) != count) or len(said) != count:
+            raise UsageError(f"{shard} is damaged: its columns differ in length.")
         entries += [Entry(shard / name_of(row), "", said[row], split) for row in range(count)]
     entries, found = named_classes(path, entries, labels, asked, classes)
     return collect(Found(path.resolve().name.removesuffix(".parquet"), path, entries, found, (), tuple(notes)), asked)

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -123,5 +124,5 @@ def _unpacked(path: Path, begin: bytes) -> Path:
 def _piece(content: IO[bytes]) -> bytes:
     try:
         return content.read(_PIECE)
-    except OSError as error:  # gzip's, which is not about the file that is written
+    except (OSError, zlib.error) as error:  # of gzip, and not about the file that is written
         raise ValueError(str(error)) from error

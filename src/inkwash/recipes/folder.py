@@ -5,7 +5,9 @@ from inkwash.settings import Data, Process, RunSettings, Training
 
 
 def folder() -> RunSettings:
-    """Your own folder of images: `inkwash train FOLDER --size 64`. As many steps as fit into an hour.
+    """Your own images: a folder, .zip, .tar, .npz, .npy, .csv, .parquet, IDX, CIFAR or shards.
+
+    `inkwash train PATH`; photographs of several sizes need one: `--size 64`. `inkwash data PATH` describes the images.
 
     inkwash's own choice, the shape of mnist's: v-prediction on the cosine schedule, a U-Net on 2×2 patches
     with attention at the two lowest of its four levels. It trains for 20,000 steps, 2,000 passes over the images, or an

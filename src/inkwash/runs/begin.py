@@ -134,10 +134,13 @@ def _short(name: str) -> str:
 
 
 def _changed(before: RunSettings, run: RunSettings) -> list[str]:
-    """Warnings about a process that gives the weights another meaning."""
+    """Warnings about a process or a text encoder that gives the weights another meaning."""
     names = [
         name for name in ("prediction", "schedule", "timesteps")
         if getattr(before.process, name) != getattr(run.process, name)
     ]  # fmt: skip
     changes = [f"{name} {getattr(before.process, name)} there, {getattr(run.process, name)} here" for name in names]
-    return [f"warning: the weights were trained for another process ({', '.join(changes)})."] if changes else []
+    if before.conditioning.condition == run.conditioning.condition == "text":
+        there, here = before.conditioning.encoder, run.conditioning.encoder
+        changes += [] if there == here else [f"encoder {there} there, {here} here"]
+    return [f"warning: the weights were trained for something else ({', '.join(changes)})."] if changes else []
