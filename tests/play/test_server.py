@@ -224,7 +224,7 @@ def test_the_command_refuses_others_without_a_token(classed: Path) -> None:
 
 
 def test_a_full_queue_refuses_with_the_time_and_serves_the_rest(classed: Path) -> None:
-    body = {"n": 16, "label": "all", "steps": 60, "scale": 2}
+    body = {"n": 16, "label": "all", "steps": 30, "scale": 2}
     with serving(classed, limits=Limits(queue=2, slots=1)) as (at, served):
         answers: list[requests.Response] = []
         threads = [threading.Thread(target=lambda: answers.append(asked(at, **body))) for _ in range(10)]
