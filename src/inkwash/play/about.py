@@ -9,7 +9,6 @@ from torch import Tensor
 
 from inkwash import choices
 from inkwash.core import Plan, Schedule
-from inkwash.data import is_folder
 from inkwash.data.fetch import data_folder
 from inkwash.errors import InkwashError
 from inkwash.play.walk import described
@@ -90,8 +89,9 @@ def _stds(model: TrainedModel) -> Tensor | None:
     carried = model.facts.get("box", {}).get("stds", ())
     if carried:
         return torch.tensor([float(std) for std in carried], dtype=torch.float64)
-    data = model.run.data
-    if not is_folder(data.source) and not (data_folder(data_dir(model, None)) / data.source).is_dir():
+    source_of = model.run.data.source
+    reads = source_of in choices.SOURCES and choices.takes(choices.SOURCES.load(source_of), "data_dir")
+    if reads and not (data_folder(data_dir(model, None)) / source_of).is_dir():
         return None  # nothing is downloaded for a page
     try:
         source = images(model, "train")
