@@ -15,7 +15,7 @@ import pytest
 import requests
 from server import serving
 
-from cli_runner import did, inkwash
+from cli_runner import TINY, did, inkwash
 from inkwash import load, models
 from inkwash.play.about import theory
 from inkwash.play.request import Limits
@@ -109,6 +109,25 @@ def test_no_theory_where_the_images_would_have_to_be_downloaded(
     monkeypatch.setenv("INKWASH_DATA", str(tmp_path))
     sampling = Sampling(steps=5)
     assert theory(without, sampling, build.plan(sampling, boxed.schedule))["spread"] is None
+
+
+def test_a_training_that_saves_again_is_drawn_from_anew(tmp_path: Path) -> None:
+    def train(steps: int) -> None:
+        resumed = ("--resume",) if steps > 2 else ()
+        did("train", "digits", *TINY, "--steps", steps, "--out", tmp_path / "live", *resumed)
+
+    train(2)
+    with serving(tmp_path / "live") as (at, _):
+        first = requests.get(f"{at}/v1/trainings/live", timeout=10).json()
+        before = asked(at, n=1, steps=2, format="npz").content
+        train(4)
+        second = requests.get(f"{at}/v1/trainings/live", timeout=30).json()
+        after = asked(at, n=1, steps=2, format="npz").content
+        assert (first["saved"]["step"], second["saved"]["step"]) == (2, 4)
+        assert not second["running"]
+        assert second["reports"][-1]["step"] == 4
+        assert before != after
+        assert requests.get(f"{at}/v1/trainings/other", timeout=10).status_code == 404
 
 
 # ---- refusals

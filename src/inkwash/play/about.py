@@ -13,10 +13,11 @@ from inkwash.data.fetch import data_folder
 from inkwash.errors import InkwashError
 from inkwash.play.walk import described
 from inkwash.runs import build
-from inkwash.runs.model import TrainedModel, data_dir, images
+from inkwash.runs.model import TrainedModel, data_dir, images, open_model
 from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
 from inkwash.study.theory import IMAGES, predict, stds
+from inkwash.training.checkpoint import FILES
 from inkwash.training.metrics import reports
 
 CURVE = 128  # points of a schedule's curve
@@ -98,6 +99,27 @@ def _stds(model: TrainedModel) -> Tensor | None:
     except InkwashError:
         return None
     return stds(source.take(torch.arange(min(len(source), IMAGES))))
+
+
+class Watched:
+    """A training that is watched: its folder, and its newest checkpoint, which is opened when it has changed."""
+
+    def __init__(self, folder: Path, checkpoint: str, device: str) -> None:
+        self.folder, self._checkpoint, self._device = folder, checkpoint, device
+        self._stamp: tuple[int, int] | None = None
+
+    def changed(self) -> TrainedModel | None:
+        """The model, if its file is another than at the last call; None also while there is none."""
+        try:
+            found = (self.folder / FILES[self._checkpoint]).stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+            if stamp == self._stamp:
+                return None
+            model = open_model(self.folder, self._checkpoint, self._device)
+        except (OSError, InkwashError):
+            return None
+        self._stamp = stamp
+        return model
 
 
 def watched(name: str, folder: Path) -> dict[str, Any]:

@@ -89,6 +89,13 @@ class Batches:
             _rows(self, inputs, rows)
         return (time.perf_counter() - began) / self.size
 
+    def retire(self, grace: float = 5.0) -> None:
+        """Ends the thread once no walk needs it; those that begin within `grace` seconds still do."""
+        time.sleep(grace)
+        with self._wake:
+            self._wake.wait_for(lambda: not self._walks or self._ended)
+        self.end()
+
     @contextmanager
     def walk(self, rows: int) -> Iterator["Shared"]:
         """The network for a walk of `rows` images, in a model's place: a batch waits a moment for each open walk."""

@@ -76,6 +76,16 @@ class Engine:
 
     # ---- asked by the server
 
+    def put(self, name: str, model: TrainedModel) -> None:
+        """Serves another model under a name, as when a training has saved again; walks that have begun keep theirs."""
+        if name in self.models and self.models[name].digest == model.digest:
+            return
+        old = self.batches.get(name)
+        self.batches = {**self.batches, name: Batches(model)}
+        self.models = {**self.models, name: model}
+        if old is not None:
+            threading.Thread(target=old.retire, name="inkwash-retire", daemon=True).start()
+
     def model(self, name: str | None) -> tuple[str, TrainedModel]:
         """A model by its name, or the first. Raises UsageError if there is none of this name."""
         found = next(iter(self.models)) if name is None else name
@@ -140,7 +150,7 @@ class Engine:
             self._changed.wait_for(lambda: not self._active, grace)
             for ticket in self._active:
                 ticket.cancelled.set()
-        for batches in self.batches.values():
+        for batches in list(self.batches.values()):
             batches.end()
         for thread in self._threads:
             thread.join(5)
