@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import os
 import random
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +19,7 @@ from server import serving
 
 from cli_runner import TINY, did, inkwash
 from inkwash import load, models
-from inkwash.play.about import theory
+from inkwash.play.about import Watched, theory
 from inkwash.play.request import Limits
 from inkwash.runs import build
 from inkwash.runs.model import open_model
@@ -111,6 +113,20 @@ def test_no_theory_where_the_images_would_have_to_be_downloaded(
     assert theory(without, sampling, build.plan(sampling, boxed.schedule))["spread"] is None
 
 
+def test_a_checkpoint_is_opened_when_it_has_changed(classed: Path, tmp_path: Path) -> None:
+    watch = Watched(tmp_path / "live", "last", "cpu")
+    assert watch.changed() is None
+    shutil.copytree(classed, tmp_path / "live")
+    first = watch.changed()
+    assert first is not None
+    assert watch.changed() is None
+    os.utime(tmp_path / "live" / "last.safetensors", ns=(1, 1))
+    second = watch.changed()
+    assert second is not None
+    assert second.digest == first.digest
+
+
+@pytest.mark.slow
 def test_a_training_that_saves_again_is_drawn_from_anew(tmp_path: Path) -> None:
     def train(steps: int) -> None:
         resumed = ("--resume",) if steps > 2 else ()
@@ -193,7 +209,7 @@ def mutated(site: str, count: int, seed: int) -> None:
 
 
 def test_random_mutations_never_break_the_server(site: str) -> None:
-    mutated(site, 40, 0)
+    mutated(site, 30, 0)
 
 
 @pytest.mark.slow
@@ -253,10 +269,10 @@ def test_the_command_refuses_others_without_a_token(classed: Path) -> None:
 
 
 def test_a_full_queue_refuses_with_the_time_and_serves_the_rest(classed: Path) -> None:
-    body = {"n": 16, "label": "all", "steps": 30, "scale": 2}
+    body = {"n": 16, "label": "all", "steps": 20, "scale": 2}
     with serving(classed, limits=Limits(queue=2, slots=1)) as (at, served):
         answers: list[requests.Response] = []
-        threads = [threading.Thread(target=lambda: answers.append(asked(at, **body))) for _ in range(10)]
+        threads = [threading.Thread(target=lambda: answers.append(asked(at, **body))) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
