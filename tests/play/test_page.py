@@ -96,7 +96,7 @@ def drive(visit: Visit, panel: str) -> None:
             page.wait_for_selector("#run-paint:not([disabled])", timeout=60_000)
         page.wait_for_selector("#panel-paint[data-done]", timeout=60_000)
     elif panel == "training":
-        page.wait_for_selector("#panel-training svg", timeout=60_000)
+        page.wait_for_selector("#panel-training .sheets canvas", timeout=60_000)
 
 
 @pytest.mark.slow

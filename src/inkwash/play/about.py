@@ -9,15 +9,15 @@ from torch import Tensor
 
 from inkwash import choices
 from inkwash.core import Plan, Schedule
-from inkwash.data import is_folder
 from inkwash.data.fetch import data_folder
 from inkwash.errors import InkwashError
 from inkwash.play.walk import described
 from inkwash.runs import build
-from inkwash.runs.model import TrainedModel, data_dir, images
+from inkwash.runs.model import TrainedModel, data_dir, images, open_model
 from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
 from inkwash.study.theory import IMAGES, predict, stds
+from inkwash.training.checkpoint import FILES
 from inkwash.training.metrics import reports
 
 CURVE = 128  # points of a schedule's curve
@@ -90,14 +90,36 @@ def _stds(model: TrainedModel) -> Tensor | None:
     carried = model.facts.get("box", {}).get("stds", ())
     if carried:
         return torch.tensor([float(std) for std in carried], dtype=torch.float64)
-    data = model.run.data
-    if not is_folder(data.source) and not (data_folder(data_dir(model, None)) / data.source).is_dir():
+    source_of = model.run.data.source
+    reads = source_of in choices.SOURCES and choices.takes(choices.SOURCES.load(source_of), "data_dir")
+    if reads and not (data_folder(data_dir(model, None)) / source_of).is_dir():
         return None  # nothing is downloaded for a page
     try:
         source = images(model, "train")
     except InkwashError:
         return None
     return stds(source.take(torch.arange(min(len(source), IMAGES))))
+
+
+class Watched:
+    """A training that is watched: its folder, and its newest checkpoint, which is opened when it has changed."""
+
+    def __init__(self, folder: Path, checkpoint: str, device: str) -> None:
+        self.folder, self._checkpoint, self._device = folder, checkpoint, device
+        self._stamp: tuple[int, int] | None = None
+
+    def changed(self) -> TrainedModel | None:
+        """The model, if its file is another than at the last call; None also while there is none."""
+        try:
+            found = (self.folder / FILES[self._checkpoint]).stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+            if stamp == self._stamp:
+                return None
+            model = open_model(self.folder, self._checkpoint, self._device)
+        except (OSError, InkwashError):
+            return None
+        self._stamp = stamp
+        return model
 
 
 def watched(name: str, folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from torch import Tensor
 from inkwash import __version__
 from inkwash.errors import InkwashError, UsageError
 from inkwash.foreign import harmless
-from inkwash.play.about import described_model, metrics_text, theory, watched
+from inkwash.play.about import Watched, described_model, metrics_text, theory, watched
 from inkwash.play.engine import Engine, Full
 from inkwash.play.http import Guard
 from inkwash.play.paint import Painter, PaintRequest
@@ -47,14 +48,14 @@ class Served:
     """What a server serves: the engine, the folders of trainings to watch by name, and its token."""
 
     engine: Engine
-    watched: dict[str, Path] = field(default_factory=dict)
+    watched: dict[str, Watched] = field(default_factory=dict)
     token: str | None = None
     batch_size: int = 64
 
 
 def make_app(served: Served) -> Any:
     """The ASGI application."""
-    engine, painter = served.engine, Painter()
+    engine, painter, reading = served.engine, Painter(), threading.Lock()
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -170,7 +171,13 @@ def make_app(served: Served) -> Any:
     def training(name: str) -> dict[str, Any]:
         if name not in served.watched:
             raise HTTPException(404, "there is no such training here.")
-        return watched(name, served.watched[name])
+        with reading:
+            newer = served.watched[name].changed()
+            if newer is not None:
+                engine.put(name, newer)
+        model = engine.models.get(name)
+        saved = None if model is None else {"step": model.facts["step"], "digest": model.digest}
+        return {**watched(name, served.watched[name].folder), "saved": saved}
 
     return Guard(app, served.token, engine.limits.body)
 

@@ -70,6 +70,7 @@ class Batches:
         self.shares = share and (model.device.type != "cpu" or _mixes(self, model))
         # whether two batches give the bits of one of twice the size, so that guidance needs no batches of its own
         self._halves = self.shares and (model.device.type != "cpu" or _halves(self, model))
+        self.pace = self._first_pace()  # seconds of a row of a full batch, of late
         self._thread = threading.Thread(target=self._serve, name="inkwash-batches", daemon=True)
         self._thread.start()
 
@@ -79,6 +80,21 @@ class Batches:
             self._ended = True
             self._wake.notify_all()
         self._thread.join()
+
+    def _first_pace(self) -> float:
+        """The pace of one batch, after another that warms up."""
+        inputs, rows = _trial(self, self.model, self.size), torch.arange(self.size, device=self.model.device)
+        for _ in range(2):
+            began = time.perf_counter()
+            _rows(self, inputs, rows)
+        return (time.perf_counter() - began) / self.size
+
+    def retire(self, grace: float = 5.0) -> None:
+        """Ends the thread once no walk needs it; those that begin within `grace` seconds still do."""
+        time.sleep(grace)
+        with self._wake:
+            self._wake.wait_for(lambda: not self._walks or self._ended)
+        self.end()
 
     @contextmanager
     def walk(self, rows: int) -> Iterator["Shared"]:
@@ -122,8 +138,9 @@ class Batches:
                         call.error, call.taken = error, call.rows
                         if call in self._calls:
                             self._calls.remove(call)
-            rows = sum(part.stop - part.start for part in parts)
-            self.busy += time.perf_counter() - began
+            rows, took = sum(part.stop - part.start for part in parts), time.perf_counter() - began
+            self.busy += took
+            self.pace += 0.1 * (took / max(rows, parts[0].call.size) - self.pace)
             self.evaluated += rows
             self.padded += max(0, parts[0].call.size - rows)
             for call in {part.call for part in parts}:

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from inkwash.core import Plan
+from inkwash.core import Plan, as_floats
+from inkwash.denoise.guidance import is_active
 from inkwash.errors import InkwashError, UsageError
 from inkwash.foreign import say
 from inkwash.play.batches import Batches, Stopped
 from inkwash.play.request import ImagesRequest, Limits, sampling_of, turned
 from inkwash.play.walk import Frame, walk
 from inkwash.runs import build
-from inkwash.runs.guidance import guided
+from inkwash.runs.guidance import guided, interval, scale
 from inkwash.runs.model import TrainedModel
 from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
@@ -40,7 +41,8 @@ class Ticket:
     number: int
     name: str
     sampling: Sampling
-    work: float  # rows that its network evaluates
+    calls: int  # evaluations of its network
+    rows: float  # of each call, on average
     push: Push
     turn: tuple[int, Sampling] | None = None
     made: float = field(default_factory=time.monotonic)
@@ -49,8 +51,8 @@ class Ticket:
 
     @property
     def left(self) -> float:
-        """The rows still to be evaluated."""
-        return self.work * (1 - self.step / self.sampling.steps)
+        """The calls that are still to come, of those that were begun with or are waiting."""
+        return self.calls * (1 - self.step / self.sampling.steps)
 
 
 class Engine:
@@ -73,6 +75,16 @@ class Engine:
             thread.start()
 
     # ---- asked by the server
+
+    def put(self, name: str, model: TrainedModel) -> None:
+        """Serves another model under a name, as when a training has saved again; walks that have begun keep theirs."""
+        if name in self.models and self.models[name].digest == model.digest:
+            return
+        old = self.batches.get(name)
+        self.batches = {**self.batches, name: Batches(model)}
+        self.models = {**self.models, name: model}
+        if old is not None:
+            threading.Thread(target=old.retire, name="inkwash-retire", daemon=True).start()
 
     def model(self, name: str | None) -> tuple[str, TrainedModel]:
         """A model by its name, or the first. Raises UsageError if there is none of this name."""
@@ -98,8 +110,8 @@ class Engine:
         with self._changed:
             if self._ended or len(self._waiting) >= self.limits.queue:
                 self.outcomes["refused"] += 1
-                raise Full(max(1, math.ceil(self._seconds([*self._active, *self._waiting]))))
-            ticket = Ticket(next(self._numbers), name, sampling, _work(self.models[name], sampling, plan), push)
+                raise Full(max(1, math.ceil(self._until(1))))
+            ticket = Ticket(next(self._numbers), name, sampling, *_work(self.models[name], sampling, plan), push)
             ticket.turn = turned(asked, sampling)
             self._waiting.append(ticket)
             self._tell()
@@ -138,29 +150,36 @@ class Engine:
             self._changed.wait_for(lambda: not self._active, grace)
             for ticket in self._active:
                 ticket.cancelled.set()
-        for batches in self.batches.values():
+        for batches in list(self.batches.values()):
             batches.end()
         for thread in self._threads:
             thread.join(5)
 
     # ---- threads
 
-    def _seconds(self, tickets: list[Ticket]) -> float:
-        """How long the network takes for what is left of tickets, at the speed it had so far."""
-        total = 0.0
-        for ticket in tickets:
-            batches = self.batches[ticket.name]
-            total += ticket.left * (batches.busy / batches.evaluated if batches.evaluated else 0.01)
-        return total
+    def _until(self, place: int) -> float:
+        """About how many seconds it takes until the request at a place of the queue begins.
+
+        All walks go on together, a call of each in turn, and whenever one ends the next that waits begins.
+        """
+        walking = [(each.left, each.rows * self.batches[each.name].pace) for each in self._active]
+        waiting = [(each.left, each.rows * self.batches[each.name].pace) for each in self._waiting]
+        seconds, begun = 0.0, 0
+        while begun < place and walking:
+            if len(walking) >= self.limits.slots:
+                calls = min(left for left, _ in walking)
+                seconds += calls * sum(cost for _, cost in walking)
+                walking = [(left - calls, cost) for left, cost in walking if left > calls]
+            walking += waiting[begun : begun + 1]
+            begun += 1
+        return seconds
 
     def _tell(self) -> None:
         """Tells all that wait their place and time."""
-        before = list(self._active)
         for place, ticket in enumerate(self._waiting, start=1):
-            free = place <= self.limits.slots - len(self._active)
-            about = {"place": 0 if free else place, "seconds": 0.0 if free else round(self._seconds(before), 1)}
+            behind = place - (self.limits.slots - len(self._active))
+            about = {"place": max(0, behind), "seconds": round(self._until(place), 1) if behind > 0 else 0.0}
             ticket.push("queued", about)
-            before.append(ticket)
 
     def _serve(self) -> None:
         while True:
@@ -222,8 +241,10 @@ class Engine:
             say(json.dumps(row))
 
 
-def _work(model: TrainedModel, sampling: Sampling, plan: Plan) -> float:
-    """Rows that the network evaluates for a request; those of guidance are counted everywhere."""
-    solver = build.solver(sampling)
-    each = sum(len(fact(solver, "evaluated_at")(t, s)) for t, s in itertools.pairwise(plan))
-    return float(sampling.n * each * (1 if model.condition is None or sampling.scale in (0, 1) else 2))
+def _work(model: TrainedModel, sampling: Sampling, plan: Plan) -> tuple[int, float]:
+    """(evaluations of the network, rows of each on average) of a request; guidance doubles the rows where it acts."""
+    solver, where = build.solver(sampling), interval(model, sampling)
+    levels = [level for t, s in itertools.pairwise(plan) for level in fact(solver, "evaluated_at")(t, s)]
+    guides = model.condition is not None and scale(model, sampling) not in (0, 1)
+    twice = sum(guides and as_floats(level)[1] > 0 and is_active(level, where) for level in levels)
+    return len(levels), sampling.n * (1 + twice / len(levels))

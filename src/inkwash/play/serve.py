@@ -11,10 +11,11 @@ import uvicorn
 from inkwash import models
 from inkwash.errors import InkwashError, UsageError
 from inkwash.foreign import say, show
+from inkwash.play.about import Watched
 from inkwash.play.app import Served, make_app
 from inkwash.play.engine import Engine
 from inkwash.play.request import Limits
-from inkwash.runs.model import open_model
+from inkwash.runs.model import TrainedModel, open_model
 from inkwash.training.checkpoint import FILES
 from inkwash.training.metrics import METRICS
 
@@ -69,15 +70,17 @@ def prepared(
 
     Raises UsageError where there is neither a run nor a training, and if two runs have the same name.
     """
-    found, watched = {}, {}
+    found: dict[str, TrainedModel] = {}
+    watched: dict[str, Watched] = {}
     for folder in runs or [models.folder(name) for name in models.names()]:
         name = models.name_of(folder) or folder.resolve().name
         if name in watched or name in found:
             raise UsageError(f"two of the runs are called {name}; rename one of their folders.")
         if (folder / METRICS).is_file():
-            watched[name] = folder
+            watched[name] = Watched(folder, checkpoint, device)
         if (folder / FILES[checkpoint]).is_file() or name not in watched:
-            found[name] = open_model(folder, checkpoint, device)
+            seen = watched[name].changed() if name in watched else None
+            found[name] = seen or open_model(folder, checkpoint, device)
     if not found:
         box = models.names()
         found = {name: open_model(models.folder(name), device=device) for name in box if name not in watched}

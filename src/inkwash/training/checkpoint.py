@@ -197,7 +197,10 @@ def _check_strings(value: Any, depth: int = 0) -> None:
 def _reading(path: Path) -> Iterator[None]:
     """Raises UsageError if there is no such file, and InkwashError in place of errors from a damaged one."""
     if not path.is_file():
-        raise UsageError(f"there is no checkpoint at {path}; give the folder that `inkwash train` wrote.")
+        raise UsageError(
+            f"there is no checkpoint at {path}; give the folder that `inkwash train` wrote, or a name that "
+            "`inkwash models` lists."
+        )
     try:
         yield
     except (OSError, SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:

@@ -123,7 +123,7 @@ export class Explain {
     const own = make("canvas", { class: "pad", role: "img", "aria-label": say("yours") });
     this.noiseCanvas = make("canvas", { role: "img", "aria-label": say("noise") });
     this.mixedCanvas = make("canvas", { role: "img", "aria-label": say("mixed") });
-    this.pad = new Pad(own, this.model.shape, () => this.forward());
+    this.pad = new Pad(own, [1, ...this.model.shape.slice(1)], () => this.forward());
     this.mixedText = make("figcaption", {});
     this.amountInput = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: this.amount, id: "amount", oninput: () => { this.amount = Number(this.amountInput.value); this.forward(); } });
     const button = (key, action) => make("button", { type: "button", onclick: action }, say(key));

@@ -35,7 +35,7 @@ export class Paint {
       this.pad.brush = before.brush;
     } else this.example();
     this.pad.paint();
-    const brushes = ["ink", "rubber", "hole"].map((name) => make("button", { type: "button", "aria-pressed": String(this.pad.brush === name), onclick: (event) => {
+    const brushes = ["ink", "eraser", "hole"].map((name) => make("button", { type: "button", "aria-pressed": String(this.pad.brush === name), onclick: (event) => {
       this.pad.brush = name;
       for (const each of event.currentTarget.parentElement.querySelectorAll("[aria-pressed]")) each.setAttribute("aria-pressed", String(each === event.currentTarget));
     } }, say(name)));
@@ -81,28 +81,27 @@ export class Paint {
   take() {
     const { frames, begun } = this.draw;
     if (!frames.length) { this.status(say("first")); return; }
-    const [channels, height, width] = begun.shape, data = new Uint8Array(height * width);
-    for (let p = 0; p < data.length; p++) data[p] = frames.at(-1).x0[p * channels];
-    this.pad.set(data);
+    this.pad.set(frames.at(-1).x0.subarray(0, begun.shape.reduce((a, b) => a * b)));
   }
 
   // The picture, scaled to the model's size in this page.
   async load(file) {
     if (!file || file.size > LARGEST) return;
-    const [, height, width] = this.model.shape;
+    const [channels, height, width] = this.model.shape;
     let bitmap;
     try { bitmap = await createImageBitmap(file); } catch { this.status(say("needPicture")); return; }
     const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d"), scale = Math.max(width / bitmap.width, height / bitmap.height);
     context.drawImage(bitmap, (width - bitmap.width * scale) / 2, (height - bitmap.height * scale) / 2, bitmap.width * scale, bitmap.height * scale);
     const { data } = context.getImageData(0, 0, width, height);
-    this.pad.set(Uint8Array.from({ length: width * height }, (_, p) => Math.round(0.299 * data[4 * p] + 0.587 * data[4 * p + 1] + 0.114 * data[4 * p + 2])));
+    const value = (p, c) => (channels === 3 ? data[4 * p + c] : Math.round(0.299 * data[4 * p] + 0.587 * data[4 * p + 1] + 0.114 * data[4 * p + 2]));
+    this.pad.set(Uint8Array.from({ length: width * height * channels }, (_, i) => value(Math.floor(i / channels), i % channels)));
   }
 
   async run() {
-    const { pad, model, chosen } = this, channels = model.shape[0];
+    const { pad, model, chosen } = this;
     if (!pad.data.some((value) => value > 0)) { this.status(say("needPicture")); return; }
     if (chosen.task === "inpaint" && !pad.hole.some((value) => value > 0)) { this.status(say("needHole")); return; }
-    const asked = { model: model.name, picture: text(Uint8Array.from({ length: pad.data.length * channels }, (_, i) => pad.data[Math.floor(i / channels)])), task: chosen.task, method: chosen.method, strength: Number(chosen.strength), n: Number(chosen.n), seed: this.settings.asked().seed };
+    const asked = { model: model.name, picture: text(pad.data), task: chosen.task, method: chosen.method, strength: Number(chosen.strength), n: Number(chosen.n), seed: this.settings.asked().seed };
     if (chosen.task === "inpaint") asked.hole = text(pad.hole);
     if (chosen.label) asked.label = chosen.label;
     this.go.disabled = true;

@@ -62,14 +62,15 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-// A canvas to draw on with a pointer: strokes of grey values 0..255 on black, at the model's size.
+// A canvas to draw on with a pointer: white strokes on black, at the model's size. `data` is uint8 [h,w,c].
 export class Pad {
-  constructor(canvas, [, height, width], changed) {
+  constructor(canvas, [channels, height, width], changed) {
     this.canvas = canvas;
     this.height = height;
     this.width = width;
     this.changed = changed;
-    this.data = new Uint8Array(height * width);
+    this.channels = channels;
+    this.data = new Uint8Array(height * width * channels);
     this.hole = new Uint8Array(height * width);
     this.brush = "ink";
     let last = null;
@@ -99,9 +100,12 @@ export class Pad {
       for (let j = Math.max(0, Math.floor(y - radius - 1)); j <= Math.min(this.height - 1, Math.ceil(y + radius + 1)); j++) {
         for (let i = Math.max(0, Math.floor(x - radius - 1)); i <= Math.min(this.width - 1, Math.ceil(x + radius + 1)); i++) {
           const near = Math.max(0, Math.min(1, radius + 0.6 - Math.hypot(i - x, j - y))), p = j * this.width + i;
-          if (this.brush === "ink") this.data[p] = Math.max(this.data[p], Math.round(255 * near));
-          else if (near > 0.5 && this.brush === "hole") this.hole[p] = 1;
-          else if (near > 0.5) this.data[p] = this.hole[p] = 0;
+          if (near > 0.5 && this.brush === "hole") this.hole[p] = 1;
+          if (near > 0.5 && this.brush === "eraser") this.hole[p] = 0;
+          for (let k = p * this.channels; k < (p + 1) * this.channels; k++) {
+            if (this.brush === "ink") this.data[k] = Math.max(this.data[k], Math.round(255 * near));
+            else if (near > 0.5 && this.brush === "eraser") this.data[k] = 0;
+          }
         }
       }
     }
@@ -122,9 +126,9 @@ export class Pad {
     this.canvas.width = this.width;
     this.canvas.height = this.height;
     const context = this.canvas.getContext("2d"), image = context.createImageData(this.width, this.height);
-    for (let p = 0; p < this.data.length; p++) {
-      const value = this.data[p];
-      image.data.set(this.hole[p] ? [165, 53, 42, 255] : [value, value, value, 255], 4 * p);
+    for (let p = 0; p < this.hole.length; p++) {
+      const at = p * this.channels, color = [0, 1, 2].map((c) => this.data[at + Math.min(c, this.channels - 1)]);
+      image.data.set(this.hole[p] ? [165, 53, 42, 255] : [...color, 255], 4 * p);
     }
     context.putImageData(image, 0, 0);
   }

@@ -1,12 +1,40 @@
 // Training: the losses, the speed and the time left of a run that is trained now.
 import { say } from "./words.js";
-import { Refused, json } from "./server.js";
-import { make } from "./pictures.js";
+import { Refused, json, walk } from "./server.js";
+import { bytes, make, show } from "./pictures.js";
+
+const MOST = 6;  // sheets of a training
 
 export class Training {
   constructor() {
     this.panel = document.getElementById("panel-training");
     this.found = [];
+    this.sheets = {};  // by training: what was drawn from its checkpoints, oldest first
+  }
+
+  // Draws from a checkpoint that was not seen before, always from the same noise.
+  async sheet({ name, saved }) {
+    const before = (this.sheets[name] ??= []);
+    if (!saved || this.drawing || before.at(-1)?.digest === saved.digest) return;
+    this.drawing = true;
+    try {
+      const { models } = await json("/v1/models"), model = models.find((each) => each.name === name);
+      const asked = { model: name, n: 16, seed: 0, steps: Math.min(20, model.timesteps || 20) };
+      if (model.condition === "class") asked.label = "all";
+      if (model.condition === "text") return;
+      let shape, last;
+      for await (const [what, about] of walk(asked)) {
+        if (what === "begun") shape = about.shape;
+        if (what === "frame") last = about.x;
+      }
+      before.push({ ...saved, shape, images: bytes(last) });
+      if (before.length > MOST) before.splice(1, 1);  // the first stays, to compare with
+      this.build();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    } finally {
+      this.drawing = false;
+    }
   }
 
   translated() { this.build(); }
@@ -28,6 +56,7 @@ export class Training {
       return;
     }
     this.build();
+    for (const training of this.found) await this.sheet(training);
   }
 
   build() {
@@ -48,7 +77,13 @@ export class Training {
       make("dl", { class: "facts" },
         fact(say("loss"), now.loss === undefined ? "–" : now.loss.toFixed(4)), fact(say("heldOut"), held ? held.held_out.toFixed(4) : "–"),
         fact(say("speed"), speed ? Math.round(speed).toString() : "–"), fact(say("left"), left === null ? "–" : clock(left)),
-        fact(say("seen"), now.images_seen?.toLocaleString() ?? "–")));
+        fact(say("seen"), now.images_seen?.toLocaleString() ?? "–")),
+      make("p", { class: "hint" }, say("sheets")),
+      make("div", { class: "sheets" }, ...(this.sheets[name] ?? []).map(({ step, shape, images }) => {
+        const canvas = make("canvas", { role: "img", "aria-label": say("step1", { step }) });
+        show(canvas, images, shape);
+        return make("figure", {}, canvas, make("figcaption", {}, say("step1", { step })));
+      })));
   }
 }
 
