@@ -16,7 +16,7 @@ NAN, INF = float("nan"), float("inf")
 
 WRONG: list[tuple[type, str, list[Any]]] = [
     (Data, "size", [0, -1, 10**6, 2.5]),
-    (Data, "image_channels", [0, 2, 4]),
+    (Data, "image_channels", [0, 2, 5]),
     (Data, "unreadable", ["maybe"]),
     (UNet, "channels", [0, 1, 7, -8, 10**6]),
     (UNet, "mults", [(), (0,), (1, -1), (1,) * 11, (1000,)]),
