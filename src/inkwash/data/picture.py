@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inkwash.data.packed import open_file, page_of
+from inkwash.data.packed import ending_of, open_file, page_of
 from inkwash.data.tiff import tiff_pages
 
 if TYPE_CHECKING:  # Pillow is slow to import
@@ -192,9 +192,11 @@ def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
     except (UnreadableError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        advice = (
-            " without pillow-heif: pip install 'inkwash[heif]'" if path.suffix.lower() in _HEIF and not heif else ""
-        )
+        advice = ""
+        if path.suffix.lower() in _HEIF and not heif:
+            advice = " without pillow-heif: pip install 'inkwash[heif]'"
+        elif ending_of(path) is not None:
+            advice = ", but an archive or a table, which is read where its own path is given"
         raise UnreadableError(f"not an image that Pillow reads{advice}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableError(f"larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from error
