@@ -134,6 +134,11 @@ def test_sets_of_one_part(
     assert (len(train), len(test)) == (38, 2)
 
 
+def test_arrays_that_are_left_out_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", train_images=GREY[:30], val_images=GREY[:2], test_images=GREY[30:])
+    assert load(tmp_path / "a.npz", "train").notes == ("Left out: the array(s) val_images of a.npz.",)
+
+
 def test_the_label_of_a_table_may_come_last(tmp_path: Path) -> None:
     rows = GREY.reshape(N, -1).copy()
     rows[:, 0] = 0
