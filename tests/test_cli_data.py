@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from cli_runner import TINY, did, refused
+from inkwash import recipes
 from inkwash.view import read_provenance
 
 
@@ -43,6 +44,14 @@ def test_it_refuses_as_training_does(pets: Path, tmp_path: Path) -> None:
     assert refused("data", *args) == refused("train", *args, "--out", tmp_path / "run")
     assert "needs images" in refused("data")
     assert "Nor is there" in refused("data", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "run"), [("v1.2.npz", "v1.2"), ("a.tar.gz", "a"), ("a.zip", "a"), ("my.pets", "my.pets")]
+)
+def test_the_name_of_a_run(tmp_path: Path, name: str, run: str) -> None:
+    (tmp_path / name).write_bytes(b"") if name != "my.pets" else (tmp_path / name).mkdir()
+    assert recipes.run_name(str(tmp_path / name)) == run
 
 
 def test_a_sheet(tmp_path: Path, pets: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_data_source(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_format_of_images(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add(monkeypatch, choices.FORMATS, "a_format.py", "Letters", "letters", FORMAT)
+    add(monkeypatch, choices.FORMATS, "alphabet.py", "Letters", "alphabet", FORMAT)
     (tmp_path / "a.letters").write_text("abcdefghijkl")
     assert did("data", "a.letters", "--size", 10).out.startswith("letters: images of 10×10×1")
     did("train", "a.letters", *BRIEF, "--out", run)

@@ -81,6 +81,15 @@ def test_images_without_a_folder_round_them(tmp_path: Path) -> None:
     assert folder(tmp_path / "a.zip", unreadable="skip").skipped == (tmp_path / "a.zip" / "bad.png",)
 
 
+def test_an_archive_among_images_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(png(0))
+    zipfile.ZipFile(tmp_path / "a.zip", "w").close()
+    with pytest.raises(
+        UsageError, match=r"a\.zip \(not an image .*, but an archive or a table, which is read where its"
+    ):
+        folder(tmp_path)
+
+
 def test_a_table_of_captions_and_odd_names(tmp_path: Path) -> None:
     names = ("a/12:30.png", "a/b/café 1.png", "c/#3")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -134,6 +134,11 @@ def test_sets_of_one_part(
     assert (len(train), len(test)) == (38, 2)
 
 
+def test_arrays_that_are_left_out_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", train_images=GREY[:30], val_images=GREY[:2], test_images=GREY[30:])
+    assert load(tmp_path / "a.npz", "train").notes == ("Left out: the array(s) val_images of a.npz.",)
+
+
 def test_the_label_of_a_table_may_come_last(tmp_path: Path) -> None:
     rows = GREY.reshape(N, -1).copy()
     rows[:, 0] = 0
@@ -200,6 +205,20 @@ def test_batches_without_the_names_of_classes(tmp_path: Path) -> None:
     write_cifar(tmp_path / "c")
     (tmp_path / "c" / "batches.meta").unlink()
     assert load(tmp_path / "c", "train").classes[:3] == ("airplane", "automobile", "bird")
+
+
+def test_cifar_100(tmp_path: Path) -> None:
+    planes = COLOUR.transpose(0, 3, 1, 2).reshape(N, 3072)
+    (tmp_path / "c").mkdir()
+    names = {"fine_label_names": [f"kind {i}" for i in range(100)], "coarse_label_names": ["x"] * 20}
+    (tmp_path / "c" / "meta").write_bytes(pickle.dumps(names, 2))
+    for file, part in (("train", slice(30)), ("test", slice(30, N))):
+        batch = {"data": planes[part], "fine_labels": LABELS[part].tolist(), "coarse_labels": [0] * N}
+        (tmp_path / "c" / file).write_bytes(pickle.dumps(batch, 2))
+    train, test = split_of(tmp_path / "c")
+    assert (train.name, len(train.classes), len(train), len(test)) == ("cifar100", 100, 30, 10)
+    assert torch.equal(test.pixels, channels_first(COLOUR)[30:])
+    assert test.labels.tolist() == LABELS[30:].tolist()
 
 
 def test_an_idx_file_that_is_cut_short(tmp_path: Path) -> None:

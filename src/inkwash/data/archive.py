@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from inkwash.data.source import Images
 from inkwash.errors import UsageError
 
 ENDING = ".npz"
+_OTHERS = ("classes", "captions", "kinds", "provenance")  # that inkwash writes
 _NAMES = (  # of images and labels, and of those to hold out
     ("images", "labels", "", ""),
     ("arr_0", "arr_1", "", ""),  # ADM's samples
@@ -46,12 +48,13 @@ class Npz:
                 f"{some(sorted(arrays), 8) or 'nothing'}."
             )
         images, labels, test_images, test_labels = names
+        rest = sorted({*arrays} - {*names, *_OTHERS})
+        left = (f"Left out: the array(s) {some(rest, 8)} of {path.name}.",) if rest else ()
+        train = _images(path, "train", arrays, images, labels)
+        train = replace(train, notes=(*train.notes, *left))
         if test_images not in arrays:
-            return {"": _images(path, "train", arrays, images, labels)}
-        return {
-            "train": _images(path, "train", arrays, images, labels),
-            "test": _images(path, "test", arrays, test_images, test_labels),
-        }
+            return {"": train}
+        return {"train": train, "test": _images(path, "test", arrays, test_images, test_labels)}
 
 
 def archive(path: str | Path, split: str | None = None, held_out: str = "auto") -> Images:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inkwash.data.packed import open_file, page_of
+from inkwash.data.orientation import orientation_of, turned
+from inkwash.data.packed import ending_of, open_file, page_of
 from inkwash.data.tiff import tiff_pages
 
 if TYPE_CHECKING:  # Pillow is slow to import
@@ -58,7 +58,7 @@ class Header:
 def read_header(path: Path) -> Header:
     """Reads the header without decoding pixels. Raises UnreadableError if Pillow does not recognise the image."""
     with _opened(path) as (image, file):
-        turned = _orientation(image, file) >= 5
+        turned = orientation_of(image, file) >= 5
         width, height = image.size[::-1] if turned else image.size
         several = image.format != "MPO" and bool(getattr(image, "is_animated", False))  # an MPO holds one photograph
         return Header(
@@ -113,10 +113,10 @@ def decode(
     Raises UnreadableError if the file is damaged or not an image.
     """
     with _opened(path) as (image, file), _turn_of(image):
-        orientation = _orientation(image, file)
+        orientation = orientation_of(image, file)
         if size is not None:
             image.draft(None, (3 * size, 3 * size))  # decodes large JPEGs at reduced size, several times faster
-        flat = _turned(_flattened(image, _MODES[channels], background, white), orientation)
+        flat = turned(_flattened(image, _MODES[channels], background, white), orientation)
         if size is not None:
             flat = _fitted(flat, size, fit, background)
         if channels == 4:
@@ -192,9 +192,11 @@ def _opened(path: Path) -> Iterator[tuple[Image, BinaryIO]]:
     except (UnreadableError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        advice = (
-            " without pillow-heif: pip install 'inkwash[heif]'" if path.suffix.lower() in _HEIF and not heif else ""
-        )
+        advice = ""
+        if path.suffix.lower() in _HEIF and not heif:
+            advice = " without pillow-heif: pip install 'inkwash[heif]'"
+        elif ending_of(path) is not None:
+            advice = ", but an archive or a table, which is read where its own path is given"
         raise UnreadableError(f"not an image that Pillow reads{advice}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableError(f"larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from error
@@ -221,63 +223,6 @@ def _readable(heif: bool) -> tuple[str, ...]:
 
     Image.init()
     return tuple(name for name in Image.ID if name in _FORMATS)
-
-
-_ORIENTED = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where a PNG may store the orientation
-
-
-def _orientation(image: Image, file: BinaryIO) -> int:
-    """The orientation in the metadata, 1 to 8, where 1 is upright; as PIL.ImageOps.exif_transpose finds it."""
-    if image.format == "TIFF":  # Pillow turns these itself
-        return 1
-    # to get the EXIF data of a PNG, Pillow decodes the whole image
-    if image.format == "PNG" and not any(key in image.info for key in _ORIENTED) and not _more_follows(file):
-        return 1
-    try:
-        found = image.getexif().get(0x0112, 1)
-    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error):
-        return 1  # bad metadata, good pixels
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-def _more_follows(file: BinaryIO) -> bool:
-    """Whether a PNG has metadata after its pixels."""
-    place = file.tell()
-    try:
-        file.seek(8)
-        seen = False
-        for _ in range(100_000):  # chunks; a hostile file has more
-            head = file.read(8)
-            kind = head[4:]
-            if len(head) < 8:
-                return False
-            if kind == b"IEND":
-                return False
-            if seen and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
-                return True
-            seen = seen or kind == b"IDAT"
-            file.seek(int.from_bytes(head[:4], "big") + 4, 1)
-        return False
-    finally:
-        file.seek(place)
-
-
-def _turned(image: Image, orientation: int) -> Image:
-    # not ImageOps.exif_transpose: it rewrites all metadata, and fails if any of it is invalid
-    from PIL.Image import Transpose
-
-    turns = (
-        None,
-        Transpose.FLIP_LEFT_RIGHT,
-        Transpose.ROTATE_180,
-        Transpose.FLIP_TOP_BOTTOM,
-        Transpose.TRANSPOSE,
-        Transpose.ROTATE_270,
-        Transpose.TRANSVERSE,
-        Transpose.ROTATE_90,
-    )
-    turn = turns[orientation - 1]
-    return image if turn is None else image.transpose(turn)
 
 
 def _integers(image: Image) -> NDArray[np.integer]:

@@ -57,7 +57,7 @@ def run_name(name: str) -> str:
     if name in names():
         return name
     path = Path(name).resolve()
-    return (path.name.partition(".")[0] if path.is_file() else path.name) or "folder"
+    return (path.stem.removesuffix(".tar") if path.is_file() else path.name) or "folder"
 
 
 def summary(recipe: Callable[[], RunSettings]) -> str:
