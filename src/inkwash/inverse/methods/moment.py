@@ -45,7 +45,8 @@ class Moment(Method):
                 return operator.forward(covariance(operator.adjoint(v))) + measured.std**2 * v
 
             with torch.no_grad():
-                solved = conjugate_gradients(total, measured.residual(x0.detach()), self.iterations, 1e-4)
+                residual = measured.residual(x0.detach())
+                solved = conjugate_gradients(total, residual, self.iterations, 1e-4, measured.std**2)
                 return x0.detach() + covariance(operator.adjoint(solved))
 
         return walk._replace(denoise=denoise)
