@@ -1,5 +1,7 @@
 """Conjugate gradients: exact where the operator is what it should be, and harmless where a network makes it less."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -34,7 +36,7 @@ def test_more_iterations_are_never_worse(asymmetry: float, seed: int) -> None:
         return (b - found @ matrix.T).norm(dim=1)
 
     sizes = [residual(iterations) for iterations in (1, 2, 3, 5, 10, 40)]
-    for fewer, more in zip(sizes, sizes[1:], strict=False):
+    for fewer, more in pairwise(sizes):
         assert (more <= fewer * (1 + 1e-9)).all()
 
 
