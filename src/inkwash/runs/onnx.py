@@ -50,7 +50,7 @@ class Onnx(nn.Module):
 
     def _session(self, inputs: tuple[Tensor, ...]) -> Any:
         names = [f"input{i}" for i in range(len(inputs))]
-        with _quiet():
+        with quiet():
             try:
                 program = torch.onnx.export(
                     _Flat(self.net).eval(), inputs, input_names=names, dynamo=True, verbose=False
@@ -76,7 +76,7 @@ class _Flat(nn.Module):
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def quiet() -> Any:
     """Silences the exporter, which reports its own deprecations through warnings, logging and print."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
