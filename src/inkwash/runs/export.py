@@ -57,8 +57,8 @@ def export_onnx(model: TrainedModel, out: Path, sampler: Sampler, batch: int = 1
     """Writes `out`, an .onnx of a fixed batch size, and the manifest beside it, NAME.json; returns the manifest.
 
     The file computes x̂₀ [batch,C,H,W] from x, t, α, σ, and for a conditional run from `value` and `present`; the
-    manifest has their shapes and types. It also has the plan of `sampler`, what a sampler needs besides, and the largest
-    difference of a DDIM walk of 4 images from inkwash's own, in units of images in [−1, 1].
+    manifest has their shapes and types. It also has the plan of `sampler`, what a sampler needs besides, and the
+    largest difference of a DDIM walk of 4 images from inkwash's own, in units of images in [−1, 1].
 
     Raises UsageError for another ending, a model that is not float32 on the CPU, and missing packages; InkwashError
     if ONNX cannot express the network or the file draws something else.
