@@ -118,6 +118,7 @@ class Train(PresetCommand):
         from inkwash.progress import bar
         from inkwash.runs.fit import fit
         from inkwash.runs.forecast import Forecast
+        from inkwash.runs.machine import sharing_note
         from inkwash.signals import finishing_step
         from inkwash.training import Saved, Step
 
@@ -129,7 +130,7 @@ class Train(PresetCommand):
                 f"{name}: {job.images:,} images of {height}×{width}×{channels}, {job.parameters:,} parameters, "
                 f"{str(job.precision).removeprefix('torch.')} on {job.device.type}, into {folder}",
             )
-            for note in job.notes:
+            for note in (*job.notes, *([shared] if (shared := sharing_note(job.device)) else [])):
                 say(in_flags(note, type(self)))
         last: Step | None = None
         forecast = Forecast(job)

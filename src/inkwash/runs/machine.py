@@ -9,6 +9,8 @@ from torch import nn
 from inkwash import settings
 from inkwash.errors import UsageError
 
+BUSY = 0.7  # load from which other programs count
+
 
 def precision(training: settings.Training, device: torch.device) -> torch.dtype:
     """float32, or bfloat16 if requested or if "auto" finds that the processor supports it."""
@@ -33,6 +35,27 @@ def devices() -> list[str]:
     """The devices available to torch, the fastest first."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     return [name for name, found in there.items() if found]
+
+
+def sharing_note(device: torch.device) -> str | None:
+    """A sentence if other programs keep a core busy that this one would compute on; None if all are free.
+
+    The threads of one operation wait for the slowest of them, so a thread that shares its core slows all: with one of
+    two cores taken, two threads trained at 43 % of their fair share and one thread at 97 % (benchmarks/busy.py). The
+    number of threads changes the last bits of sums, so it is not changed here.
+    """
+    threads = torch.get_num_threads()
+    try:
+        load = os.getloadavg()[0]  # runnable threads, a mean over the last minute
+    except (OSError, AttributeError):  # there is none on this system
+        return None
+    free = max(1, round((os.cpu_count() or 1) - load))
+    if device.type != "cpu" or load < BUSY or threads <= free:
+        return None
+    return (
+        f"other programs keep about {load:.1f} of {os.cpu_count()} cores busy, and {threads} threads that share cores "
+        f"wait for one another; if they go on, this is faster with OMP_NUM_THREADS={free} before the command."
+    )
 
 
 def cast_weights(net: nn.Module, precision: torch.dtype) -> None:
