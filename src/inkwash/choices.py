@@ -208,7 +208,7 @@ PREDICTIONS = Choices(  # called with `sigma_data` if it accepts it -> Predictio
     Choice("v", "inkwash.core.prediction:V", "the velocity v = α·ε − σ·x₀"),
     Choice("flow", "inkwash.core.prediction:FlowVelocity", "the flow velocity ε − x₀"),
     Choice("edm", "inkwash.core.prediction:EDM", "EDM's preconditioned output F"),
-    Choice("score", "inkwash.core.prediction:Score", "the score −ε/σ; --weight snr is its paper's loss"),
+    Choice("score", "inkwash.core.prediction:Score", "the score −ε/σ; --weight snr, as plain weighs clean levels most"),
 )
 DRAWS = Choices(  # called with `shift` if it accepts it -> Draw
     "draw",
