@@ -14,7 +14,11 @@ PAGE = ROOT / "docs" / "python.md"
 def test_all_its_python_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert len(blocks) == 8
-    (tmp_path / "page.py").write_text("\n".join(blocks), encoding="utf-8")
+    code = "\n".join(blocks)
+    for long, short in (("steps=40", "steps=6"), ("save_every=20", "save_every=3")):  # the same code, trained for less
+        assert long in code
+        code = code.replace(long, short)
+    (tmp_path / "page.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
