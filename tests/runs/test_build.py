@@ -75,7 +75,7 @@ def test_eps_at_pure_noise() -> None:
             "heun has no η; leave out `eta`, or take ddim, ddim-lab or dpmpp2m as `solver`.",
         ),
         ({"solver": "ddpm", "eta": 1.0}, "ddpm has no η"),
-        ({"solver": "heun", "variance": "large"}, "heun adds no noise; leave out `variance`"),
+        ({"solver": "heun", "variance": "large"}, "heun leaves no choice of `variance`; leave it out"),
     ],
 )
 def test_solvers_are_given_nothing_in_vain(how: dict[str, Any], words: str) -> None:

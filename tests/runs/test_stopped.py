@@ -17,7 +17,7 @@ import pytest
 import torch
 from pairs import pair
 
-from cli_runner import TINY, Command, Done, Fuse, did, inkwash
+from cli_runner import TINY, Command, Done, Fuse, did, inkwash, once
 from inkwash.training.checkpoint import BEST, LAST, load
 from inkwash.training.metrics import METRICS
 
@@ -294,7 +294,7 @@ def test_torchrun_killed(tmp_path: Path) -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(out: Path, *more: str) -> subprocess.Popen[bytes]:
-        args = [str(arg) for arg in (*torchrun, *train("many", out), "--steps", 60, *more)]
+        args = [*torchrun, *once((*train("many", out), "--steps", 60, *more))]
         return subprocess.Popen(args, start_new_session=True, env=env, stderr=subprocess.DEVNULL)
 
     assert start(tmp_path / "whole").wait() == 0

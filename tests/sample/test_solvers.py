@@ -23,6 +23,15 @@ def test_every_solver_has_a_row() -> None:
     assert {type(solver) for solver in SOLVERS.values()} == classes
 
 
+@pytest.mark.parametrize("row", list(choices.SOLVERS), ids=lambda row: row.name)
+def test_a_solver_that_takes_no_variance_says_so(row: choices.Choice) -> None:
+    """A flag that a solver cannot use is refused by this fact, and would otherwise be ignored."""
+    make = row.load()
+    solver = choices.call(make, eta=0.0, large=0.0)
+    assert solver.has_variance == choices.takes(make, "large")
+    assert solver.has_eta == choices.takes(make, "eta")
+
+
 @each_solver
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_each_follows_gaussian_data_with_its_order(schedule: Schedule, solver: Solver) -> None:

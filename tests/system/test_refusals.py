@@ -13,7 +13,7 @@ from inkwash.cli import main
         (("--eta", 2), "--eta should be less than or equal to 1"),
         (("--solver", "heun", "--eta", 1), "has no η"),
         (("--solver", "heun", "--spacing", "trailing"), "karras"),
-        (("--solver", "heun", "--variance", "large"), "adds no noise"),
+        (("--solver", "heun", "--variance", "large"), "heun leaves no choice of --variance"),
         (("--out", "a.jpg"), ".jpg"),
         (("--out", "missing.txt/"), "missing.txt"),
         (("--steps", 0), "--steps"),

@@ -153,7 +153,7 @@ def solver(sampling: settings.Sampler) -> Solver:
         raise UsageError(f"{name} has no η; leave out `eta`, or take {_those_with('has_eta')} as `solver`.")
     if large and not fact(made, "has_variance"):
         raise UsageError(
-            f"{name} adds no noise; leave out `variance`, or take {_those_with('has_variance')} as `solver`."
+            f"{name} leaves no choice of `variance`; leave it out, or take {_those_with('has_variance')} as `solver`."
         )
     return made
 

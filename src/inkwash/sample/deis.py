@@ -23,6 +23,7 @@ class DEIS(Solver):
     """
 
     order: ClassVar[int] = 3
+    has_variance: ClassVar[bool] = False
 
     def step(
         self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: _Past | None, noise: Noise

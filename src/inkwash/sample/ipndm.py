@@ -29,6 +29,7 @@ class IPNDM(Solver):
     """
 
     order: ClassVar[int] = 2
+    has_variance: ClassVar[bool] = False
 
     def step(
         self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: _Past | None, noise: Noise
