@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from pairs import pair
@@ -289,7 +290,7 @@ def test_a_batch_that_does_not_divide(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_torchrun_killed(tmp_path: Path) -> None:
-    """The real thing: torchrun, and kill -9 of its whole process group."""
+    """The real thing: torchrun, and kill -9 of it and its workers, which are in sessions of their own."""
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "inkwash")
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -302,7 +303,11 @@ def test_torchrun_killed(tmp_path: Path) -> None:
     killed = start(out)
     while not (out / LAST).exists() or load(out / LAST).facts["step"] < 20:
         time.sleep(0.02)
-    os.killpg(killed.pid, signal.SIGKILL)
+    family = [psutil.Process(killed.pid), *psutil.Process(killed.pid).children(recursive=True)]
+    assert len(family) >= 3
+    for each in family:
+        each.kill()
+    psutil.wait_procs(family[1:], timeout=30)
     killed.wait()
     assert start(out, "--resume").wait() == 0
     assert_same_runs(out, tmp_path / "whole")
