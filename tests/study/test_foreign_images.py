@@ -138,3 +138,12 @@ def test_a_folder_of_pictures_against_another(tmp_path: Path) -> None:
     found = judge(tmp_path / "one", tmp_path / "two", Scoring())
     assert found.n == 6
     assert found.floor is None
+
+
+def test_real_images_that_are_all_alike_have_no_spread_in_the_file(sets: dict[str, Path], tmp_path: Path) -> None:
+    """JSON has no nan: the score is null there, as in the evaluation of a run."""
+    alike = npz(tmp_path / "one.npz", np.full((20, 4, 4, 1), 90, np.uint8))
+    did("evaluate", sets["dark"], "--against", alike, "--out", tmp_path / "scores")
+    text = (tmp_path / "scores" / "scores.json").read_text(encoding="utf-8")
+    assert json.loads(text)["scores"]["spread"] is None
+    assert "NaN" not in text

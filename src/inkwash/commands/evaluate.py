@@ -101,11 +101,9 @@ class Evaluate(Command):
 
     def _judge(self) -> None:
         """Scores images that no run drew, prints the table, and writes scores.json where --out says."""
-        import json
-
-        from inkwash.atomic import replacing
         from inkwash.progress import classifier_bar
         from inkwash.runs.machine import device
+        from inkwash.study.evaluate import write_scores
         from inkwash.study.foreign_images import facts, judge, lines
 
         assert self.against is not None
@@ -115,8 +113,7 @@ class Evaluate(Command):
             show(line)
         if self.out is not None:
             path = self.out / "scores.json"
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(facts(found), indent=1), encoding="utf-8")
+            write_scores(path, facts(found))
             show(path)
 
     def _run(self) -> None:

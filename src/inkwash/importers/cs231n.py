@@ -1,7 +1,7 @@
 """Converts checkpoints of CS231n's assignment 3 to runs."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +11,7 @@ from torch import Tensor
 from inkwash import core
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
-from inkwash.importers.saved import read, tensors
-from inkwash.lock import holding
+from inkwash.importers.saved import read, tensors, write_run
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.networks import Cs231nUNet as Cs231nSettings
 from inkwash.recipes.cs231n import cs231n_emoji
@@ -20,7 +19,6 @@ from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.runs.record import resolved
 from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampler
-from inkwash.training.checkpoint import LAST, Checkpoint, save
 
 ScheduleName = Literal["linear", "cosine", "sigmoid"]
 ObjectiveName = Literal["pred_noise", "pred_x_start"]
@@ -125,8 +123,7 @@ def import_cs231n(
             f"{width}; name the encoder that it was trained with (the course's is clip)."
         )
     denoiser = build.denoiser(run, (model.channels, size, size), torch.float32, cond)
-    with holding(out, "an import"):
-        save_course_run(model, run, denoiser, size, out)
+    save_course_run(model, run, denoiser, size, out)
     return run
 
 
@@ -135,8 +132,6 @@ def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, si
 
     Raises UsageError if `out` already holds a run, or if the denoiser's network does not match the weights.
     """
-    if (out / LAST).exists():
-        raise UsageError(f"{out} already holds a run; choose another `out`.")
     networks = [module for module in denoiser.modules() if isinstance(module, Cs231nUNet)]
     try:
         (network,) = networks
@@ -146,12 +141,7 @@ def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, si
             f"the run's network is not that of the checkpoint, with dim {model.dim}, dim_mults {model.dim_mults}, "
             f"condition_dim {model.condition_dim} and {model.channels} channels; give it these."
         ) from error
-    facts = {
-        "run": asdict(run), "shape": [model.channels, side, side], "classes": [], "images": 0,
-        "fingerprint": "of CS231n", "precision": "float32", "data_dir": None, "images_seen": 0,
-        "step": model.step, "steps": model.step, "seconds": 0.0, "history": [], "held_out": [], "best": None,
-    }  # fmt: skip
-    save(out / LAST, Checkpoint({"ema": denoiser.state_dict()}, facts))  # sampling reads "ema"
+    write_run(run, denoiser, (model.channels, side, side), out, "of CS231n", model.step)
 
 
 def _prefix(state: dict[str, Tensor]) -> str | None:

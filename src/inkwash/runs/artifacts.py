@@ -104,8 +104,7 @@ def laid_out(
     """Arranges images uint8 [N,H,W,C] for a grid. Returns the images, the number of columns, and the row labels if each
     row is a class.
     """
-    labels = list(sampling.text) if len(sampling.text) > 1 else row_names(model) if sampling.label == "all" else []
-    labels = labels[: sampling.n]
+    labels = _asked_in_turn(model, sampling)[: sampling.n]
     return (*by_class(images, len(labels)), labels) if labels else (images, columns, None)
 
 
@@ -130,8 +129,15 @@ def _strips(moments: Sequence[Any]) -> Any:
 
 def strip_names(model: TrainedModel, sampling: Sampling) -> list[str] | None:
     """What each image was asked to be, if that differs between them."""
-    names = list(sampling.text) if len(sampling.text) > 1 else row_names(model) if sampling.label == "all" else []
+    names = _asked_in_turn(model, sampling)
     return [names[i % len(names)] for i in range(sampling.n)] if names else None
+
+
+def _asked_in_turn(model: TrainedModel, sampling: Sampling) -> list[str]:
+    """What images are asked to be in turn: several prompts, or all classes; none if all are asked alike."""
+    if len(sampling.text) > 1:
+        return list(sampling.text)
+    return row_names(model) if sampling.label == "all" else []
 
 
 def row_names(model: TrainedModel) -> list[str]:

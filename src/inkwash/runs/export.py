@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inkwash import __version__
 from inkwash.atomic import replacing
 from inkwash.core import Denoise, Level, Plan, Seeded, as_floats, marginal_std, prior
-from inkwash.denoise import Denoiser, clip
+from inkwash.denoise import Denoiser, clip, guide
 from inkwash.denoise.guidance import ALWAYS
 from inkwash.errors import InkwashError, UsageError
 from inkwash.nets import Condition
@@ -165,24 +165,9 @@ def _difference(model: TrainedModel, sampler: Sampler, plan: Plan, run: Callable
     for of in (by_file, by_model):
         plain = of(True) if value is not None else of(False)
         guided = value is not None and strength != 1 and not model.condition_never_dropped
-        denoise = _guided(of(True), of(False), strength, where) if guided else plain
+        denoise = guide(of(True), of(False), strength, where) if guided else plain
         ends.append(last(sample(clip(denoise), x, plan, DDIM(), noise)))
     return float((ends[0] - ends[1]).abs().max())
-
-
-def _guided(conditional: Denoise, plain: Denoise, strength: float, where: tuple[float, float]) -> Denoise:
-    """Classifier-free guidance of two functions, as readers of the manifest write it."""
-    low, high = where
-
-    def denoise(x: Tensor, level: Level) -> Tensor:
-        alpha, sigma, _ = as_floats(level)
-        with_it = conditional(x, level)
-        if not low * alpha <= sigma <= high * alpha:
-            return with_it
-        without = plain(x, level)
-        return without + strength * (with_it - without)
-
-    return denoise
 
 
 def _first_condition(model: TrainedModel) -> Tensor:

@@ -132,8 +132,7 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
         losses, no_losses, diagnose(losses), bits,
         (scores_path, neighbours_path, *([losses_path] if losses else [])),
     )  # fmt: skip
-    with replacing(scores_path) as temporary:
-        temporary.write_text(json.dumps(_without_nan(as_json(found)), indent=1, allow_nan=False), encoding="utf-8")
+    write_scores(scores_path, as_json(found))
     return found
 
 
@@ -205,6 +204,12 @@ def lines(found: Evaluation) -> list[str]:
             "(probability flow)"
         )
     return text
+
+
+def write_scores(path: Path, facts: dict[str, Any]) -> None:
+    """Writes the facts of an evaluation as JSON, with null where a score is undefined."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(_without_nan(facts), indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _without_nan(value: Any) -> Any:

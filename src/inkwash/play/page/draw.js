@@ -86,15 +86,23 @@ export class Draw {
       }
       document.body.dataset.turned = String(step);
     } catch (error) {
-      if (abort.signal.aborted) { if (this.abort === abort) this.status("stopped"); }
-      else if (error instanceof Refused) this.refused(error);
-      else throw error;
+      this.failed(abort, error);
     } finally {
-      if (this.abort === abort) {
-        this.abort = null;
-        document.getElementById("stop").hidden = true;
-      }
+      this.ended(abort);
     }
+  }
+
+  // what a walk that was stopped, refused or broken shows; `abort` is the walk's own
+  failed(abort, error) {
+    if (abort.signal.aborted) { if (this.abort === abort) this.status("stopped"); }
+    else if (error instanceof Refused) this.refused(error);
+    else throw error;
+  }
+
+  ended(abort) {
+    if (this.abort !== abort) return;
+    this.abort = null;
+    document.getElementById("stop").hidden = true;
   }
 
   async go() {
@@ -137,14 +145,9 @@ export class Draw {
         }
       }
     } catch (error) {
-      if (abort.signal.aborted) { if (this.abort === abort) this.status("stopped"); }
-      else if (error instanceof Refused) this.refused(error);
-      else throw error;
+      this.failed(abort, error);
     } finally {
-      if (this.abort === abort) {
-        this.abort = null;
-        document.getElementById("stop").hidden = true;
-      }
+      this.ended(abort);
       for (const listener of this.listeners) listener();
     }
   }
