@@ -4,7 +4,7 @@ The course's √ᾱ_t and √(1 − ᾱ_t) are inkwash's α and σ, the two numb
 from 0 (almost clean) to T − 1 (almost noise); images come and go in [0, 1], and are in [−1, 1] in between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +28,43 @@ SCHEDULES = {
 OBJECTIVES = {"pred_noise": Eps(), "pred_x_start": X0()}
 
 
+def linear_beta_schedule(timesteps: int) -> Tensor:
+    """β_0 … β_{T−1} [T] float64: equal steps from 0.1/T to 20/T (Ho et al. 2020, section 4)."""
+    return core.linear(timesteps).betas
+
+
+def cosine_beta_schedule(timesteps: int) -> Tensor:
+    """β [T] float64 of ᾱ = cos²(π/2·(u + 0.008)/1.008) (Nichol & Dhariwal 2021, eq. 17)."""
+    return core.cosine(timesteps).betas
+
+
+def sigmoid_beta_schedule(timesteps: int) -> Tensor:
+    """β [T] float64 of a sigmoid ᾱ from −3 to 3 (Jabri et al. 2022, figure 8)."""
+    return core.sigmoid(timesteps).betas
+
+
+def get_beta_schedule(beta_schedule: str, timesteps: int) -> Tensor:
+    """β [T] float64 of a schedule by its name. Raises UsageError for an unknown name."""
+    return _known("beta_schedule", beta_schedule, SCHEDULES)(timesteps).betas
+
+
+def extract(a: Tensor, t: Tensor, x_shape: Sequence[int]) -> Tensor:
+    """a[t], a value for each image: [T] and t [B] -> [B,1,1,1] for images of the shape [B,C,H,W]."""
+    return a[t].view(len(t), *[1] * (len(x_shape) - 1))
+
+
+def _known(name: str, given: str, table: Mapping[str, Any]) -> Any:
+    if given not in table:
+        raise UsageError(f"{name} must be one of {', '.join(table)} (got {given!r}).")
+    return table[given]
+
+
 class GaussianDiffusion(nn.Module):
-    """The forward process, and the way back, of a `model` called as model(x, t, model_kwargs)."""
+    """The forward process, and the way back, of a `model` called as model(x, t, model_kwargs).
+
+    It has the course's buffers, so `state_dict` files of the course load, and its own load there. The methods do not
+    read them: they take their numbers from `schedule`, in float64. A file of another schedule or objective is refused.
+    """
 
     def __init__(
         self,
@@ -40,12 +75,12 @@ class GaussianDiffusion(nn.Module):
         beta_schedule: str = "sigmoid",
     ) -> None:
         super().__init__()
-        for name, given, known in (("objective", objective, OBJECTIVES), ("beta_schedule", beta_schedule, SCHEDULES)):
-            if given not in known:
-                raise UsageError(f"{name} must be one of {', '.join(known)} (got {given!r}).")
-        self.model, self.image_size, self.num_timesteps = model, image_size, timesteps
-        self.prediction = OBJECTIVES[objective]
-        self.schedule = SCHEDULES[beta_schedule](timesteps)
+        self.model, self.image_size, self.num_timesteps, self.channels = model, image_size, timesteps, 3
+        self.objective, self.prediction = objective, _known("objective", objective, OBJECTIVES)
+        self.schedule = _known("beta_schedule", beta_schedule, SCHEDULES)(timesteps)
+        for name, value in course_buffers(self.schedule.betas, objective).items():
+            self.register_buffer(name, value.float())
+        self.register_load_state_dict_post_hook(_check_loaded)
 
     def level(self, t: int | Tensor) -> Level:
         """(√ᾱ_t, √(1 − ᾱ_t)): numbers for a whole t, where −1 is the finished image; [B,1,1,1] for t [B]."""
@@ -112,3 +147,31 @@ class GaussianDiffusion(nn.Module):
 
     def _denoise(self, model_kwargs: Mapping[str, Any]) -> Denoise:
         return clip(self._denoiser(model_kwargs))
+
+
+def course_buffers(betas: Tensor, objective: str) -> dict[str, Tensor]:
+    """The course's coefficients, each [T]: of equations 4, 6 and 7 of Ho et al. 2020, and the weight of the loss."""
+    alphas = 1 - betas
+    bar = alphas.cumprod(0)  # ᾱ_t
+    before = nn.functional.pad(bar[:-1], (1, 0), value=1.0)  # ᾱ_{t−1}
+    return {
+        "betas": betas,
+        "alphas": alphas,
+        "alphas_cumprod": bar,
+        "sqrt_alphas_cumprod": bar.sqrt(),
+        "sqrt_one_minus_alphas_cumprod": (1 - bar).sqrt(),
+        "posterior_mean_coef1": betas * before.sqrt() / (1 - bar),
+        "posterior_mean_coef2": (1 - before) * alphas.sqrt() / (1 - bar),
+        "posterior_std": (betas * (1 - before) / (1 - bar)).clamp(min=1e-20).sqrt(),
+        "loss_weight": torch.ones_like(bar) if objective == "pred_noise" else bar / (1 - bar),
+    }
+
+
+def _check_loaded(module: nn.Module, _: object) -> None:
+    """Refuses weights that another forward process was trained for: they would load, and draw noise."""
+    for name, value in course_buffers(module.schedule.betas, module.objective).items():
+        if not torch.allclose(module.get_buffer(name).double().cpu(), value, rtol=1e-3, atol=1e-6):
+            raise UsageError(
+                f"the state_dict was trained with other {name}; give the `beta_schedule` and the `objective` of its "
+                "training."
+            )

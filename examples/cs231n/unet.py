@@ -5,12 +5,47 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inkwash.nets.condition import CondEmbedding
-from inkwash.nets.cs231n import Cs231nUNet
+from inkwash.nets.cs231n import Cs231nUNet, Residual, RMSNorm, ScaledBlock, doubling, halving
+from inkwash.nets.cs231n import Sinusoids as SinusoidalPosEmb
+
+__all__ = ["NOTHING", "Block", "Downsample", "RMSNorm", "ResnetBlock", "SinusoidalPosEmb", "Unet", "Upsample"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def Upsample(dim: int, dim_out: int | None = None) -> nn.Module:
+    """x [B,dim,H,W] -> [B,dim_out or dim,2H,2W]."""
+    return doubling(dim, dim_out or dim)
+
+
+def Downsample(dim: int, dim_out: int | None = None) -> nn.Module:
+    """x [B,dim,H,W] -> [B,dim_out or dim,H/2,W/2]."""
+    return halving(dim, dim_out or dim)
+
+
+class Block(ScaledBlock):
+    """3×3 convolution, RMS norm, scale and shift, GELU: x [B,dim,H,W] -> [B,dim_out,H,W]."""
+
+    def forward(self, x: Tensor, scale_shift: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """`scale_shift` is two tensors [B,dim_out,1,1], or None for a scale of 1 and a shift of 0."""
+        return super().forward(x, *(scale_shift or ()))
+
+
+class ResnetBlock(Residual):
+    """Two blocks and a skip: x [B,dim,H,W] and context [B,context_dim] or None -> [B,dim_out,H,W]."""
+
+    def __init__(self, dim: int, dim_out: int, context_dim: int | None) -> None:
+        super().__init__(dim, dim_out, context_dim or 1)
+        if context_dim is None:
+            self.mlp = None
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        if context is not None and self.mlp is not None:
+            return super().forward(x, context)
+        return self.res_conv(x) + self.block2(self.dropout(self.block1(x)))
 
 
 class Unet(Cs231nUNet):

@@ -306,3 +306,91 @@ def test_the_demos_squares_have_their_colours() -> None:
     assert drawn.shape == (4, 3, 8, 8)
     assert torch.equal((drawn - 0.5).flatten(2).mean(2).argmax(1), names)
     assert (drawn != 0.5).flatten(1).sum(1).tolist() == [48] * 4
+
+
+@every
+@pytest.mark.parametrize("objective", ["pred_noise", "pred_x_start"])
+def test_a_state_dict_of_the_course_loads(beta_schedule: str, objective: str) -> None:
+    """Its nine buffers, made here from its formulas, and its network's weights; no key is missing or left over."""
+    beta = betas(beta_schedule, 100)
+    bar = (1 - beta).cumprod(0)
+    before = torch.cat([torch.ones(1, dtype=torch.float64), bar[:-1]])
+    buffers = {
+        "betas": beta, "alphas": 1 - beta, "alphas_cumprod": bar,
+        "sqrt_alphas_cumprod": bar.sqrt(), "sqrt_one_minus_alphas_cumprod": (1 - bar).sqrt(),
+        "posterior_mean_coef1": beta * before.sqrt() / (1 - bar),
+        "posterior_mean_coef2": (1 - before) * (1 - beta).sqrt() / (1 - bar),
+        "posterior_std": (beta * (1 - before) / (1 - bar)).clamp(min=1e-20).sqrt(),
+        "loss_weight": torch.ones_like(bar) if objective == "pred_noise" else bar / (1 - bar),
+    }  # fmt: skip
+    weights = {f"model.{name}": value for name, value in Unet(8, 5, (1, 2)).state_dict().items()}
+    saved = {name: value.float() for name, value in buffers.items()} | weights
+    diffusion = GaussianDiffusion(Unet(8, 5, (1, 2)), 8, 100, objective, beta_schedule)
+    for name, value in buffers.items():
+        torch.testing.assert_close(diffusion.get_buffer(name).double(), value, rtol=3e-5, atol=1e-6)
+    diffusion.load_state_dict(saved)
+    assert all(torch.equal(diffusion.state_dict()[name], value) for name, value in saved.items())
+    assert (diffusion.objective, diffusion.channels) == (objective, 3)
+
+
+def test_a_state_dict_of_another_process_is_refused() -> None:
+    saved = GaussianDiffusion(None, 8, 100, "pred_noise", "sigmoid").state_dict()
+    with pytest.raises(UsageError, match="trained with other betas"):
+        GaussianDiffusion(None, 8, 100, "pred_noise", "cosine").load_state_dict(saved)
+    with pytest.raises(UsageError, match="trained with other loss_weight"):
+        GaussianDiffusion(None, 8, 100, "pred_x_start", "sigmoid").load_state_dict(saved)
+
+
+@every
+def test_the_functions_of_the_page(beta_schedule: str) -> None:
+    page = gaussian_diffusion
+    for made in (getattr(page, f"{beta_schedule}_beta_schedule")(100), page.get_beta_schedule(beta_schedule, 100)):
+        torch.testing.assert_close(made, betas(beta_schedule, 100), rtol=2e-5, atol=0)
+    a, t = torch.arange(10.0), torch.tensor([3, 0, 9])
+    assert torch.equal(page.extract(a, t, (3, 1, 4, 4)), torch.tensor([3.0, 0.0, 9.0]).view(3, 1, 1, 1))
+    assert page.extract(a, t, (3, 7)).shape == (3, 1)
+
+
+def test_the_blocks_of_the_page_are_its_networks() -> None:
+    """Built from the blocks by the notebook's instructions, a seed gives the same weights under the same names."""
+    torch.manual_seed(0)
+    whole = Unet(8, 5, (1, 2))
+    torch.manual_seed(0)
+    context = 32
+    parts = torch.nn.Module()
+    parts.init_conv = torch.nn.Conv2d(3, 8, 3, padding=1)
+    parts.time_mlp = torch.nn.Sequential(
+        unet.SinusoidalPosEmb(8), torch.nn.Linear(8, 32), torch.nn.GELU(), torch.nn.Linear(32, 32)
+    )
+    parts.condition_mlp = torch.nn.Sequential(torch.nn.Linear(5, 32), torch.nn.GELU(), torch.nn.Linear(32, 32))
+    block = unet.ResnetBlock
+    parts.downs, parts.ups = torch.nn.ModuleList(), torch.nn.ModuleList()
+    parts.downs.extend(
+        torch.nn.ModuleList([block(i, i, context), block(i, i, context), unet.Downsample(i, o)])
+        for i, o in ((8, 8), (8, 16))
+    )
+    parts.mid_block1, parts.mid_block2 = block(16, 16, context), block(16, 16, context)
+    parts.ups.extend(
+        torch.nn.ModuleList([unet.Upsample(i, o), block(2 * o, o, context), block(2 * o, o, context)])
+        for i, o in ((16, 8), (8, 8))
+    )
+    parts.final_conv = torch.nn.Conv2d(8, 3, 1)
+    assert list(parts.state_dict()) == list(whole.state_dict())
+    assert all(torch.equal(value, whole.state_dict()[name]) for name, value in parts.state_dict().items())
+
+
+def test_the_blocks_take_what_the_courses_take() -> None:
+    """Block: conv, x·√C·g/|x|, times 1 + scale plus shift, GELU. ResnetBlock: its context may be absent."""
+    torch.manual_seed(0)
+    x, scale, shift = torch.randn(2, 4, 6, 6), torch.randn(2, 8, 1, 1), torch.randn(2, 8, 1, 1)
+    block = unet.Block(4, 8)
+    h = torch.nn.functional.conv2d(x, block.proj.weight, block.proj.bias, padding=1)
+    h = h * 8**0.5 / h.norm(dim=1, keepdim=True) * block.norm.g
+    near(block(x, (scale, shift)), torch.nn.functional.gelu(h * (1 + scale) + shift).double(), 1e-5)
+    near(block(x), torch.nn.functional.gelu(h).double(), 1e-5)
+    both = unet.ResnetBlock(4, 8, 5).eval()
+    near(both(x), (both.res_conv(x) + both.block2(both.block1(x))).double(), 1e-6)
+    assert not torch.allclose(both(x), both(x, torch.ones(2, 5)))
+    assert unet.ResnetBlock(4, 8, None).eval()(x, torch.ones(2, 5)).shape == (2, 8, 6, 6)
+    assert unet.Upsample(4)(x).shape == (2, 4, 12, 12)
+    assert unet.Downsample(4)(x).shape == (2, 4, 3, 3)

@@ -30,16 +30,15 @@ class Cs231nUNet(nn.Module):
         edges = list(pairwise([dim, *(dim * mult for mult in dim_mults)]))
         context, middle = 4 * dim, edges[-1][1]
         self.init_conv = nn.Conv2d(channels, dim, 3, padding=1)
-        self.time_mlp = nn.Sequential(_Sinusoids(dim), *_mlp(dim, context))
+        self.time_mlp = nn.Sequential(Sinusoids(dim), *_mlp(dim, context))
         self.condition_mlp = nn.Sequential(*_mlp(condition_dim, context))
         self.downs, self.ups = nn.ModuleList(), nn.ModuleList()
         for i, o in edges:
             blocks = Residual(i, i, context), Residual(i, i, context)
-            self.downs.append(nn.ModuleList([*blocks, nn.Conv2d(i, o, 2, stride=2)]))
+            self.downs.append(nn.ModuleList([*blocks, halving(i, o)]))
         self.mid_block1, self.mid_block2 = Residual(middle, middle, context), Residual(middle, middle, context)
         for o, i in reversed(edges):
-            up = nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(i, o, 3, padding=1))
-            self.ups.append(nn.ModuleList([up, Residual(2 * o, o, context), Residual(2 * o, o, context)]))
+            self.ups.append(nn.ModuleList([doubling(i, o), Residual(2 * o, o, context), Residual(2 * o, o, context)]))
         self.final_conv = nn.Conv2d(dim, channels, 1)
 
     def forward(self, x: Tensor, t: Tensor, cond: CondEmbedding | None = None) -> Tensor:
@@ -64,7 +63,7 @@ class Cs231nUNet(nn.Module):
         return self.final_conv(x)  # type: ignore[no-any-return]
 
 
-class _Sinusoids(nn.Module):
+class Sinusoids(nn.Module):
     """t [B] -> [B,dim], at the head of time_mlp as in the course, where it has no parameters either."""
 
     def __init__(self, dim: int) -> None:
@@ -75,7 +74,7 @@ class _Sinusoids(nn.Module):
         return sinusoids(t.float(), self.dim)
 
 
-class _RMSNorm(nn.Module):
+class RMSNorm(nn.Module):
     """Divides each position's channels by their root mean square, times a learned g (Zhang & Sennrich 2019)."""
 
     def __init__(self, channels: int) -> None:
@@ -86,12 +85,12 @@ class _RMSNorm(nn.Module):
         return F.normalize(x, dim=1) * (self.g * x.shape[1] ** 0.5)  # type: ignore[no-any-return]
 
 
-class _Block(nn.Module):
+class ScaledBlock(nn.Module):
     """conv, norm, scale and shift by the context if given, GELU; [B,i,H,W] -> [B,o,H,W]."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.proj, self.norm = nn.Conv2d(channels, out, 3, padding=1), _RMSNorm(out)
+        self.proj, self.norm = nn.Conv2d(channels, out, 3, padding=1), RMSNorm(out)
 
     def forward(self, x: Tensor, scale: Tensor | float = 0.0, shift: Tensor | float = 0.0) -> Tensor:
         return F.gelu(self.norm(self.proj(x)) * (1 + scale) + shift)
@@ -105,7 +104,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int, out: int, context: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.GELU(), nn.Linear(context, 2 * out))
-        self.block1, self.block2 = _Block(channels, out), _Block(out, out)
+        self.block1, self.block2 = ScaledBlock(channels, out), ScaledBlock(out, out)
         self.res_conv = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
         self.dropout = nn.Dropout(0.1)
 
@@ -113,6 +112,16 @@ class Residual(nn.Module):
         scale, shift = self.mlp(context)[:, :, None, None].chunk(2, dim=1)
         h = self.block2(self.dropout(self.block1(x, scale, shift)))
         return self.res_conv(x) + h  # type: ignore[no-any-return]
+
+
+def halving(channels: int, out: int) -> nn.Module:
+    """[B,i,H,W] -> [B,o,H/2,W/2]."""
+    return nn.Conv2d(channels, out, 2, stride=2)
+
+
+def doubling(channels: int, out: int) -> nn.Module:
+    """[B,i,H,W] -> [B,o,2H,2W]."""
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(channels, out, 3, padding=1))
 
 
 def _mlp(channels: int, out: int) -> list[nn.Module]:
