@@ -273,7 +273,10 @@ def assert_same(one: Path, other: Path) -> None:
     assert first == second
 
 
-@pytest.mark.parametrize(("prediction", "batch_size", "precision"), [("eps", "8", "bfloat16"), ("v", "6", "float32")])
+@pytest.mark.parametrize(
+    ("prediction", "batch_size", "precision"),
+    [pytest.param("eps", "8", "bfloat16", marks=pytest.mark.slow), ("v", "6", "float32")],
+)
 def test_the_open_loop_is_the_tool(tmp_path: Path, prediction: str, batch_size: str, precision: str) -> None:
     args = [*SMALL, "--steps", "3", "--seed", "3", "--batch-size", batch_size, "--precision", precision]
     train.main(["--prediction", prediction, "--out", str(tmp_path / "ours"), *args])
@@ -291,6 +294,7 @@ def test_it_logs_and_saves_when_the_tool_does(tmp_path: Path) -> None:
     assert [step for step, _ in load(tmp_path / "ours" / LAST).facts["held_out"]] == [0, 6, 11]
 
 
+@pytest.mark.slow
 def test_on_mnist_too(tmp_path: Path) -> None:
     folder = Path(os.environ.get("INKWASH_DATA") or "nowhere")
     if not (folder / "mnist").is_dir():
@@ -338,7 +342,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("eps", ["--eta", "1", "--clip"], ["--solver", "ddpm"], 16),
         ("v", ["--eta", "0"], ["--solver", "ddim", "--limit", "none"], 5),
         ("v", [], [], 16),
-        ("v", ["--eta", "1"], ["--solver", "ddpm", "--limit", "none"], 72),
+        pytest.param("v", ["--eta", "1"], ["--solver", "ddpm", "--limit", "none"], 72, marks=pytest.mark.slow),
         ("v", ["--eta", "0.25", "--clip"], ["--eta", "0.25", "--limit", "clip"], 8),
         ("v", ["--eta", "0.25", "--clip"], ["--solver", "ddim", "--eta", "0.5"], 8),  # η of the paper scales σ
     ],

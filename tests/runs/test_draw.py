@@ -1,7 +1,9 @@
 """Image i depends on the checkpoint, the plan, the solver, the seed and i: on nothing else."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +43,15 @@ def model(name: str, precision: torch.dtype = torch.float32) -> Model:
     return Model(name=name, shape=shape, denoiser=denoiser, schedule=schedule, device=torch.device("cpu"), digest="")
 
 
-@pytest.mark.parametrize("solver", ["ddim", "ddpm", "heun", "dpmpp2m"])
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("name", RUNS)
+def cases() -> Iterator[object]:
+    """Each network and precision with one solver, one network with each solver; the other pairs are slow tests."""
+    for name, precision, solver in product(RUNS, (torch.float32, torch.bfloat16), ("ddim", "ddpm", "heun", "dpmpp2m")):
+        fast = solver == "ddim" or (name, precision) == ("UNet", torch.float32)
+        marks = () if fast else (pytest.mark.slow,)
+        yield pytest.param(name, precision, solver, marks=marks, id=f"{name}-{precision}-{solver}")
+
+
+@pytest.mark.parametrize(("name", "precision", "solver"), [*cases()])
 def test_an_image_is_alone(name: str, precision: torch.dtype, solver: str) -> None:
     sampling = Sampling(n=37, solver=solver, steps=3, limit="none")
     images = draw(model(name, precision), sampling, 64).images

@@ -236,6 +236,7 @@ def test_a_changed_solver_makes_other_cells(here: Path, trained: Path) -> None:
     assert not keys() & before
 
 
+@pytest.mark.slow  # starts torchrun and a study's processes
 def test_several_processes_run_what_this_one_may(here: Path, trained: Path) -> None:
     own.allow(["solver.py:Euler"])
     done = session(trained, here / "study", "solver.py:Euler").finish(jobs=2)

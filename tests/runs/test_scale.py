@@ -67,6 +67,7 @@ def both(*args: object, folder: Path) -> list[Done]:
     return [first, second]
 
 
+@pytest.mark.slow  # 'divided' below is its like
 def test_a_sharded_training(alone: Path, tmp_path: Path) -> None:
     """Weights, gradients and moments in two parts make the training of one process, and one plain file."""
     both(*train(tmp_path / "run", 5, "--shard"), folder=tmp_path)

@@ -110,9 +110,9 @@ def check(name: str, spacing, steps: int, solver_name: str) -> None:
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_samples_are_the_recursions(name: str, solver: str) -> None:
     for spacing in (trailing, leading, linspace, karras):
-        for steps in (1, 2, 5, 10, 37, 50, 200):
+        for steps in (1, 2, 7, 50):
             check(name, spacing, steps, solver)
-    if name != "linear 200":
+    if name == "linear 1000":
         check(name, trailing if BY_HAND[solver][0].starts_at_pure_noise else karras, 1000, solver)
 
 

@@ -97,6 +97,7 @@ def test_a_run_against_other_images(sets: dict[str, Path], tmp_path: Path) -> No
     assert "a likelihood is of the run's own held-out images" in said
 
 
+@pytest.mark.slow  # tests/metrics/test_inception.py is quicker
 def test_inception_reads_the_weights_that_it_is_given(sets: dict[str, Path], tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights = tmp_path / "weights.pth"
