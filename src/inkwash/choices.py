@@ -115,7 +115,8 @@ def expect(thing: Any, what: str, *members: str) -> None:
     """Raises UsageError if an object lacks one of `members`. `what` names the object in the message, as in "the solver
     mine.py:Leapfrog".
     """
-    if missing := [name for name in members if not hasattr(thing, name)]:
+    of_class = dir(type(thing))  # properties are not read here, since one may load a model
+    if missing := [name for name in members if name not in of_class and not hasattr(thing, name)]:
         raise UsageError(
             f"{what} cannot be used: type {type(thing).__name__} has no {', '.join(missing)}; docs/extending.md shows "
             "what it needs."

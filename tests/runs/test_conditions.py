@@ -16,7 +16,7 @@ from inkwash.runs.conditions import condition
 from inkwash.runs.conditions.by_class import ByClass, class_index, requested_class
 from inkwash.runs.conditions.by_text import ByText
 from inkwash.settings import Conditioning, RunSettings, Sampling
-from inkwash.text import Joint
+from inkwash.text import Joint, find
 
 CLASSES = ("T-shirt", "Trouser", "Sneaker", "Ankle boot")
 
@@ -182,7 +182,7 @@ def test_the_kinds_of_conditions() -> None:
 def test_embedders_take_the_rows() -> None:
     x = torch.zeros(4, 1, 2, 2)
     captions = (("a fox",), ("a cat", "a pet"), ("a boat",), ("a red boat", "a ship", "a vessel"))
-    for kind, source in ((ByClass(CLASSES), pictures(labelled=True)), (ByText("joint"), pictures(captions))):
+    for kind, source in ((ByClass(CLASSES), pictures(labelled=True)), (ByText(find("joint")), pictures(captions))):
         embedder, kept = kind.embedder(), torch.ones(4, dtype=torch.bool)
         rows = kind.shown(source)(torch.arange(4), 0)
         blank = embedder.null(x)
@@ -204,7 +204,7 @@ def texts(source: Images) -> dict[bytes, str]:
 def test_wordings_are_a_function_of_image_and_step_alone() -> None:
     """Whatever else is in the batch, and in which order, and however the source was made ready."""
     source = pictures(WORDS, 60)
-    first, again = ByText("joint").shown(source), ByText("joint").shown(source)
+    first, again = ByText(find("joint")).shown(source), ByText(find("joint")).shown(source)
     for step in (0, 1, 17, 10**9):
         whole = first(torch.arange(60), step)
         assert torch.equal(again(torch.arange(60), step), whole)
@@ -215,7 +215,7 @@ def test_wordings_are_a_function_of_image_and_step_alone() -> None:
 
 def test_an_image_is_never_told_anothers_wording() -> None:
     source, rows = pictures(WORDS, 60), texts(pictures(WORDS, 60))
-    shown = ByText("joint").shown(source)
+    shown = ByText(find("joint")).shown(source)
     for step in range(50):
         for i, row in enumerate(shown(torch.arange(60), step)):
             assert rows[row.numpy().tobytes()] in WORDS[i]
@@ -224,7 +224,7 @@ def test_an_image_is_never_told_anothers_wording() -> None:
 def test_all_wordings_get_their_turn_and_equally_often() -> None:
     """Over the steps for one image, and over the images at one step; no two images take turns together."""
     source, rows, steps = pictures(WORDS, 60), texts(pictures(WORDS, 60)), 600
-    shown = ByText("joint").shown(source)
+    shown = ByText(find("joint")).shown(source)
     told = [[rows[row.numpy().tobytes()] for row in shown(torch.arange(60), step)] for step in range(steps)]
     for i, wordings in enumerate(WORDS):
         counted, share = Counter(each[i] for each in told), 1 / len(wordings)
@@ -239,12 +239,12 @@ def test_all_wordings_get_their_turn_and_equally_often() -> None:
 
 
 def test_images_without_captions() -> None:
-    with pytest.raises(UsageError, match=r"pictures has no captions; leave out `condition='text'`, or put a captions"):
-        ByText("joint").shown(pictures())
+    with pytest.raises(UsageError, match=r"pictures has no captions, which say what to draw; put a captions"):
+        ByText(find("joint")).shown(pictures())
 
 
 def test_a_text_is_wanted_of_every_image() -> None:
-    kind = ByText("joint")
+    kind = ByText(find("joint"))
     wanted = kind.requested(Sampling(text="a red fox"))
     assert torch.equal(wanted(range(5)), Joint()(["a red fox"]).expand(5, -1, -1))
     assert wanted([3]).shape[0] == 1

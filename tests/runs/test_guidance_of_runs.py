@@ -399,7 +399,11 @@ def test_an_interval_that_is_no_pair_of_numbers(by_class: Path) -> None:
 
 def test_training_refuses_conditions_that_cannot_be_had(captioned: Path, tmp_path: Path) -> None:
     for recipe, flags, words in (
-        ("digits", ("--condition", "text"), "digits has no captions; leave out --condition text"),
+        (
+            "digits",
+            ("--condition", "text"),
+            "digits has no captions, which say what to draw; put a captions.jsonl with lines such as",
+        ),
         (captioned, ("--condition", "class"), "has no classes, so none can be asked for; leave out --condition class"),
         ("digits", ("--condition-dropout", 1.5), "--condition-dropout should be less than or equal to 1 (got 1.5)."),
         ("sysu-mnist", ("--source", "digits", "--condition", "class"), "28×28"),
@@ -505,6 +509,6 @@ def test_a_model_that_is_no_run(by_class: Path) -> None:
 
 
 def test_another_encoder_of_the_same_name_is_refused(by_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ByText, "__init__", lambda self, name: vars(self).update(encoder=Joint(), digest="another"))
+    monkeypatch.setattr(ByText, "digest", "another")
     with pytest.raises(InkwashError, match="was trained on texts read by another joint than is there now"):
         open_model(by_text)

@@ -16,7 +16,7 @@ from inkwash.commands._base import (
     Weights,
     defaults_of,
 )
-from inkwash.foreign import show
+from inkwash.foreign import say, show
 from inkwash.models import files_of
 from inkwash.settings import Sampler
 
@@ -53,7 +53,7 @@ class Gallery(Command):
     def run(self) -> None:
         """Draws with a bar and says where the five files are."""
         from inkwash.progress import images_bar
-        from inkwash.runs.gallery import request, write_gallery
+        from inkwash.runs.gallery import NAMES, request, write_gallery
         from inkwash.runs.model import open_model
 
         model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
@@ -63,3 +63,5 @@ class Gallery(Command):
             paths = write_gallery(model, sampling, out, self.data_dir, on_images, self.private)
         for path in paths:
             show(path)
+        if len(paths) < len(NAMES):
+            say("The forward process and the losses are left out: the run was trained elsewhere, on other images.")

@@ -27,6 +27,8 @@ class Import(Command):
     """Folder for the run; None uses runs/NAME-OF-THE-FILE."""
     encoder: str = "clip"
     """cs231n: text encoder that it was trained with: clip, minilm, or a model's folder or name."""
+    embeddings: Path | None = None
+    """cs231n: the course's text_embeddings.pt; no encoder is needed then, and its texts can be asked for."""
     size: int = 32
     """cs231n, abarankab: side of its images in pixels."""
     timesteps: int | None = None

@@ -11,6 +11,7 @@ from torch import Tensor
 from inkwash import core
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
+from inkwash.importers.cs231n_texts import read_texts
 from inkwash.importers.saved import read, tensors, write_run
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.networks import Cs231nUNet as Cs231nSettings
@@ -97,14 +98,18 @@ def import_cs231n(
     timesteps: int | None = None,
     schedule: ScheduleName | None = None,
     objective: ObjectiveName | None = None,
+    embeddings: Path | None = None,
 ) -> RunSettings:
     """Converts a course checkpoint to a run in `out`; returns the run's settings.
 
-    `encoder` names the text encoder that the model was trained with, or another of the same width. `timesteps`,
-    `schedule` and `objective` are those of `CourseModel.process`. Raises what `read_course_checkpoint` and
-    `CourseModel.process` raise, and UsageError if the encoder's width differs from the checkpoint's.
+    `encoder` names the text encoder that the model was trained with, or another of the same width. It is opened when
+    a text is asked for. With `embeddings`, the course's file of precomputed vectors, it is not needed: the run keeps
+    the vectors, and their texts are those that can be asked for. `timesteps`, `schedule` and `objective` are those of
+    `CourseModel.process`. Raises what `read_course_checkpoint`, `read_texts` and `CourseModel.process` raise, and
+    UsageError if the encoder's width differs from the checkpoint's.
     """
     model = read_course_checkpoint(file)
+    texts = None if embeddings is None else read_texts(embeddings, model.condition_dim, encoder).tensors()
     process = model.process(timesteps, schedule, objective)
     run = replace(
         cs231n_emoji(),
@@ -115,7 +120,7 @@ def import_cs231n(
         sampler=Sampler("ddpm", steps=process.timesteps),
     )
     run = resolved(run)
-    cond = condition(run, ())
+    cond = condition(run, (), texts=texts)
     width = 0 if cond is None else cond.embedder().vector
     if width != model.condition_dim:
         raise UsageError(
@@ -123,12 +128,21 @@ def import_cs231n(
             f"{width}; name the encoder that it was trained with (the course's is clip)."
         )
     denoiser = build.denoiser(run, (model.channels, size, size), torch.float32, cond)
-    save_course_run(model, run, denoiser, size, out)
+    save_course_run(model, run, denoiser, size, out, texts)
     return run
 
 
-def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, side: int, out: Path) -> None:
+def save_course_run(
+    model: CourseModel,
+    run: RunSettings,
+    denoiser: Denoiser,
+    side: int,
+    out: Path,
+    texts: dict[str, Tensor] | None = None,
+) -> None:
     """Loads the model's weights into `denoiser`, which is built from `run`, and writes the run's checkpoint.
+
+    `texts` are the tensors of a `Table`, which the run then keeps.
 
     Raises UsageError if `out` already holds a run, or if the denoiser's network does not match the weights.
     """
@@ -141,7 +155,7 @@ def save_course_run(model: CourseModel, run: RunSettings, denoiser: Denoiser, si
             f"the run's network is not that of the checkpoint, with dim {model.dim}, dim_mults {model.dim_mults}, "
             f"condition_dim {model.condition_dim} and {model.channels} channels; give it these."
         ) from error
-    write_run(run, denoiser, (model.channels, side, side), out, "of CS231n", model.step)
+    write_run(run, denoiser, (model.channels, side, side), out, "of CS231n", model.step, texts=texts)
 
 
 def _prefix(state: dict[str, Tensor]) -> str | None:

@@ -15,7 +15,7 @@ from inkwash.errors import InkwashError, UsageError
 from inkwash.hub import unpickled
 from inkwash.lock import holding
 from inkwash.settings import RunSettings
-from inkwash.training.checkpoint import LAST, Checkpoint, save
+from inkwash.training.checkpoint import LAST, TEXTS, Checkpoint, save
 
 _LARGEST = 2**33  # bytes
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
@@ -73,11 +73,11 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path, what: st
 
 def write_run(
     run: RunSettings, denoiser: Denoiser, shape: Sequence[int], out: Path, origin: str, step: int = 0,
-    classes: Sequence[str] = (),
+    classes: Sequence[str] = (), texts: dict[str, Tensor] | None = None,
 ) -> None:  # fmt: skip
     """Writes a run of these weights to `out`. Raises UsageError if there is one already.
 
-    `origin` says where the images came from, which are not known here.
+    `origin` says where the images came from, which are not known here. `texts` are the tensors of a `text.Table`.
     """
     with holding(out, "an import"):
         if (out / LAST).exists():
@@ -87,7 +87,8 @@ def write_run(
             "precision": "float32", "data_dir": None, "images_seen": 0, "step": step, "steps": step, "seconds": 0.0,
             "history": [], "held_out": [], "best": None,
         }  # fmt: skip
-        save(out / LAST, Checkpoint({"ema": denoiser.state_dict()}, facts))  # sampling reads "ema"
+        known = {TEXTS: texts} if texts else {}
+        save(out / LAST, Checkpoint({"ema": denoiser.state_dict(), **known}, facts))  # sampling reads "ema"
 
 
 def linear_ends(betas: Tensor, path: Path) -> tuple[int, float, float]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from inkwash.errors import UsageError
 from inkwash.runs.artifacts import FRAMES, SHOWN, write_drawn, write_figure
@@ -20,7 +21,8 @@ TEN, COLUMNS, ROWS = 10, 10, 10  # images in a row by themselves, and those of t
 BATCH = 64  # images at a time on a GPU, as `inkwash sample` has it
 
 TEN_PNG, SHEET, DENOISING, FORWARD, LOSS = "ten.png", "sheet.png", "denoising.gif", "forward.png", "loss.png"
-NAMES = (TEN_PNG, SHEET, DENOISING, FORWARD, LOSS)
+DRAWN = (TEN_PNG, SHEET, DENOISING)
+NAMES = (*DRAWN, FORWARD, LOSS)
 
 
 def request(sampler: Sampler, seed: int, stretch: bool = False) -> Sampling:
@@ -36,7 +38,9 @@ def write_gallery(
     tick: Callable[[int], None],
     private: bool = False,
 ) -> list[Path]:
-    """Draws once, writes the five files of NAMES into `folder`, and says where they are.
+    """Draws once, writes the files of NAMES into `folder`, and says where they are.
+
+    A run that was trained elsewhere has no losses, and its images are not known; it has the files of DRAWN alone.
 
     `sampling` is what `request` made. `data_dir` as `inkwash.data.load` takes it; None takes where the run was
     trained from. `tick` is called as `draw` calls it. `private` as in `write_drawn`. Nothing is drawn, nor written,
@@ -46,24 +50,31 @@ def write_gallery(
         UsageError: for a file that cannot be written, a run without losses yet or whose images have changed,
             and a sampler that the model cannot have.
     """
-    paths = [folder / name for name in NAMES]
+    about = facts(model.folder / LAST)
+    here = about["images"] > 0
+    paths = [folder / name for name in (NAMES if here else DRAWN)]
     for path in paths:
         check_out(path)
-    about = facts(model.folder / LAST)
-    if not about["history"]:
+    if here and not about["history"]:
         raise UsageError(
             f"{model.folder} has no losses to show yet, as it was trained for {about['step']} steps; "
             f"train it further first: `inkwash train {model.folder} --resume`."
         )
-    place = whereabouts(model, data_dir)
-    data = moved(model.run.data, data_dir)
-    figure, depends = draw_forward(Forward(data, model.run.process, seed=sampling.seed), place)
-    if depends["fingerprint"] != model.facts["fingerprint"]:
-        images(model, "train", data_dir)  # which refuses other images, and takes fingerprints of earlier versions
+    forward = _forward(model, sampling.seed, data_dir) if here else None
     drawn = draw(model, sampling, BATCH, frames=FRAMES, shown=SHOWN, tick=tick)
     for name, n, columns in ((TEN_PNG, TEN, TEN), (SHEET, sampling.n, COLUMNS), (DENOISING, SHOWN, None)):
         # image i is the same whatever n, so a replay need draw no more of them than are shown
         write_drawn(folder / name, drawn, model, replace(sampling, n=n), BATCH, columns, private=private)
-    write_figure(folder / FORWARD, figure, depends)
-    draw_losses(model.folder, folder / LOSS)
+    if forward is not None:
+        write_figure(folder / FORWARD, *forward)
+        draw_losses(model.folder, folder / LOSS)
     return paths
+
+
+def _forward(model: TrainedModel, seed: int, data_dir: Path | None) -> tuple[Any, dict[str, Any]]:
+    """The forward process on the run's own images, and all that the figure depends on."""
+    forward = Forward(moved(model.run.data, data_dir), model.run.process, seed=seed)
+    figure, depends = draw_forward(forward, whereabouts(model, data_dir))
+    if depends["fingerprint"] != model.facts["fingerprint"]:
+        images(model, "train", data_dir)  # which refuses other images, and takes fingerprints of earlier versions
+    return figure, depends

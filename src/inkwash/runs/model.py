@@ -16,7 +16,7 @@ from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.onnx import Onnx
 from inkwash.runs.record import check_code, check_encoder, described, moved, used, whereabouts
 from inkwash.settings import Conditioning, Engine, RunSettings
-from inkwash.training.checkpoint import FILES, PARTS, Checkpoint, load
+from inkwash.training.checkpoint import FILES, PARTS, TEXTS, Checkpoint, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,18 @@ def open_model(
     saved = load(path)
     run = described(path, saved.facts)
     check_code(saved.facts, path, *used(run))
-    check_encoder(run, path)
+    texts = saved.parts.get(TEXTS)
+    if texts is None:
+        check_encoder(run, path)
     place = machine.device(device)
     shape: build.Shape = tuple(saved.facts["shape"])
     computed_in = precision or getattr(torch, saved.facts["precision"])
-    kind = condition(run, saved.facts["classes"], saved.facts.get("data", {}).get("classes", ()))
-    if kind is not None and saved.facts.get("encoder") not in (None, kind.digest):
+    try:
+        kind = condition(run, saved.facts["classes"], saved.facts.get("data", {}).get("classes", ()), texts)
+    except (KeyError, ValueError) as error:
+        raise InkwashError(f"{path} holds a table of texts that is damaged; import the run again.") from error
+    recorded = saved.facts.get("encoder")  # None for imported runs; the encoder is not opened where it need not be
+    if kind is not None and recorded is not None and recorded != kind.digest:
         raise InkwashError(
             f"{path} was trained on texts read by another {run.conditioning.encoder} than is there now; put back the "
             "one it was trained with, or train again."

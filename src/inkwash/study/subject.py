@@ -145,6 +145,8 @@ def _fitting(source: Source, model: TrainedModel) -> Source:
             f"{model.name} draws the classes {some(model.facts['classes'])} and {source.name} has "
             f"{some(source.classes) or 'none'}; give images of the same classes."
         )
+    if model.condition is not None:
+        model.condition.shown(source)  # refuses images that do not say what to ask the run for
     return source
 
 

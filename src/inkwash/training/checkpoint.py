@@ -42,6 +42,7 @@ _RENAMED = (  # parameter names of format 2 -> names of format 3
     (re.compile(r"\.told\.(\d+)\."), r".cond_embed.\1."),
 )
 LAST, BEST = "last.safetensors", "best.safetensors"
+TEXTS = "texts"  # the part with the tensors of a `text.Table`, in a run that keeps one
 PARTS = {"ema": "ema", "raw": "model"}  # the weights to draw with, by the values of --weights
 FILES = {"last": LAST, "best": BEST}  # by the values of --checkpoint
 

@@ -1,6 +1,8 @@
 """The kinds of conditions, one per file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
 
 from inkwash import choices
 from inkwash.runs.conditions.kind import ConditionKind, ConditionOf
@@ -9,15 +11,19 @@ from inkwash.settings import RunSettings
 __all__ = ["ConditionKind", "ConditionOf", "condition"]
 
 
-def condition(run: RunSettings, classes: Sequence[str], counts: Sequence[int] = ()) -> ConditionKind | None:
-    """The kind of condition of a run, or None. `counts` is the number of training images of each class, if known.
+def condition(
+    run: RunSettings, classes: Sequence[str], counts: Sequence[int] = (), texts: Mapping[str, Tensor] | None = None
+) -> ConditionKind | None:
+    """The kind of condition of a run, or None.
 
-    Raises UsageError if the data set does not support the condition.
+    `counts` is the number of training images of each class, if known; `texts` are the tensors of the table of texts
+    that the run keeps, if it keeps one. Raises UsageError if the data set does not support the condition, and KeyError
+    or ValueError if `texts` is no such table.
     """
     name = run.conditioning.condition
     found = choices.CONDITIONS.load(name)
     choices.expect(found, f"the condition {name}", "of", "describe")
-    kind: ConditionKind | None = choices.call(found.of, run=run, classes=classes, counts=counts)
+    kind: ConditionKind | None = choices.call(found.of, run=run, classes=classes, counts=counts, texts=texts)
     if kind is not None:
         members = ("example", "digest", "embedder", "shown", "is_requested", "requested")
         choices.expect(kind, f"the condition {name}", *members)

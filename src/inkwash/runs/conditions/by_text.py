@@ -1,6 +1,6 @@
 """Text conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import torch
@@ -12,7 +12,7 @@ from inkwash.data import ConditionLookup, Source
 from inkwash.errors import UsageError
 from inkwash.nets import Embedder
 from inkwash.runs.conditions.kind import ConditionOf
-from inkwash.text import encode_cached, find
+from inkwash.text import Table, TextEncoder, encode_cached, find
 
 
 class ByText:
@@ -20,13 +20,17 @@ class ByText:
 
     example = "`text='a red fox'`"
 
-    def __init__(self, encoder: str) -> None:
-        self.encoder = find(encoder)
-        self.digest = self.encoder.digest
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder = encoder
 
     @classmethod
-    def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> Self:
-        return cls(run.conditioning.encoder)
+    def of(cls, run: settings.RunSettings, classes: Sequence[str], texts: Mapping[str, Tensor] | None = None) -> Self:
+        name = run.conditioning.encoder
+        return cls(find(name) if texts is None else Table.of(name, texts))
+
+    @property
+    def digest(self) -> str:
+        return self.encoder.digest
 
     @classmethod
     def describe(cls, conditioning: settings.Conditioning, classes: Sequence[str]) -> str:
@@ -39,8 +43,9 @@ class ByText:
         if not source.captions:
             found = "".join(f" {note}" for note in getattr(source, "notes", ()) if "captions" in note)
             raise UsageError(
-                f"{source.name} has no captions; leave out `condition='text'`, or put a captions.jsonl with lines such "
-                'as {"file_name": "1.png", "text": "a red fox"} beside the images.' + found
+                f"{source.name} has no captions, which say what to draw; put a captions.jsonl with lines such as "
+                '{"file_name": "1.png", "text": "a red fox"} beside the images, or train without '
+                "`condition='text'`." + found
             )
         texts = sorted({text for each in source.captions for text in each})
         rows, place = encode_cached(self.encoder, texts), {text: i for i, text in enumerate(texts)}

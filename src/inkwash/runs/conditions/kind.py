@@ -18,7 +18,10 @@ class ConditionKind(Protocol):
     """
 
     example: ClassVar[str]  # of how a request says what to draw
-    digest: str  # of what rows depend on besides the run; "" for nothing
+
+    @property
+    def digest(self) -> str:
+        """Of what rows depend on besides the run; "" for nothing."""
 
     @classmethod
     def of(cls, run: settings.RunSettings, classes: Sequence[str]) -> Self | None:
