@@ -34,7 +34,15 @@ def test_what_it_names_is_there(name: str) -> None:
 def test_its_flags_are_there() -> None:
     flags = {flag.replace("-", "_") for flag in re.findall(r"--([a-z][a-z-]*)", TEXT)}
     assert {"weight", "loss", "ema"} <= flags
-    known = {*Training.__dataclass_fields__, *Sampling.__dataclass_fields__, "prediction", "condition", "no_stretch", "embeddings", "out"}
+    known = {
+        *Training.__dataclass_fields__,
+        *Sampling.__dataclass_fields__,
+        "prediction",
+        "condition",
+        "no_stretch",
+        "embeddings",
+        "out",
+    }
     assert flags <= known
     Training(weight="snr", loss="l1", ema=0.9999)
 

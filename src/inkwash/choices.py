@@ -242,6 +242,7 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("abarankab-unet", "inkwash.networks:AbarankabUNet", "the class-conditional U-Net of abarankab's DDPM"),
     Choice("mlp", "inkwash.networks:MLP", "a small network without convolutions, for points"),
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
+    Choice("cs180-unet", "inkwash.networks:Cs180UNet", "the 28×28 U-Net of CS180's project 5"),
 )
 
 # ---- conditions, data sets and features
@@ -303,6 +304,20 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
     plural="kinds of checkpoint",
 )
 
+FIGURES = (
+    Choices(  # called with those of `model`, `outs`, `folder`, `seed`, `data_dir` and `sigma` that it accepts -> paths
+        "figure",
+        Choice(
+            "field", "inkwash.runs.field:write_field", "score, paths and density, of a run on points such as toy-2d"
+        ),
+        Choice(
+            "denoise",
+            "inkwash.runs.denoising:write_denoising",
+            "pictures under noise, what one evaluation makes of them, and its error beside the best linear denoiser's",
+        ),
+    )
+)
+
 # ---- restoration
 
 OPERATORS = Choices(  # called with those of `shape`, `argument` and `seed` that it accepts -> inverse.Operator
@@ -347,5 +362,5 @@ METHODS = Choices(  # called with `argument` if it accepts it -> inverse.Method
 
 ALL = (
     SOLVERS, SPACINGS, LIMITS, SCHEDULES, PREDICTIONS, DRAWS, WEIGHTS, OPTIMIZERS, NETWORKS, CONDITIONS, ENCODERS,
-    SOURCES, FORMATS, FEATURES, IMPORTERS, OPERATORS, METHODS,
+    SOURCES, FORMATS, FIGURES, FEATURES, IMPORTERS, OPERATORS, METHODS,
 )  # fmt: skip

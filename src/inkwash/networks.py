@@ -180,6 +180,31 @@ class Cs231nUNet(NetworkSettings):
 
 
 @dataclass(frozen=True)
+class Cs180UNet(NetworkSettings):
+    """The 28×28 U-Net of CS180's project 5; see inkwash.nets.Cs180UNet."""
+
+    hidden: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Number of channels D at the first level."""
+    time: bool = True
+    """Whether the network is told the time; the project's one-step denoiser is not."""
+    kind: tyro.conf.Suppress[Literal["cs180-unet"]] = "cs180-unet"
+
+    def build(self, inputs: Inputs) -> "nn.Module":
+        """A freshly initialised network. Raises UsageError for inputs that it cannot take."""
+        from inkwash import nets
+
+        if (inputs.height, inputs.width) != (28, 28):
+            raise UsageError(
+                f"the project's network takes 28×28 images (got {inputs.height}×{inputs.width}); {_OTHER}, or "
+                "give `size=28` where the data set is scaled."
+            )
+        if inputs.tokens or inputs.concat:
+            raise UsageError("the project's network takes classes and vectors; choose `condition='class'` or none.")
+        scale = 1.0 if inputs.num_timesteps is None else 1 / inputs.num_timesteps
+        return nets.Cs180UNet(inputs.image_channels, self.hidden, scale if self.time else 0.0, inputs.vector)
+
+
+@dataclass(frozen=True)
 class MLP(NetworkSettings):
     """A small network without convolutions, for points; see inkwash.nets.MLP."""
 

@@ -150,8 +150,8 @@ class Training(Checked):
     """Learning rate after warm-up, for either optimiser."""
     warmup: Natural = 100
     """Number of steps of linear warm-up."""
-    decay: Literal["cosine", "linear", "none"] = "cosine"
-    """Learning rate schedule after warm-up; cosine and linear decay to 0."""
+    decay: Literal["cosine", "linear", "exponential", "none"] = "cosine"
+    """Learning rate schedule after warm-up; cosine and linear decay to 0, exponential to a tenth."""
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Weight decay of AdamW."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.99

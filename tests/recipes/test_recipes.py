@@ -14,7 +14,7 @@ from inkwash import recipes
 from inkwash.data import Images
 from inkwash.data import load as load_data
 from inkwash.errors import UsageError
-from inkwash.networks import MLP, AbarankabUNet, Cs231nUNet, TenChannelUNet, UNet
+from inkwash.networks import MLP, AbarankabUNet, Cs180UNet, Cs231nUNet, TenChannelUNet, UNet
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.settings import RunSettings
@@ -29,7 +29,7 @@ SHAPES = {
 # what makes a recipe's network small; those without are small, or are built whole below
 SMALL: dict[type, tuple[object, ...]] = {
     UNet: ("--channels", 16), AbarankabUNet: ("--base-channels", 32), Cs231nUNet: ("--dim", 16), TenChannelUNet: (),
-    MLP: (),
+    MLP: (), Cs180UNet: ("--hidden", 8),
 }  # fmt: skip
 CLASSES = ("left", "middle", "right")
 

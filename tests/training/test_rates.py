@@ -5,7 +5,7 @@ import pytest
 from inkwash.settings import Training
 from inkwash.training.rates import rate
 
-DECAYS = ["cosine", "linear", "none"]
+DECAYS = ["cosine", "linear", "exponential", "none"]
 
 
 @pytest.mark.parametrize("decay", DECAYS)
@@ -17,12 +17,13 @@ def test_the_warm_up_is_linear_and_ends_at_the_rate_asked_for(decay: str) -> Non
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 100])
-def test_the_decay_falls_from_the_warm_up_to_zero(warmup: int) -> None:
+def test_the_decay_falls_from_the_warm_up_to_its_end(warmup: int) -> None:
     """Half-way through what follows the warm-up, a cosine and a line are both at half."""
     left = 1000 - warmup
     for decay, curve in {
         "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
         "linear": lambda share: 1 - share,
+        "exponential": lambda share: 10**-share,
         "none": lambda share: 1.0,
     }.items():
         settings = Training(lr=0.01, warmup=warmup, decay=decay)

@@ -2,6 +2,7 @@
 
 from inkwash.nets.abarankab import AbarankabUNet
 from inkwash.nets.condition import Concat, CondEmbedding, Condition, ConditionedNet, Embedder, OneHot, Vector
+from inkwash.nets.cs180 import Cs180UNet
 from inkwash.nets.cs231n import Cs231nUNet
 from inkwash.nets.mlp import MLP
 from inkwash.nets.recompute import recompute
@@ -16,6 +17,7 @@ __all__ = [
     "CondEmbedding",
     "Condition",
     "ConditionedNet",
+    "Cs180UNet",
     "Cs231nUNet",
     "Embedder",
     "OneHot",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from inkwash.errors import UsageError
 from inkwash.recipes.cifar import abarankab_cifar10, cifar10
+from inkwash.recipes.cs180 import cs180_denoiser, cs180_flow
 from inkwash.recipes.cs231n import cs231n_emoji
 from inkwash.recipes.digits import digits
 from inkwash.recipes.emoji import emoji
@@ -20,7 +21,7 @@ from inkwash.settings import Data, RunSettings
 RECIPES: tuple[Callable[[], RunSettings], ...] = (
     digits, mnist, fashion_mnist, mnist_class, fashion_class, folder,
     abarankab_cifar10, cifar10, emoji, cs231n_emoji, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
-    toy_2d,
+    cs180_denoiser, cs180_flow, toy_2d,
 )  # fmt: skip
 
 

@@ -34,12 +34,21 @@ class Flow:
     points: Tensor  # [levels,N,2]
 
 
-def write_field(model: TrainedModel, outs: Sequence[Path], seed: int = 0, data_dir: Path | None = None) -> None:
-    """Writes the figure to each path that ends in .png, and the flow of points to each animation.
+def write_field(
+    model: TrainedModel,
+    outs: Sequence[Path] = (),
+    folder: Path = Path(),
+    seed: int = 0,
+    data_dir: Path | None = None,
+) -> Sequence[Path]:
+    """Writes the figure to each path that ends in .png, and the flow of points to each animation; returns the paths.
+
+    No `outs` are field.png and field.gif in `folder`.
 
     A conditional run is shown without a condition. Raises UsageError for a run whose images are no points, whose
     condition was never dropped, or whose paths cannot be written.
     """
+    outs = outs or (folder / "field.png", folder / "field.gif")
     for out in outs:
         check_out(out)
         if not needs_frames(out) and out.suffix.lower() != ".png":
@@ -68,6 +77,7 @@ def write_field(model: TrainedModel, outs: Sequence[Path], seed: int = 0, data_d
             write(out, frames[-1][None], about, frames)
         else:
             write(out, field_figure(moments(model, flow, data), BOX, title)[None], about)
+    return outs
 
 
 def walk(model: TrainedModel, seed: int) -> Flow:

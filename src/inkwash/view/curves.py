@@ -21,9 +21,9 @@ OUTLINE = 228  # a faint grey, so that a white picture on white has edges
 
 
 def forward_figure(
-    images_by_level: Sequence[Pixels], captions: Sequence[str], curves: Mapping[str, Curve], title: str
+    images_by_level: Sequence[Pixels], captions: Sequence[str], curves: Mapping[str, Curve], title: str, x: str = "t"
 ) -> Pixels:
-    """Draw a schedule: pictures at each noise level above, and its curves over t below.
+    """Draw pictures at each noise level above, and curves below, over t.
 
     Args:
         images_by_level: one uint8 [N,H,W,C] per level, all of one shape: the same N pictures at increasing noise.
@@ -32,6 +32,7 @@ def forward_figure(
         curves: by name, the t's and the values at them. One whose name starts with "log" is drawn on other
             axes than the rest, as its range is another. Values that are not finite are left out.
         title: one line.
+        x: what the curves are over.
 
     Returns:
         uint8 [H',W',3], 150 dpi. `write("name.png", figure[None], provenance)` makes it a file.
@@ -82,7 +83,7 @@ def forward_figure(
         axes = new_axes(figure, MARGIN + i * (plot + MARGIN), 100, plot, PLOT)
         for name in names:
             axes.plot(*_finite(name, *curves[name]), color=next(colours), linewidth=2, label=name)
-        axes.set_xlabel("t", size=PLAIN, color=GREY)
+        axes.set_xlabel(x, size=PLAIN, color=GREY)
         axes.margins(x=0.01)
         add_legend(axes, len(names))
     return drawn(figure)
