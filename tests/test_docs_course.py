@@ -1,12 +1,14 @@
 """The page for those who come from a course: all its Python runs, and what its tables name is there."""
 
 import re
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from inkwash.settings import Sampling, Training
+from inkwash.commands import all_commands
+from inkwash.settings import Data, Process, Sampling, Training
 
 PAGE = Path(__file__).parents[1] / "docs" / "from-your-course.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -34,15 +36,9 @@ def test_what_it_names_is_there(name: str) -> None:
 def test_its_flags_are_there() -> None:
     flags = {flag.replace("-", "_") for flag in re.findall(r"--([a-z][a-z-]*)", TEXT)}
     assert {"weight", "loss", "ema"} <= flags
-    known = {
-        *Training.__dataclass_fields__,
-        *Sampling.__dataclass_fields__,
-        "prediction",
-        "condition",
-        "no_stretch",
-        "embeddings",
-        "out",
-    }
+    own = {field.name for command in all_commands().values() for field in fields(command)}
+    known = own | {field.name for part in (Training, Sampling, Data, Process, Conditioning) for field in fields(part)}
+    known |= {"network", "no_stretch"}
     assert flags <= known
     Training(weight="snr", loss="l1", ema=0.9999)
 
