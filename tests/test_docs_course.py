@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inkwash.commands import all_commands
-from inkwash.settings import Data, Process, Sampling, Training
+from inkwash.settings import Conditioning, Data, Process, Sampling, Training
 
 PAGE = Path(__file__).parents[1] / "docs" / "from-your-course.md"
 TEXT = PAGE.read_text(encoding="utf-8")
