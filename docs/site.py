@@ -12,7 +12,7 @@ from pathlib import Path
 from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).parent.parent
-OUTSIDE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff"]
+OUTSIDE = ["README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff"]
 ROOMS = {  # where alphabetical order is not the reader's, the files that come first
     "core": ["level", "schedule", "prediction", "plan", "kernel", "noise"],
     "sample": ["loop", "solver", "ddim", "dpmpp", "heun"],
