@@ -28,6 +28,7 @@ progress
 denoise sample text
 inverse
 training testing metrics check
+distill
 runs
 importers study
 report

@@ -177,6 +177,9 @@ SPACINGS = Choices(  # (schedule, steps) -> a Plan
     Choice("leading", "inkwash.core.plan:leading", "equal strides of t that end on the least noisy level"),
     Choice("linspace", "inkwash.core.plan:linspace", "equal strides of t from one end of the schedule to the other"),
     Choice("karras", "inkwash.core.plan:karras", "σ/α in equal strides of its seventh root"),
+    Choice(
+        "renoise", "inkwash.core.plan:renoise", "to the image and back to noise in each step, for consistency models"
+    ),
     Choice("logsnr", "inkwash.core.plan:logsnr", "log SNR in equal strides", ("lambda", "lambdas", "exponential")),
 )
 LIMITS = Choices(  # Denoise -> Denoise
@@ -304,17 +307,29 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
     plural="kinds of checkpoint",
 )
 
-FIGURES = (
-    Choices(  # called with those of `model`, `outs`, `folder`, `seed`, `data_dir` and `sigma` that it accepts -> paths
-        "figure",
+FIGURES = Choices(  # called with those of model, outs, folder, seed, data_dir and sigma that it accepts -> paths
+    "figure",
+    Choice("field", "inkwash.runs.field:write_field", "score, paths and density, of a run on points such as toy-2d"),
+    Choice(
+        "denoise",
+        "inkwash.runs.denoising:write_denoising",
+        "pictures under noise, what one evaluation makes of them, and its error beside the best linear denoiser's",
+    ),
+)
+DISTILLATIONS = (
+    Choices(  # (schedule, prediction, teacher, amount) -> an objective, with the interface of distill.Method
+        "method of distillation",
         Choice(
-            "field", "inkwash.runs.field:write_field", "score, paths and density, of a run on points such as toy-2d"
+            "progressive",
+            "inkwash.distill.progressive:Progressive",
+            "a step of the student is two of its teacher, whose number is halved again and again",
         ),
         Choice(
-            "denoise",
-            "inkwash.runs.denoising:write_denoising",
-            "pictures under noise, what one evaluation makes of them, and its error beside the best linear denoiser's",
+            "consistency",
+            "inkwash.distill.consistency:Consistency",
+            "from any noise level straight to the image; more steps add noise again",
         ),
+        plural="methods of distillation",
     )
 )
 
@@ -362,5 +377,5 @@ METHODS = Choices(  # called with `argument` if it accepts it -> inverse.Method
 
 ALL = (
     SOLVERS, SPACINGS, LIMITS, SCHEDULES, PREDICTIONS, DRAWS, WEIGHTS, OPTIMIZERS, NETWORKS, CONDITIONS, ENCODERS,
-    SOURCES, FORMATS, FIGURES, FEATURES, IMPORTERS, OPERATORS, METHODS,
+    SOURCES, FORMATS, DISTILLATIONS, FIGURES, FEATURES, IMPORTERS, OPERATORS, METHODS,
 )  # fmt: skip

@@ -224,6 +224,20 @@ class Sampler(Checked):
 
 
 @dataclass(frozen=True)
+class Distillation(Checked):
+    """How a run was distilled from another: what its objective is made of."""
+
+    method: Annotated[str, validator(choices.DISTILLATIONS)]
+    steps: Count  # evaluations that the student is made for
+    amount: Natural  # of its stage: see distill.Stage
+    teacher: str  # the folder of the run that it learns from
+    sha256: str  # of the teacher's checkpoint
+    scale: Scale = 1.0  # the teacher's guidance
+    interval: Interval | None = None
+    limit: Limit = "clip"
+
+
+@dataclass(frozen=True)
 class RunSettings(Checked):
     """All settings of a run. A recipe returns them, and a checkpoint stores them."""
 
@@ -235,6 +249,7 @@ class RunSettings(Checked):
     training: Training = field(default_factory=Training)
     sampler: tyro.conf.Suppress[Sampler] = field(default_factory=Sampler)
     stretch: tyro.conf.Suppress[bool] = False  # the default of --stretch
+    distillation: tyro.conf.Suppress[Distillation | None] = None  # None: trained on images
 
     @property
     def default_sampler(self) -> Sampler:

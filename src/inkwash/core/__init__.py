@@ -3,7 +3,19 @@
 from inkwash.core.kernel import diffuse, drift, forward, posterior
 from inkwash.core.level import CLEAN, Denoise, Level, Scalar, as_floats
 from inkwash.core.noise import Noise, Seeded, mix, prior
-from inkwash.core.plan import Plan, Spacing, churn, karras, leading, linspace, logsnr, trailing, travel, truncate
+from inkwash.core.plan import (
+    Plan,
+    Spacing,
+    churn,
+    karras,
+    leading,
+    linspace,
+    logsnr,
+    renoise,
+    trailing,
+    travel,
+    truncate,
+)
 from inkwash.core.prediction import (
     EDM,
     X0,
@@ -58,6 +70,7 @@ __all__ = [
     "mix",
     "posterior",
     "prior",
+    "renoise",
     "scaled_linear",
     "sigmoid",
     "target",

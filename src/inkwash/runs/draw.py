@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inkwash.core import Seeded, as_floats, marginal_std, prior
+from inkwash.core import Plan, Seeded, as_floats, marginal_std, prior
 from inkwash.data import to_uint8
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import UsageError
@@ -95,13 +95,19 @@ def draw(
                 if snapshot.step in moments and start < first + shown:
                     film = visible(snapshot, sampling.stretch)[wanted][: first + shown - max(start, first)]
                     films[moments.index(snapshot.step)].append(film)
-                if snapshot.step:
+                if snapshot.step and evaluated(plan, snapshot.step):
                     tick(real)
             images.append(pixels(snapshot.x[wanted], sampling.stretch))
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
     sheets = [sheet(roll) for roll in rolls if len(roll)]
     walk = tuple(channels_last(roll) for roll in rolls)
     return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size), guide, walk)
+
+
+def evaluated(plan: Plan, step: int) -> bool:
+    """Whether the edge that ends at `step` of a plan is a solver's; edges towards noise cost nothing."""
+    (_, _, here), (_, _, before) = as_floats(plan[step]), as_floats(plan[step - 1])
+    return here > before
 
 
 def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:

@@ -22,6 +22,7 @@ from inkwash.nets import recompute
 from inkwash.runs import build, machine, memory, record
 from inkwash.runs.begin import begin, carried
 from inkwash.runs.conditions import ConditionKind, condition
+from inkwash.runs.distilling import objective
 from inkwash.runs.model import check_weights
 from inkwash.runs.record import (
     IMAGES,
@@ -165,7 +166,9 @@ def _prepared(
         accelerator.process_index, accelerator.num_processes, None if kind is None else kind.shown(source),
     )  # fmt: skip
     kept = _kept(held_out, kind, accelerator.device)
-    progress = train(state, build.objective(run), batches, kept, run.training, out, about, accelerator, stop)
+    progress = train(
+        state, objective(run, accelerator.device), batches, kept, run.training, out, about, accelerator, stop
+    )
     if images is not None and before is None and accelerator.is_main_process:
         progress = _after_writing(images, out / IMAGES, progress)
     count = sum(parameter.numel() for parameter in denoiser.parameters())

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from inkwash import choices
 from inkwash.core import Denoise
 from inkwash.denoise import classifier_guidance, guide
 from inkwash.denoise.guidance import ALWAYS
@@ -18,7 +19,7 @@ from inkwash.models import find
 from inkwash.runs.conditions import ConditionOf
 from inkwash.runs.conditions.by_class import requested_class
 from inkwash.runs.model import Model, TrainedModel, images, open_model
-from inkwash.settings import Sampling
+from inkwash.settings import Sampler, Sampling
 
 DenoiserOf = Callable[[Sequence[int]], Denoise]  # images i, … of a request -> their denoiser
 
@@ -36,6 +37,7 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
 
     Raises UsageError for a condition or guidance that the model does not support.
     """
+    check_distilled(model, sampling)
     if sampling.guidance == "classifier":
         return _by_classifier(model, sampling)
     weaker = None if sampling.guide is None else _weaker(model, sampling.guide)
@@ -74,6 +76,13 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
     if weaker is None:
         return Guided(denoiser_of, (model.denoiser,))
     return Guided(denoiser_of, (model.denoiser, weaker.denoiser), weaker.digest)
+
+
+def check_distilled(model: Model, sampler: Sampler) -> None:
+    """Raises UsageError for a sampler that a distilled model was not made for."""
+    made = None if model.run is None else model.run.distillation
+    if made is not None:
+        choices.DISTILLATIONS.load(made.method).check_sampler(made, sampler)
 
 
 def scale(model: Model, sampling: Sampling) -> float:

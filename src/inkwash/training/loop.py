@@ -18,7 +18,7 @@ from inkwash.settings import Training
 from inkwash.training.checkpoint import BEST, LAST, save
 from inkwash.training.history import mean_loss
 from inkwash.training.metrics import Metrics
-from inkwash.training.objective import Objective, StepRandomness
+from inkwash.training.objective import Loss, StepRandomness
 from inkwash.training.progress import Progress, Saved, Step
 from inkwash.training.rates import rate
 from inkwash.training.state import State
@@ -30,7 +30,7 @@ _TIMED_SHARE = 0.05  # or this part of the whole time, if it is shorter
 
 def train(
     state: State,
-    objective: Objective,
+    objective: Loss,
     batches: Batches,
     held_out: Batch,
     settings: Training,
@@ -123,7 +123,7 @@ def train(
 def _update(
     state: State,
     model: nn.Module,
-    objective: Objective,
+    objective: Loss,
     batch: Batch,
     settings: Training,
     accelerator: Accelerator,
@@ -152,7 +152,7 @@ def _update(
     return total
 
 
-def held_out_loss(denoiser: nn.Module, objective: Objective, held_out: Batch) -> float:
+def held_out_loss(denoiser: nn.Module, objective: Loss, held_out: Batch) -> float:
     """The mean loss on a batch of any size, with the same levels, noise and dropped conditions at every call."""
     images, condition = held_out.images, held_out.condition
     with torch.no_grad():
@@ -167,7 +167,7 @@ def held_out_loss(denoiser: nn.Module, objective: Objective, held_out: Batch) ->
 
 def _saved(
     state: State,
-    objective: Objective,
+    objective: Loss,
     held_out: Batch,
     settings: Training,
     folder: Path,

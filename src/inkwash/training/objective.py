@@ -40,6 +40,15 @@ class StepRandomness:
         return StepRandomness(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
+class Loss(Protocol):
+    """What a training minimises: `Objective`, or a method of distillation."""
+
+    def __call__(
+        self, denoiser: nn.Module, x0: Tensor, randomness: StepRandomness, cond: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, [B], float32, from x0 [B,C,H,W] in [−1, 1] and the images' conditions [B,…]."""
+
+
 class Draw(Protocol):
     """How the noise level of each training image is drawn."""
 
