@@ -21,7 +21,8 @@ from inkwash.training.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (
-    "train", "data", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior", "race",
+    "train", "data", "distill", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior",
+    "race",
     "gallery", "figure", "forward", "info", "models", "recipes", "replay",
     "import", "export", "check", "demo",
 )  # fmt: skip
@@ -117,7 +118,10 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ("trian", "there is no command 'trian'. Did you mean train? The commands are train, data, sample, play, "),
+        (
+            "trian",
+            "there is no command 'trian'. Did you mean train? The commands are train, data, distill, sample, play, ",
+        ),
         ("frobnicate", "there is no command 'frobnicate'. The commands are"),
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),
         ("train --resume", "train needs a recipe"),
@@ -226,7 +230,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_command_is_one_file(outside: Path) -> None:
     """Its name is the file's, its place the order that it states, its help the class's."""
-    expected = [*COMMANDS[:8], "print", "refuse-all", *COMMANDS[8:]]
+    expected = [*COMMANDS[:9], "print", "refuse-all", *COMMANDS[9:]]
     overview = did("--help").out
     assert f"{{{','.join(expected)}}}" in "".join(overview.split())
     assert "Refuse with any message." in overview

@@ -1,7 +1,7 @@
 """From settings to objects: every choice there is builds something that works."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Literal
 
 import pytest
@@ -41,7 +41,7 @@ def test_every_process_trains_and_denoises(schedule: str, prediction: str) -> No
 def test_every_plan(solver: str, spacing: Any) -> None:
     for steps in (1, 5, 100):
         levels = build.plan(Sampling(solver=solver, spacing=spacing, steps=steps), linear(100))
-        assert len(levels) == steps + 1
+        assert sum(before.sigma > after.sigma for before, after in pairwise(levels)) == steps
         assert levels[-1].sigma == 0
     with pytest.raises(UsageError, match=r"at most 100, the rows of this schedule \(got 101\)"):
         build.plan(Sampling(solver=solver, spacing=spacing, steps=101), linear(100))

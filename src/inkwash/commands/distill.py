@@ -7,10 +7,9 @@ from threading import Event
 from typing import Annotated, ClassVar, Literal
 
 import tyro
-from pydantic import Field
 
 from inkwash import choices
-from inkwash.checked import Count, Natural, Positive, named, validator
+from inkwash.checked import Count, Natural, Positive, Share, named, validator
 from inkwash.commands._base import RUNS, Code, Command, DataDirOfRun, Encoder, RunFolder
 from inkwash.errors import Stopped, UsageError
 from inkwash.foreign import say, show
@@ -30,7 +29,7 @@ class Distill(Command):
         named(choices.DISTILLATIONS),
         tyro.conf.arg(help=f"Method. {choices.DISTILLATIONS.help}."),
     ] = "progressive"
-    steps: Annotated[int, Field(ge=1, le=1024)] = 4
+    steps: int = 4
     """Number of network evaluations that the student draws in."""
     teacher_steps: int | None = None
     """progressive: steps of the first teacher, 2, 4, 8… times --steps; None takes the first of these from 32 on."""
@@ -46,7 +45,7 @@ class Distill(Command):
     """Images per optimiser step."""
     lr: Positive = 5e-4
     """Learning rate at the beginning of each stage; it falls to 0."""
-    ema: Annotated[float, Field(ge=0, le=1)] = 0.99
+    ema: Share = 0.99
     """Decay of the average of the weights, which sampling uses and which teaches the next stage."""
     seed: Natural = 0
     """Seed of all random numbers."""
@@ -65,9 +64,12 @@ class Distill(Command):
         from inkwash.signals import finishing_step
         from inkwash.training import Step
 
+        if self.updates is not None and self.updates < 1:
+            raise UsageError(f"`updates` must be at least 1 (got {self.updates}).")
         count = len(choices.DISTILLATIONS.load(self.method).stages(self.steps, self.teacher_steps))
         training = Training(
-            steps=self.updates or (None if self.minutes else 400), minutes=self.minutes and self.minutes / count,
+            steps=400 if self.updates is None and self.minutes is None else self.updates,
+            minutes=None if self.minutes is None else self.minutes / count,
             batch_size=self.batch_size, draw="stratified", lr=self.lr, warmup=20, decay="linear", ema=self.ema,
             beta2=0.999, seed=self.seed, device=self.device, save_every=100,
         )  # fmt: skip

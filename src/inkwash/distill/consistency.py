@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from inkwash.core import CLEAN, Level, Prediction, Schedule, diffuse
-from inkwash.distill.method import Stage, check_first_level
+from inkwash.distill.method import Stage, check_first_level, check_steps
 from inkwash.distill.teacher import Teacher
 from inkwash.errors import UsageError
 from inkwash.nets import Condition
@@ -51,8 +51,7 @@ class Consistency:
         """One stage for each of GAPS, whatever `steps` is. `teacher_steps` must be None."""
         if teacher_steps is not None:
             raise UsageError("consistency has no steps of a teacher; leave out `teacher_steps`.")
-        if steps < 1:
-            raise UsageError(f"a student takes 1 step or more (got `steps={steps}`).")
+        check_steps(steps)
         return [Stage(f"gap 1/{2**gap}", steps, gap) for gap in GAPS]
 
     @classmethod

@@ -34,6 +34,12 @@ def check_first_level(schedule: Schedule, prediction: Prediction) -> None:
     )
 
 
+def check_steps(steps: int) -> None:
+    """Raises UsageError for a student of less than one step."""
+    if steps < 1:
+        raise UsageError(f"a student takes at least 1 step (got `steps={steps}`).")
+
+
 @dataclass(frozen=True)
 class Stage:
     """A training of its own, which begins with the weights of the one before.

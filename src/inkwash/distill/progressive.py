@@ -18,7 +18,7 @@ from inkwash.core import (
     target,
     trailing,
 )
-from inkwash.distill.method import Stage, check_first_level
+from inkwash.distill.method import Stage, check_first_level, check_steps
 from inkwash.distill.teacher import Teacher
 from inkwash.errors import UsageError
 from inkwash.nets import Condition
@@ -63,12 +63,14 @@ class Progressive:
     @classmethod
     def stages(cls, steps: int, teacher_steps: int | None) -> Sequence[Stage]:
         """Halvings from `teacher_steps` (None: the first of 2·steps, 4·steps, … with 32 or more) down to `steps`."""
+        check_steps(steps)
         if teacher_steps is None:
             teacher_steps = 2 * steps
             while teacher_steps < _LEAST:
                 teacher_steps *= 2
-        counts = [teacher_steps >> i for i in range(1, teacher_steps.bit_length()) if teacher_steps >> i >= steps]
-        if steps < 1 or not counts or steps << len(counts) != teacher_steps:
+        halved = (teacher_steps >> i for i in range(1, max(1, teacher_steps).bit_length()))
+        counts = [count for count in halved if count >= steps]
+        if not counts or steps << len(counts) != teacher_steps:
             raise UsageError(
                 f"each stage halves the number of steps, and {teacher_steps} halved again and again is never {steps}; "
                 f"`teacher_steps` must be {2 * steps}, {4 * steps}, {8 * steps} and so on."

@@ -20,6 +20,7 @@ from inkwash.play.walk import Frame, walk
 from inkwash.runs import build
 from inkwash.runs.guidance import guided, interval, scale
 from inkwash.runs.model import TrainedModel
+from inkwash.sample import denoising_edges
 from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
 
@@ -244,7 +245,7 @@ class Engine:
 def _work(model: TrainedModel, sampling: Sampling, plan: Plan) -> tuple[int, float]:
     """(evaluations of the network, rows of each on average) of a request; guidance doubles the rows where it acts."""
     solver, where = build.solver(sampling), interval(model, sampling)
-    levels = [level for t, s in itertools.pairwise(plan) for level in fact(solver, "evaluated_at")(t, s)]
+    levels = [level for t, s in denoising_edges(plan) for level in fact(solver, "evaluated_at")(t, s)]
     guides = model.condition is not None and scale(model, sampling) not in (0, 1)
     twice = sum(guides and as_floats(level)[1] > 0 and is_active(level, where) for level in levels)
     return len(levels), sampling.n * (1 + twice / len(levels))

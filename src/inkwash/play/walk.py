@@ -1,5 +1,6 @@
 """A walk from noise to images as the page shows it: x, x̂₀ and ε̂ at every level of the plan."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inkwash.core import Denoise, Level, Plan, Seeded, as_floats, prior
+from inkwash.core import Denoise, Level, Plan, Seeded, as_floats, drift, prior
 from inkwash.data import to_uint8
 from inkwash.denoise import Denoiser
 from inkwash.play.batches import Batches, Shared
@@ -151,6 +152,10 @@ def coefficients(solver: Solver, plan: Plan) -> list[dict[str, float]]:
     for t, s in pairwise(plan):
         if as_floats(s)[1] == 0:
             found.append({"x": 0.0, "x0": 1.0, "z": 0.0})
+            continue
+        if as_floats(s)[2] <= as_floats(t)[2]:  # towards noise, by the forward kernel
+            ratio = as_floats(s)[0] / as_floats(t)[0]
+            found.append({"x": ratio, "x0": 0.0, "z": as_floats(s)[1] * math.sqrt(drift(t, s))})
             continue
         found.append({name: _answer(solver, t, s, name) for name in ("x", "x0", "z")})
     return found

@@ -10,6 +10,7 @@ from inkwash.runs.distilling import method_of
 from inkwash.runs.fit import Fit, fit
 from inkwash.runs.guidance import scale
 from inkwash.runs.model import TrainedModel, open_model
+from inkwash.runs.record import check_same, described
 from inkwash.settings import Distillation, RunSettings, Sampling, Training
 from inkwash.training.checkpoint import LAST, digest, facts
 
@@ -56,12 +57,13 @@ def distill(
             made = replace(made, teacher=str(before.resolve()), sha256=digest(before / LAST), scale=1.0, interval=None)
         run = student(teacher, replace(made, steps=stage.steps, amount=stage.amount), asked.training)
         begun = (folder / LAST).exists()
-        if begun and _has_ended(folder):
+        if begun and _has_ended(folder, asked.training):
+            check_same(folder, described(folder / LAST, facts(folder / LAST)), run, "a resumed one keeps its settings")
             yield stage.name, None
         else:
             given = data_dir or _data_dir(teacher)
             yield stage.name, fit(run, folder, given, begun, stop, from_run=None if begun else before)
-        if not _has_ended(folder):
+        if not _has_ended(folder, asked.training):
             return
         before = folder
 
@@ -97,9 +99,9 @@ def _check(asked: Request, teacher: TrainedModel, out: Path, resume: bool) -> No
         raise UsageError(f"there is nothing to resume in {out}; leave out `resume` to begin.")
 
 
-def _has_ended(folder: Path) -> bool:
+def _has_ended(folder: Path, training: Training) -> bool:
     about = facts(folder / LAST)
-    return bool(about["step"] >= about["steps"])
+    return bool(about["step"] >= (training.steps or about["steps"]))
 
 
 def _data_dir(teacher: TrainedModel) -> Path | None:

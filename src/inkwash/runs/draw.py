@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inkwash.core import Plan, Seeded, as_floats, marginal_std, prior
+from inkwash.core import Seeded, as_floats, marginal_std, prior
 from inkwash.data import to_uint8
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import UsageError
@@ -16,7 +16,7 @@ from inkwash.runs import build, memory
 from inkwash.runs.conditions import ConditionOf
 from inkwash.runs.guidance import counting_evaluations, guided
 from inkwash.runs.model import Model, computed_by
-from inkwash.sample import Snapshot, sample
+from inkwash.sample import Snapshot, denoising_edges, sample
 from inkwash.settings import Sampling
 from inkwash.view import grid, pick
 
@@ -79,6 +79,7 @@ def draw(
     solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
     denoiser_of, networks, guide = guided(model, sampling, asked)
     moments = pick(len(plan), frames) if frames > 1 else []
+    walked = denoising_edges(plan)
     starts = range(first - first % size, first + sampling.n, size)  # each image has a fixed position in its batch
     mine, last = among.share(starts), first + sampling.n
     own = min(last, mine[-1] + size) - max(first, mine[0]) if mine else 0
@@ -95,19 +96,13 @@ def draw(
                 if snapshot.step in moments and start < first + shown:
                     film = visible(snapshot, sampling.stretch)[wanted][: first + shown - max(start, first)]
                     films[moments.index(snapshot.step)].append(film)
-                if snapshot.step and evaluated(plan, snapshot.step):
+                if snapshot.step and (plan[snapshot.step - 1], snapshot.level) in walked:
                     tick(real)
             images.append(pixels(snapshot.x[wanted], sampling.stretch))
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
     sheets = [sheet(roll) for roll in rolls if len(roll)]
     walk = tuple(channels_last(roll) for roll in rolls)
     return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size), guide, walk)
-
-
-def evaluated(plan: Plan, step: int) -> bool:
-    """Whether the edge that ends at `step` of a plan is a solver's; edges towards noise cost nothing."""
-    (_, _, here), (_, _, before) = as_floats(plan[step]), as_floats(plan[step - 1])
-    return here > before
 
 
 def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:

@@ -25,6 +25,15 @@ from inkwash.view import check_out, loss_figure, write
 SHOWN = 3  # of the first and of the last epochs whose losses are told
 
 
+def _distilled(run: RunSettings) -> list[tuple[str, str]]:
+    made = run.distillation
+    if made is None:
+        return []
+    many = "1 step" if made.steps == 1 else f"{made.steps} steps"
+    guided = "" if made.scale == 1 else f", guidance scale {made.scale:g} included"
+    return [("distilled", f"for {many} by {made.method}, from {made.teacher} ({made.sha256[:12]}){guided}")]
+
+
 def run_facts(folder: Path) -> list[tuple[str, str]]:
     """Returns (name, value) pairs that describe a run. Raises UsageError or InkwashError if there is none."""
     saved = load(folder / LAST)
@@ -47,6 +56,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         ("trained", f"{about['step']:,}{_of(about['steps'])} steps, {about['images_seen']:,} images seen"),
         *_live(folder),
         *_begun_from(about),
+        *_distilled(run),
         ("time", f"{timedelta(seconds=round(about['seconds']))} in {about['precision']}"),
         ("loss", f"{losses[-1][1]:.4f} in training" if losses else "none yet"),
         *_epochs(losses, about["images"], run.training.batch_size),

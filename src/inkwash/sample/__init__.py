@@ -7,7 +7,7 @@ from inkwash.sample.encode import encode
 from inkwash.sample.euler_maruyama import EulerMaruyama
 from inkwash.sample.heun import Heun
 from inkwash.sample.ipndm import IPNDM
-from inkwash.sample.loop import Snapshot, last, sample
+from inkwash.sample.loop import Snapshot, denoising_edges, last, sample
 from inkwash.sample.solver import Solver
 from inkwash.sample.unipc import UniPC
 
@@ -22,6 +22,7 @@ __all__ = [
     "Snapshot",
     "Solver",
     "UniPC",
+    "denoising_edges",
     "encode",
     "last",
     "sample",

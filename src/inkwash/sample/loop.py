@@ -38,6 +38,11 @@ def sample(denoise: Denoise, x: Tensor, plan: Plan, solver: Solver, noise: Noise
         yield Snapshot(step, s, x)
 
 
+def denoising_edges(plan: Plan) -> list[tuple[Level, Level]]:
+    """The edges of a plan that evaluate the network: those towards less noise."""
+    return [(t, s) for t, s in pairwise(plan) if as_floats(s)[2] > as_floats(t)[2]]
+
+
 def last(moments: Iterator[Snapshot]) -> Tensor:
     """The final x of a sequence of snapshots."""
     for snapshot in moments:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 from inkwash.core import Level, Plan, as_floats, determinant
 from inkwash.denoise.guidance import is_active
 from inkwash.errors import UsageError
 from inkwash.runs import build, guidance
-from inkwash.sample import Solver
+from inkwash.sample import Solver, denoising_edges
 from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
 from inkwash.study.axes import AXES, Axis, Sweep
@@ -29,7 +29,7 @@ class Cell:
         """Network evaluations per image."""
         (solver, plan), model = self.solver_and_plan, load_model(self.subject)
         levels: list[Level] = []
-        for t, s in pairwise(plan):
+        for t, s in denoising_edges(plan):
             last = as_floats(s)[1] == 0  # the sampling loop handles the last step itself
             levels += (t,) if last else fact(solver, "evaluated_at")(t, s)
         if self.sampling.scale in (None, 0, 1):
