@@ -38,7 +38,7 @@ def test_its_flags_are_there() -> None:
     assert {"weight", "loss", "ema"} <= flags
     own = {field.name for command in all_commands().values() for field in fields(command)}
     known = own | {field.name for part in (Training, Sampling, Data, Process, Conditioning) for field in fields(part)}
-    known |= {"network", "no_stretch", "strength"}
+    known |= {"network", "no_stretch", "no_unit", "strength"}
     assert flags <= known
     Training(weight="snr", loss="l1", ema=0.9999)
 

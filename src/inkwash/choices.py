@@ -198,6 +198,9 @@ LIMITS = Choices(  # Denoise -> Denoise
 SCHEDULES = Choices(  # called with those of `num_timesteps`, `low` and `high` that it accepts -> Schedule
     "schedule",
     Choice("linear", "inkwash.core.schedule:linear", "β rises linearly; discrete"),
+    Choice(
+        "linear-unit", "inkwash.core.schedule:linear_unit", "linear with twice the σ, as for images in [0, 1]; discrete"
+    ),
     Choice("scaled-linear", "inkwash.core.schedule:scaled_linear", "√β rises linearly; discrete"),
     Choice("cosine", "inkwash.core.schedule:cosine", "ᾱ follows a squared cosine; discrete"),
     Choice("sigmoid", "inkwash.core.schedule:sigmoid", "ᾱ follows a sigmoid; discrete"),
@@ -245,6 +248,7 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("abarankab-unet", "inkwash.networks:AbarankabUNet", "the class-conditional U-Net of abarankab's DDPM"),
     Choice("mlp", "inkwash.networks:MLP", "a small network without convolutions, for points"),
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
+    Choice("labml-unet", "inkwash.networks:LabmlUNet", "the U-Net of labml.ai, which course labs hand out"),
     Choice("cs180-unet", "inkwash.networks:Cs180UNet", "the 28×28 U-Net of CS180's project 5"),
 )
 
@@ -303,6 +307,7 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
     "kind of checkpoint",
     Choice("cs231n", "inkwash.importers.cs231n:import_cs231n", "as the trainer of CS231n's assignment 3 writes it"),
     Choice("sysu", "inkwash.importers.sysu:import_sysu", "the MNIST report's network, MyUNet or MyDDPM"),
+    Choice("lab06", "inkwash.importers.lab06:import_lab06", "the lab's U-Net, in labml.ai's layout"),
     Choice("abarankab", "inkwash.importers.abarankab:import_abarankab", "abarankab's DDPM, averaged weights"),
     plural="kinds of checkpoint",
 )

@@ -30,11 +30,17 @@ class Import(Command):
     embeddings: Path | None = None
     """cs231n: the course's text_embeddings.pt; no encoder is needed then, and its texts can be asked for."""
     size: int = 32
-    """cs231n, abarankab: side of its images in pixels."""
+    """cs231n, abarankab, lab06: side of its images in pixels."""
     timesteps: int | None = None
-    """cs231n: number of timesteps T, if the checkpoint does not record it."""
+    """cs231n, lab06: number of timesteps T, if the checkpoint does not record it."""
     schedule: Literal["linear", "cosine", "sigmoid"] | None = None
     """cs231n: noise schedule, if the checkpoint does not record it."""
+    predicts: Literal["eps", "v"] = "eps"
+    """lab06: what the network predicts."""
+    unit: bool = True
+    """lab06: whether the network was trained on images in [0, 1], as the lab's clamp expects, or in [-1, 1]."""
+    normed: bool = False
+    """lab06: whether the network's attention applies its norm, which labml's own code does not."""
     objective: Literal["pred_noise", "pred_x_start"] | None = None
     """cs231n: prediction target of the network, if the checkpoint does not record it."""
 

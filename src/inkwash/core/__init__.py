@@ -30,7 +30,18 @@ from inkwash.core.prediction import (
     target,
     x0_from,
 )
-from inkwash.core.schedule import VE, Cosine, Discrete, Flow, Schedule, cosine, linear, scaled_linear, sigmoid
+from inkwash.core.schedule import (
+    VE,
+    Cosine,
+    Discrete,
+    Flow,
+    Schedule,
+    cosine,
+    linear,
+    linear_unit,
+    scaled_linear,
+    sigmoid,
+)
 
 __all__ = [
     "CLEAN",
@@ -64,6 +75,7 @@ __all__ = [
     "karras",
     "leading",
     "linear",
+    "linear_unit",
     "linspace",
     "logsnr",
     "marginal_std",

@@ -165,6 +165,20 @@ def linear(num_timesteps: int = 1000, low: float | None = None, high: float | No
     return Discrete(torch.linspace(low, high, num_timesteps, dtype=torch.float64))
 
 
+class _Unit(Discrete):
+    """A table whose σ is doubled: the levels of images in [0, 1], told of the same images stretched to [−1, 1]."""
+
+    def __init__(self, betas: Tensor) -> None:
+        super().__init__(betas)
+        self._sigma = 2 * self._sigma
+        self._logsnr = self._logsnr - math.log(4)
+
+
+def linear_unit(num_timesteps: int = 1000, low: float | None = None, high: float | None = None) -> Discrete:
+    """`linear` with σ = 2·√(1 − ᾱ): noise of deviation √(1 − ᾱ) on images in [0, 1] is twice that on [−1, 1]."""
+    return _Unit(linear(num_timesteps, low, high).betas)
+
+
 def scaled_linear(num_timesteps: int = 1000, low: float | None = None, high: float | None = None) -> Discrete:
     """√β rises linearly from √`low` to √`high` (Rombach et al. 2022).
 

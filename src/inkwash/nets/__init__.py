@@ -4,6 +4,7 @@ from inkwash.nets.abarankab import AbarankabUNet
 from inkwash.nets.condition import Concat, CondEmbedding, Condition, ConditionedNet, Embedder, OneHot, Vector
 from inkwash.nets.cs180 import Cs180UNet
 from inkwash.nets.cs231n import Cs231nUNet
+from inkwash.nets.labml import LabmlUNet, UnitRange
 from inkwash.nets.mlp import MLP
 from inkwash.nets.recompute import recompute
 from inkwash.nets.ten_channel import TenChannelUNet
@@ -20,10 +21,12 @@ __all__ = [
     "Cs180UNet",
     "Cs231nUNet",
     "Embedder",
+    "LabmlUNet",
     "OneHot",
     "TenChannelUNet",
     "TextEmbedder",
     "UNet",
+    "UnitRange",
     "Vector",
     "recompute",
 ]  # fmt: skip
