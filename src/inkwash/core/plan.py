@@ -81,8 +81,10 @@ def churn(plan: Plan, schedule: Schedule, amount: float, low: float = 0.0, high:
     """Karras et al. 2022, algorithm 2: raises the noise level before each step whose σ/α lies in [low, high].
 
     σ/α grows by the factor 1 + γ, γ = min(amount/steps, √2 − 1). The raised level becomes part of the plan; the
-    sampling loop adds the noise.
+    sampling loop adds the noise. Raises UsageError for a negative amount.
     """
+    if amount < 0:
+        raise UsageError(f"churn adds noise; its amount is 0 or above (got {amount}).")
     gamma = min(amount / (len(plan) - 1), math.sqrt(2) - 1)
     churned: list[Level] = []
     for level in plan:

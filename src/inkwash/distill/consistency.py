@@ -60,11 +60,16 @@ class Consistency:
 
     @classmethod
     def check_sampler(cls, made: Distillation, sampler: Sampler) -> None:
-        if (sampler.solver, sampler.spacing or "", sampler.eta or 0.0) != ("ddim", "renoise", 0.0):
+        if (sampler.solver, sampler.spacing or "", sampler.eta or 0.0, sampler.churn or 0.0) != (
+            "ddim",
+            "renoise",
+            0.0,
+            0.0,
+        ):
             raise UsageError(
                 "this model was distilled to go from any level straight to the image, so its x̂₀ is no mean that a "
                 "solver could follow; it is sampled with `spacing='renoise'` and ddim, in any number of `steps`. Leave "
-                "out `solver`, `spacing` and `eta`."
+                "out `solver`, `spacing`, `eta` and `churn`."
             )
 
     def __call__(

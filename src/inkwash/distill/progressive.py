@@ -84,12 +84,12 @@ class Progressive:
     @classmethod
     def check_sampler(cls, made: Distillation, sampler: Sampler) -> None:
         own = cls.sampler(made.steps, sampler.limit)
-        asked = (sampler.solver, sampler.steps, sampler.spacing or "trailing", sampler.eta or 0.0)
-        if asked != (own.solver, own.steps, own.spacing, 0.0):
+        asked = (sampler.solver, sampler.steps, sampler.spacing or "trailing", sampler.eta or 0.0, sampler.churn or 0.0)
+        if asked != (own.solver, own.steps, own.spacing, 0.0, 0.0):
             raise UsageError(
                 f"this model was distilled for {made.steps} step{'s' if made.steps > 1 else ''} of ddim without noise, "
                 "at trailing levels, and its network was trained for these alone; leave out `solver`, `steps`, "
-                "`spacing` and `eta`, or sample the run that it was distilled from."
+                "`spacing`, `eta` and `churn`, or sample the run that it was distilled from."
             )
 
     def __call__(

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from inkwash import choices, own, settings
-from inkwash.core import Denoise, Plan, Prediction, Schedule, as_floats
+from inkwash.core import Denoise, Plan, Prediction, Schedule, as_floats, churn
 from inkwash.data import Source, load
 from inkwash.denoise import Denoiser
+from inkwash.denoise.guidance import ALWAYS
 from inkwash.errors import UsageError
 from inkwash.nets import ConditionedNet
 from inkwash.networks import Inputs, OwnNetwork
@@ -169,6 +170,12 @@ def plan(sampling: settings.Sampler, of: Schedule) -> Plan:
     levels: Plan = choices.SPACINGS.load(where)(of, sampling.steps)
     if own.is_reference(where):
         trial.plan(where, levels)
+    if sampling.churn_interval is not None and not sampling.churn:
+        raise UsageError(
+            "`churn_interval` says where noise is added, and `churn` is 0; give how much, or leave it out."
+        )
+    if sampling.churn:
+        levels = churn(levels, of, sampling.churn, *(sampling.churn_interval or ALWAYS))
     made = solver(sampling)
     if as_floats(levels[0])[0] == 0 and not fact(made, "starts_at_pure_noise"):
         raise UsageError(
