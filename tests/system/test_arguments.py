@@ -13,7 +13,7 @@ from cli_runner import TINY, did, inkwash
 from inkwash import commands
 from inkwash.commands._flags import _spellings
 
-LONG = {"play", "race", "demo", "posterior"}  # that serve, or take minutes as they come
+LONG = {"play", "race", "demo", "posterior", "distill"}  # that serve, or take minutes as they come
 NUMBERS = (
     *("0", "1", "2", "3", "-1", "0.5", "nan", "inf", "-inf", "1e400", "99999999999999999999", "1_000", "0x10"),
     "\N{FULLWIDTH DIGIT ONE}",
