@@ -17,6 +17,7 @@ from inkwash import __version__, commands, own
 from inkwash.checked import references
 from inkwash.commands import Command, PresetCommand
 from inkwash.commands._flags import given, in_flags
+from inkwash.commands._language import localize, translated
 from inkwash.distributed import per_machine, take_gpu
 from inkwash.errors import InkwashError, Stopped, UsageError
 from inkwash.foreign import say, show
@@ -96,7 +97,7 @@ def _kind(args: list[str]) -> type[Command]:
         show(f"inkwash {__version__}")
         sys.exit(0)
     if name.startswith("-"):
-        tyro.cli(_all(args), prog="inkwash", args=args or [name], config=_CONFIG, description=_ABOUT)
+        tyro.cli(_all(args), prog="inkwash", args=args or [name], config=_CONFIG, description=translated(_ABOUT))
     if name not in commands.names():
         known = commands.all_commands()
         near = get_close_matches(name, known, n=1)
@@ -108,14 +109,16 @@ def _kind(args: list[str]) -> type[Command]:
 def _parse(kind: type[Command], args: list[str]) -> Command:
     """Parses the arguments of a command. tyro prints help and parsing errors, and exits."""
     name, *rest = args
+    localize(kind)
     flags = given(rest, kind)
     if not issubclass(kind, PresetCommand):
-        command: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, config=_CONFIG)
+        told: dict[str, Any] = {"description": translated(cleandoc(kind.__doc__ or "")), "config": _CONFIG}
+        command: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, **told)
         own.allow(references(command))
         if isinstance(named := getattr(command, "encoder", None), str):
             own.allow_encoder(named)
         if (found := command.reread()) is not None:
-            again: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, default=found, config=_CONFIG)
+            again: Command = tyro.cli(kind, prog=f"inkwash {name}", args=rest, default=found, **told)
             command = again if again.follows(found) else command
         return command.given(flags)
     if rest[:1] in (["-h"], ["--help"]):
@@ -131,7 +134,7 @@ def _parse(kind: type[Command], args: list[str]) -> Command:
             raise UsageError(f"{lost[0]} is a flag of the network that --network replaces; leave out one of them.")
     parsed: PresetCommand = tyro.cli(
         kind, prog=f"inkwash {name} {rest[0]}", args=rest[1:], default=other or default, config=_CONFIG,
-        description=default.description(),
+        description=translated(default.description()),
     )  # fmt: skip
     return parsed.given(flags)
 
@@ -145,7 +148,7 @@ def _known_flags(words: list[str], default: PresetCommand) -> tuple[PresetComman
 def _presets(kind: type[PresetCommand]) -> Any:
     """A subcommand for each preset of a command, for its help and for shell completion."""
     return Union[tuple(  # noqa: UP007, the members are computed
-        Annotated[kind, tyro.conf.subcommand(name, default=default, description=default.summary())]
+        Annotated[kind, tyro.conf.subcommand(name, default=default, description=translated(default.summary()))]
         for name, default in kind.presets().items()
     )]  # fmt: skip
 
@@ -156,8 +159,8 @@ def _all(args: list[str]) -> Any:
     union: Any = Union[tuple(  # noqa: UP007, the members are computed
         Annotated[
             _presets(kind) if completion and issubclass(kind, PresetCommand) else kind,
-            tyro.conf.subcommand(name, description=cleandoc(kind.__doc__ or "")),
+            tyro.conf.subcommand(name, description=translated(cleandoc(kind.__doc__ or ""))),
         ]
         for name, kind in commands.all_commands().items()
     )]  # fmt: skip
-    return Annotated[union, tyro.conf.arg(help="Each has a --help of its own.")]
+    return Annotated[union, tyro.conf.arg(help=translated("Each has a --help of its own."))]
