@@ -22,6 +22,7 @@ atomic signals own lazy hub plots
 choices
 checked core nets
 networks
+foreign_networks
 settings
 recipes distributed view data
 progress

@@ -197,6 +197,14 @@ SCHEDULES = Choices(  # called with those of `num_timesteps`, `low` and `high` t
     Choice("scaled-linear", "inkwash.core.schedule:scaled_linear", "√β rises linearly; discrete"),
     Choice("cosine", "inkwash.core.schedule:cosine", "ᾱ follows a squared cosine; discrete"),
     Choice("sigmoid", "inkwash.core.schedule:sigmoid", "ᾱ follows a sigmoid; discrete"),
+    Choice(
+        "linear-zero-snr", "inkwash.core.schedule:linear_zero_snr", "linear, rescaled to end at pure noise; discrete"
+    ),
+    Choice(
+        "scaled-linear-zero-snr",
+        "inkwash.core.schedule:scaled_linear_zero_snr",
+        "scaled-linear, rescaled to end at pure noise; discrete",
+    ),
     Choice("continuous-cosine", "inkwash.core.schedule:Cosine", "the cosine schedule in continuous time"),
     Choice("flow", "inkwash.core.schedule:Flow", "the straight line of flow matching, in continuous time"),
     Choice("ve", "inkwash.core.schedule:VE", "variance exploding, in continuous time"),
@@ -241,6 +249,7 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("abarankab-unet", "inkwash.networks:AbarankabUNet", "the class-conditional U-Net of abarankab's DDPM"),
     Choice("mlp", "inkwash.networks:MLP", "a small network without convolutions, for points"),
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
+    Choice("diffusers-unet", "inkwash.foreign_networks:DiffusersUNet", "diffusers' UNet2DModel, with its settings"),
 )
 
 # ---- conditions, data sets and features
@@ -299,6 +308,7 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
     Choice("cs231n", "inkwash.importers.cs231n:import_cs231n", "as the trainer of CS231n's assignment 3 writes it"),
     Choice("sysu", "inkwash.importers.sysu:import_sysu", "the MNIST report's network, MyUNet or MyDDPM"),
     Choice("abarankab", "inkwash.importers.abarankab:import_abarankab", "abarankab's DDPM, averaged weights"),
+    Choice("diffusers", "inkwash.importers.diffusers:import_diffusers", "the folder of a UNet2DModel pipeline"),
     plural="kinds of checkpoint",
 )
 

@@ -21,14 +21,16 @@ class Import(Command):
     order: ClassVar[int] = 110
 
     kind: Annotated[str, tyro.conf.Positional, validator(choices.IMPORTERS), named(choices.IMPORTERS)]
-    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """Checkpoint file. Only tensors and numbers are read, so no code in it is run."""
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|FOLDER")]
+    """Checkpoint file, or folder of diffusers. Only tensors and numbers are read, so no code in it is run."""
     out: Path | None = None
     """Folder for the run; None uses runs/NAME-OF-THE-FILE."""
+    classes: int | None = None
+    """diffusers: number of classes, if its configuration does not say it."""
     encoder: str = "clip"
     """cs231n: text encoder that it was trained with: clip, minilm, or a model's folder or name."""
-    size: int = 32
-    """cs231n, abarankab: side of its images in pixels."""
+    size: int | None = None
+    """cs231n, abarankab: side of its images in pixels; None is 32. diffusers: the same, if it does not say it."""
     timesteps: int | None = None
     """cs231n: number of timesteps T, if the checkpoint does not record it."""
     schedule: Literal["linear", "cosine", "sigmoid"] | None = None
@@ -44,8 +46,10 @@ class Import(Command):
 
     def run(self) -> None:
         """Makes a run of the checkpoint and says how to draw from it."""
-        out = self.out or RUNS / self.file.stem
-        flags: dict[str, Any] = {name: value for name, value in vars(self).items() if name != "kind"}
+        named = self.file if self.file.name else self.file.resolve()  # as . and .. are not
+        out = self.out or RUNS / named.stem
+        given = {name: value for name, value in vars(self).items() if name != "kind"}
+        flags: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         run = choices.call(choices.IMPORTERS.load(self.kind), **(flags | {"out": out}))
         process, steps = run.process, run.process.timesteps
         show(f"{out}: {process.schedule} schedule, T = {steps}, predicts {process.prediction}")

@@ -3,6 +3,7 @@
 from inkwash.nets.abarankab import AbarankabUNet
 from inkwash.nets.condition import Concat, CondEmbedding, Condition, ConditionedNet, Embedder, OneHot, Vector
 from inkwash.nets.cs231n import Cs231nUNet
+from inkwash.nets.diffusers_unet import DiffusersUNet
 from inkwash.nets.mlp import MLP
 from inkwash.nets.recompute import recompute
 from inkwash.nets.ten_channel import TenChannelUNet
@@ -17,6 +18,7 @@ __all__ = [
     "Condition",
     "ConditionedNet",
     "Cs231nUNet",
+    "DiffusersUNet",
     "Embedder",
     "OneHot",
     "TenChannelUNet",
