@@ -32,6 +32,8 @@ def scheduled(config: dict[str, Any], path: Path) -> tuple[Process, Sampler, lis
     limit, told = _limit(said)
     if said.timestep_spacing == "leading" and said.steps_offset:
         told.append(f"Its scheduler begins at row {said.steps_offset} (steps_offset); inkwash's steps begin at row 0.")
+    if said.timestep_spacing == "linspace" and name == "DDIMScheduler":
+        told.append("Its DDIM with linspace steps to other levels than it visits next; inkwash steps to these.")
     if not said.set_alpha_to_one:
         told.append("Its scheduler ends at the noise of row 0 (set_alpha_to_one false); inkwash ends without noise.")
     if name == "DDIMScheduler":
