@@ -10,9 +10,10 @@ from torch import Tensor
 from inkwash.errors import UsageError
 from inkwash.foreign import harmless, say
 from inkwash.foreign_networks import DiffusersUNet
-from inkwash.importers.diffusers_config import UNetConfig, unet
+from inkwash.importers import saved
+from inkwash.importers.diffusers_config import Beside, UNetConfig, read, unet
 from inkwash.importers.diffusers_scheduler import scheduled
-from inkwash.importers.saved import check_layers, fill, read, read_json, read_safetensors, tensors, write_run
+from inkwash.importers.saved import check_layers, fill, read_json, read_safetensors, tensors, write_run
 from inkwash.nets.diffusers_unet import timesteps
 from inkwash.recipes.folder import folder as own_images
 from inkwash.runs import build
@@ -44,17 +45,26 @@ def import_diffusers(file: Path, out: Path, size: int | None = None, classes: in
     path = _scheduler(file)
     process, sampler, told = scheduled(read_json(path, _HELP), path)
     height, width = _sides(config, described, size)
-    names, shape = _classes(file, count), (config.in_channels, height, width)
+    path, weights = _weights(place)
+    beside = _beside(file)
+    table = weights.get("class_embedding.weight")
+    if none := beside.no_class and table is not None and len(table) == count > 2 and not bool(table[-1].any()):
+        weights["class_embedding.weight"], count = table[:-1], count - 1
+    names = tuple(beside.classes) if len(beside.classes) == count else tuple(map(str, range(count)))
+    shape = (config.in_channels, height, width)
+    by_class = Conditioning(
+        "class", condition_dropout=0.1 if none else 0.0, scale=beside.scale if none else 1.0,
+        interval=beside.interval if none else None,
+    )  # fmt: skip
     run = replace(
         own_images(),
         data=Data(source="", size=height if height == width else None, image_channels=config.in_channels),
         network=network,
         process=process,
-        sampler=sampler,
-        conditioning=Conditioning("class", condition_dropout=0.0, scale=1.0) if count else Conditioning(),
+        sampler=replace(sampler, steps=min(beside.steps or sampler.steps, process.timesteps)),
+        conditioning=by_class if count else Conditioning(),
     )
     kind = condition(run, names) if count else None
-    path, weights = _weights(place)
     if config.class_embed_type == "timestep":
         _fold_classes(weights, count, network, path)
     before = "net.net." if count else "net."
@@ -113,13 +123,10 @@ def _sides(config: UNetConfig, path: Path, given: int | None) -> tuple[int, int]
     return sides if isinstance(sides, tuple) else (sides, sides)
 
 
-def _classes(folder: Path, count: int) -> tuple[str, ...]:
-    """The names that inkwash wrote beside the pipeline, or numbers."""
-    if count and (folder / "inkwash.json").exists():
-        names = read_json(folder / "inkwash.json", _HELP).get("classes")
-        if isinstance(names, list) and len(names) == count and all(isinstance(name, str) for name in names):
-            return tuple(names)
-    return tuple(map(str, range(count)))
+def _beside(folder: Path) -> Beside:
+    path = folder / "inkwash.json"
+    about = read_json(path, _HELP) if path.exists() else {}
+    return read(Beside, about, path)
 
 
 def _scheduler(folder: Path) -> Path:
@@ -133,7 +140,7 @@ def _weights(place: Path) -> tuple[Path, dict[str, Tensor]]:
     if path.with_name(f"{path.name}.index.json").exists():
         raise UsageError(f"{place} holds weights in several files; save it again with max_shard_size='100GB'.")
     if old.exists() and not path.exists():
-        path, found = old, tensors(read(old, _HELP))
+        path, found = old, tensors(saved.read(old, _HELP))
     else:
         found = read_safetensors(path, _HELP)
     return path, {_renamed(name): tensor for name, tensor in found.items()}

@@ -15,6 +15,7 @@ from inkwash.foreign_networks import DiffusersUNet
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Side = Annotated[int, Field(ge=1, le=16384)]
+_Beta = Annotated[float, Field(gt=0, lt=1)]
 _Betas = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=1_000_000)]
 UNLIMITED = 1e6  # as sample_max_value: inkwash's dynamic thresholding has no such bound
 
@@ -46,9 +47,9 @@ _UNET: dict[str, Any] = {  # UNet2DModel's defaults, where those of inkwash's se
 class SchedulerConfig(_Config):
     """What a DDPMScheduler's or a DDIMScheduler's configuration says."""
 
-    num_train_timesteps: int = 1000
-    beta_start: _Positive = 1e-4
-    beta_end: _Positive = 0.02
+    num_train_timesteps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    beta_start: _Beta = 1e-4
+    beta_end: _Beta = 0.02
     beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "linear"
     trained_betas: _Betas | None = None
     rescale_betas_zero_snr: bool = False
@@ -67,6 +68,16 @@ class SchedulerConfig(_Config):
     timestep_values: Any = None
 
 
+class Beside(BaseModel):
+    """What inkwash wrote beside a pipeline: what diffusers has no place for."""
+
+    classes: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=2**20)] = []
+    no_class: bool = False  # whether the last row of the class table stands for no class
+    steps: Annotated[int, Field(ge=1)] | None = None
+    scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    interval: tuple[float, float] | None = None
+
+
 def unet(config: Mapping[str, Any], path: Path) -> tuple[UNetConfig, DiffusersUNet]:
     """A network's configuration in its two parts. Raises UsageError, naming what inkwash does not have."""
     given = {name: value for name, value in config.items() if not name.startswith("_")}
@@ -79,7 +90,8 @@ def unet(config: Mapping[str, Any], path: Path) -> tuple[UNetConfig, DiffusersUN
     try:
         return rest, DiffusersUNet(**values)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+        plain = str(error).replace("`", "")  # these are no arguments of an import
+        raise UsageError(f"{path}: {plain}") from error
 
 
 def _as_now(name: str, value: Any) -> Any:
@@ -90,7 +102,7 @@ def _as_now(name: str, value: Any) -> Any:
     return int(value) if whole else value
 
 
-_C = TypeVar("_C", bound=_Config)
+_C = TypeVar("_C", bound=BaseModel)
 
 
 def read(kind: type[_C], config: Mapping[str, Any], path: Path) -> _C:

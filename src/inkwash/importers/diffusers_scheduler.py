@@ -57,10 +57,7 @@ def _process(said: SchedulerConfig, path: Path) -> Process:
         if "linear" not in schedule or said.trained_betas is not None:
             raise UsageError(f"{path} has rescale_betas_zero_snr for another schedule than linear and scaled_linear.")
         schedule = f"{schedule}-zero-snr"
-    try:
-        return Process(schedule, count, *(ends if "linear" in schedule else (None, None)), prediction)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+    return Process(schedule, count, *(ends if "linear" in schedule else (None, None)), prediction)
 
 
 def _known(given: list[float], path: Path) -> tuple[str, int, tuple[float, float]]:

@@ -66,7 +66,8 @@ def export_diffusers(model: TrainedModel, out: Path, sampler: Sampler, label: st
     about = {
         "inkwash": __version__, "checkpoint": model.digest, "weights": model.weights, "recipe": model.run.recipe,
         "classes": list(model.facts["classes"]) if classes else [], "label": label,
-        "no_class": count if classes and classes > count else None, "steps": sampler.steps,
+        "no_class": classes is not None and classes > count, "steps": sampler.steps,
+        "scale": model.run.conditioning.scale, "interval": model.run.conditioning.interval,
     }  # fmt: skip
     with replacing(out, folder=True) as temporary:
         for name, content in (
@@ -86,9 +87,9 @@ def _checked(model: TrainedModel, label: str | None) -> tuple[DiffusersUNet, int
     network, kind = model.run.network, model.run.conditioning.condition
     if not isinstance(network, DiffusersUNet):
         raise UsageError(
-            f"the network of {model.name} is no UNet2DModel of diffusers (inkwash's own has group norms of 16 channels, "
-            "and diffusers' one number of groups at all levels), so diffusers cannot open it. Train with "
-            "`network='diffusers-unet'`, or export with `onnx`."
+            f"the network of {model.name} is no UNet2DModel of diffusers (the group norms of inkwash's have "
+            "16 channels a group, and diffusers' one number of groups at all levels), so diffusers cannot open it. "
+            "Train the network diffusers-unet, or export with `onnx`."
         )
     if kind not in ("none", "class"):
         raise UsageError(f"diffusers' UNet2DModel takes classes, and {model.name} a {kind}; export with `onnx`.")
@@ -103,7 +104,7 @@ def _scheduler(model: TrainedModel, sampler: Sampler) -> dict[str, Any]:
     process, spacing = model.run.process, build.spacing(sampler)
     if not isinstance(model.schedule, Discrete):
         raise UsageError(
-            f"{model.name} was trained on the continuous schedule {process.schedule}, and DDPM and DDIM of diffusers have a "
+            f"{model.name} was trained on the continuous schedule {process.schedule}, and diffusers' schedulers have a "
             "table of times; train with `schedule='linear'`, scaled-linear or cosine, or export with `onnx`."
         )
     if process.prediction not in _PREDICTIONS:
