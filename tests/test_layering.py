@@ -28,7 +28,7 @@ recipes distributed view data
 progress
 denoise sample text
 inverse
-training testing metrics check
+training testing metrics check adapters
 runs
 importers study
 report

@@ -309,6 +309,7 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
     Choice("sysu", "inkwash.importers.sysu:import_sysu", "the MNIST report's network, MyUNet or MyDDPM"),
     Choice("abarankab", "inkwash.importers.abarankab:import_abarankab", "abarankab's DDPM, averaged weights"),
     Choice("diffusers", "inkwash.importers.diffusers:import_diffusers", "the folder of a UNet2DModel pipeline"),
+    Choice("safetensors", "inkwash.importers.weights:import_weights", "weights of inkwash export --safetensors"),
     plural="kinds of checkpoint",
 )
 

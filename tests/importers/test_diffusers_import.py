@@ -441,7 +441,7 @@ def test_what_cannot_go_out(by_class: Path, trained: Path, tmp_path: Path) -> No
     assert "there is no class" in refused("export", by_class, "--diffusers", out, "--label", "42")
     assert "give one of --onnx" in refused("export", by_class)
     assert "give one of --onnx" in refused("export", by_class, "--diffusers", out, "--onnx", tmp_path / "a.onnx")
-    assert "--batch-size is for" in refused("export", by_class, "--diffusers", out, "--batch-size", 4)
+    assert "--batch-size is for --onnx" in refused("export", by_class, "--diffusers", out, "--batch-size", 4)
     flags = ("--schedule", "flow", "--prediction", "flow", "--steps", 1, "--out", tmp_path / "flow")
     did("train", "digits", *OURS, *flags)
     assert "continuous schedule flow" in refused("export", tmp_path / "flow", "--diffusers", out)

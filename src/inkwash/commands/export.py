@@ -16,7 +16,7 @@ from inkwash.settings import Sampler
 
 @dataclass(frozen=True)
 class Export(Command):
-    """Write a run for other programs: as an ONNX file with a manifest, or as a pipeline of diffusers."""
+    """Write a run for other programs: as ONNX with a manifest, a pipeline of diffusers, or safetensors."""
 
     order: ClassVar[int] = 112
 
@@ -26,6 +26,8 @@ class Export(Command):
     """ONNX file to write; the manifest, FILE.json, lies beside it and holds the noise levels of the sampler."""
     diffusers: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder to write that DDIMPipeline.from_pretrained opens, for networks of --network diffusers-unet."""
+    safetensors: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
+    """File of weights to write, with ModelSpec's metadata; `inkwash import safetensors` makes a run of it again."""
     label: Annotated[str | None, words("NAME|NUMBER")] = None
     """diffusers: the class that the pipeline draws; None writes a network that takes class_labels."""
     batch_size: int = 1
@@ -43,19 +45,25 @@ class Export(Command):
         return self.sampler.solver == defaults.sampler.solver
 
     def given(self, flags: Set[str]) -> Self:
-        if (self.onnx is None) == (self.diffusers is None):
-            raise UsageError("give one of --onnx FILE.onnx and --diffusers FOLDER.")
-        for name, other in (("label", self.onnx), ("batch_size", self.diffusers)):
-            if name in flags and other is not None:
-                raise UsageError(f"--{name.replace('_', '-')} is for the other format; leave it out.")
+        asked = [name for name in ("onnx", "diffusers", "safetensors") if getattr(self, name) is not None]
+        if len(asked) != 1:
+            raise UsageError("give one of --onnx FILE.onnx, --diffusers FOLDER and --safetensors FILE.safetensors.")
+        for name, of in (("label", "diffusers"), ("batch_size", "onnx")):
+            if name in flags and asked != [of]:
+                raise UsageError(f"--{name.replace('_', '-')} is for --{of}; leave it out.")
         return self
 
     def run(self) -> None:
         """Writes what was asked for, and says how far a walk of it is from the run's own."""
         from inkwash.runs.export import export_onnx, open_exact
         from inkwash.runs.export_diffusers import compared_steps, export_diffusers
+        from inkwash.runs.export_safetensors import export_safetensors
 
         model = open_exact(self.folder, self.checkpoint, self.weights)
+        if self.safetensors is not None:
+            export_safetensors(model, self.safetensors)
+            show(self.safetensors)
+            return
         if self.onnx is not None:
             about = export_onnx(model, self.onnx, self.sampler, self.batch_size)
             apart, steps = about["largest_difference"], len(about["plan"])
