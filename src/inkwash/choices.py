@@ -250,6 +250,11 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("mlp", "inkwash.networks:MLP", "a small network without convolutions, for points"),
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
     Choice("diffusers-unet", "inkwash.foreign_networks:DiffusersUNet", "diffusers' UNet2DModel, with its settings"),
+    Choice(
+        "denoising-diffusion-unet",
+        "inkwash.foreign_networks:DenoisingDiffusionUNet",
+        "the U-Net of denoising-diffusion-pytorch",
+    ),
 )
 
 # ---- conditions, data sets and features
@@ -309,6 +314,11 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
     Choice("sysu", "inkwash.importers.sysu:import_sysu", "the MNIST report's network, MyUNet or MyDDPM"),
     Choice("abarankab", "inkwash.importers.abarankab:import_abarankab", "abarankab's DDPM, averaged weights"),
     Choice("diffusers", "inkwash.importers.diffusers:import_diffusers", "the folder of a UNet2DModel pipeline"),
+    Choice(
+        "denoising-diffusion",
+        "inkwash.importers.denoising_diffusion:import_denoising_diffusion",
+        "as the trainer of denoising-diffusion-pytorch (version 2) writes it; --size",
+    ),
     Choice("safetensors", "inkwash.importers.weights:import_weights", "weights of inkwash export --safetensors"),
     plural="kinds of checkpoint",
 )

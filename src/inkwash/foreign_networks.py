@@ -8,7 +8,7 @@ from pydantic import Field
 
 from inkwash.checked import Count, Positive, Share, listed
 from inkwash.errors import UsageError
-from inkwash.networks import Inputs, NetworkSettings
+from inkwash.networks import Inputs, Levels, Mults, NetworkSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,3 +116,47 @@ class DiffusersUNet(NetworkSettings):
         return nets.DiffusersUNet(
             inputs.image_channels, **self.config(), vector=inputs.vector, time_scale=inputs.time_scale
         )
+
+
+@dataclass(frozen=True)
+class DenoisingDiffusionUNet(NetworkSettings):
+    """The U-Net of denoising-diffusion-pytorch; settings have its names. See inkwash.nets.DenoisingDiffusionUNet."""
+
+    dim: Annotated[int, Field(ge=4, le=2**14, multiple_of=2)] = 64
+    """Number of channels at the first level; even."""
+    dim_mults: Mults = (1, 2, 4, 8)
+    """Channels after each level, as multiples of the first."""
+    init_dim: Count | None = None
+    """Channels of the first convolution; None uses those of the first level."""
+    full_attn: Levels | None = None
+    """Levels with attention over all positions, the others with linear attention; None: the last level alone."""
+    attn_heads: Count = 4
+    """Number of attention heads."""
+    attn_dim_head: Count = 32
+    """Channels of an attention head."""
+    memories: Annotated[int, Field(ge=0, le=4096)] = 4
+    """Learned keys and values in each attention layer."""
+    dropout: Share = 0.0
+    """Dropout in the residual blocks."""
+    kind: tyro.conf.Suppress[Literal["denoising-diffusion-unet"]] = "denoising-diffusion-unet"
+
+    def build(self, inputs: Inputs) -> "nn.Module":
+        """A freshly initialised network. Raises UsageError for settings that do not fit together, and conditions."""
+        from inkwash import nets
+
+        levels = len(self.dim_mults)
+        full = (levels - 1,) if self.full_attn is None else self.full_attn
+        if any(level >= levels for level in full):
+            raise UsageError(f"`full_attn` asks for levels {full}; `dim_mults` makes {levels}, counted from 0.")
+        multiple = 2 ** (levels - 1)
+        if inputs.height % multiple or inputs.width % multiple:
+            raise UsageError(
+                f"the U-Net of denoising-diffusion-pytorch with {levels} levels takes sides that are multiples of "
+                f"{multiple} (got {inputs.height}×{inputs.width}); choose another `size` or fewer `dim_mults`."
+            )
+        if inputs.vector or inputs.tokens or inputs.concat:
+            raise UsageError("the U-Net of denoising-diffusion-pytorch takes no condition; leave out `condition`.")
+        facts = {name: value for name, value in vars(self).items() if name not in ("kind", "full_attn")}
+        return nets.DenoisingDiffusionUNet(
+            inputs.image_channels, **facts, full_attn=full, time_scale=inputs.time_scale
+        )  # fmt: skip

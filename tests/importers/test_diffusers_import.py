@@ -267,7 +267,7 @@ def test_classes_that_are_embedded_as_times(tmp_path: Path) -> None:
         ({}, {"beta_schedule": "laplace"}, "has beta_schedule 'laplace', which inkwash does not have"),
         ({}, {"prediction_type": "flow"}, "has prediction_type 'flow'"),
         ({}, {"variance_type": "learned_range"}, "has variance_type 'learned_range'"),
-        ({}, {"trained_betas": [0.1, 0.3, 0.2]}, "3 trained_betas from 0.1 to 0.2 that are of no schedule"),
+        ({}, {"trained_betas": [0.1, 0.3, 0.2]}, "3 betas from 0.1 to 0.2 that are of no schedule"),
         ({}, {"num_train_timesteps": -1}, "has num_train_timesteps -1"),
         ({}, {"beta_schedule": "squaredcos_cap_v2", "rescale_betas_zero_snr": True}, "for another"),
         ({}, {"steps_offset": "one"}, "has steps_offset 'one'"),

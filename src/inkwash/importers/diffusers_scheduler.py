@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from inkwash import core
 from inkwash.errors import UsageError
 from inkwash.foreign import harmless
 from inkwash.importers.diffusers_config import UNLIMITED, SchedulerConfig, read
+from inkwash.importers.saved import schedule_of
 from inkwash.settings import Process, Sampler
 
 _SCHEDULES = {"linear": "linear", "scaled_linear": "scaled-linear", "squaredcos_cap_v2": "cosine"}
@@ -52,31 +52,13 @@ def _process(said: SchedulerConfig, path: Path) -> Process:
     )
     ends: tuple[float | None, float | None] = (said.beta_start, said.beta_end)
     if said.trained_betas is not None:
-        schedule, count, ends = _known(said.trained_betas, path)
+        schedule, found = schedule_of(torch.tensor(said.trained_betas, dtype=torch.float64), path)
+        count, ends = len(said.trained_betas), found or (None, None)
     if said.rescale_betas_zero_snr:
         if "linear" not in schedule or said.trained_betas is not None:
             raise UsageError(f"{path} has rescale_betas_zero_snr for another schedule than linear and scaled_linear.")
         schedule = f"{schedule}-zero-snr"
     return Process(schedule, count, *(ends if "linear" in schedule else (None, None)), prediction)
-
-
-def _known(given: list[float], path: Path) -> tuple[str, int, tuple[float, float]]:
-    """The schedule that has these β, their number, and the ends."""
-    ends = low, high = (float(f"{given[0]:.7g}"), float(f"{given[-1]:.7g}"))  # undoes the rounding to float32
-    made = {"cosine": core.cosine(len(given)), "sigmoid": core.sigmoid(len(given))}
-    if high < 1:
-        made |= {
-            "linear": core.linear(len(given), low, high),
-            "scaled-linear": core.scaled_linear(len(given), low, high),
-        }
-    betas = torch.tensor(given, dtype=torch.float64)
-    for name, table in made.items():
-        if torch.allclose(table.betas, betas, rtol=1e-3, atol=1e-7):
-            return name, len(given), ends
-    raise UsageError(
-        f"{path} has {len(given)} trained_betas from {low:g} to {high:g} that are of no schedule which inkwash has "
-        f"({', '.join(made)}); it cannot be a run."
-    )
 
 
 def _limit(said: SchedulerConfig) -> tuple[str, list[str]]:

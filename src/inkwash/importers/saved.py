@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from inkwash import core
 from inkwash.data.regular import open_regular
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
@@ -131,3 +132,22 @@ def linear_ends(betas: Tensor, path: Path) -> tuple[int, float, float]:
     if len(betas) < 2 or not torch.allclose(betas.double(), straight, rtol=1e-3, atol=0):
         raise UsageError(f"{path} was trained with {len(betas)} betas that do not rise in a line; it cannot be a run.")
     return len(betas), low, high
+
+
+def schedule_of(betas: Tensor, path: Path) -> tuple[str, tuple[float, float] | None]:
+    """The name of the schedule with these β [T], and their ends if its ends are free.
+
+    Raises UsageError for β of no schedule that inkwash has by name.
+    """
+    given, count = betas.double(), len(betas)
+    low, high = (float(f"{float(end):.7g}") for end in (given[0], given[-1]))  # undoes the rounding to float32
+    known = {"cosine": core.cosine(count), "sigmoid": core.sigmoid(count)}
+    if 0 < low < 1 and 0 < high < 1:
+        known |= {"linear": core.linear(count, low, high), "scaled-linear": core.scaled_linear(count, low, high)}
+    for name, table in known.items():
+        if torch.allclose(table.betas, given, rtol=1e-3, atol=1e-7):
+            return name, (low, high) if "linear" in name else None
+    raise UsageError(
+        f"{path} has {count} betas from {low:g} to {high:g} that are of no schedule which inkwash has "
+        f"({', '.join(known)}); it cannot be a run."
+    )

@@ -3,6 +3,7 @@
 from inkwash.nets.abarankab import AbarankabUNet
 from inkwash.nets.condition import Concat, CondEmbedding, Condition, ConditionedNet, Embedder, OneHot, Vector
 from inkwash.nets.cs231n import Cs231nUNet
+from inkwash.nets.denoising_diffusion import DenoisingDiffusionUNet
 from inkwash.nets.diffusers_unet import DiffusersUNet
 from inkwash.nets.mlp import MLP
 from inkwash.nets.recompute import recompute
@@ -18,6 +19,7 @@ __all__ = [
     "Condition",
     "ConditionedNet",
     "Cs231nUNet",
+    "DenoisingDiffusionUNet",
     "DiffusersUNet",
     "Embedder",
     "OneHot",
