@@ -319,6 +319,7 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
         "inkwash.importers.denoising_diffusion:import_denoising_diffusion",
         "as the trainer of denoising-diffusion-pytorch (version 2) writes it; --size",
     ),
+    Choice("openai", "inkwash.importers.openai:import_openai", "of improved-diffusion and guided-diffusion; --size …"),
     Choice("safetensors", "inkwash.importers.weights:import_weights", "weights of inkwash export --safetensors"),
     plural="kinds of checkpoint",
 )

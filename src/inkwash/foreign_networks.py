@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _Widths = Annotated[
     tuple[Annotated[int, Field(ge=2, le=2**14, multiple_of=2)], ...], Field(min_length=1, max_length=10), listed(int)
 ]
-_Down = Literal["DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"]
-_Up = Literal["UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"]
-_UPWARDS: dict[_Down, _Up] = {
+Down = Literal["DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"]
+Up = Literal["UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"]
+_UPWARDS: dict[Down, Up] = {
     "DownBlock2D": "UpBlock2D", "AttnDownBlock2D": "AttnUpBlock2D", "ResnetDownsampleBlock2D": "ResnetUpsampleBlock2D",
 }  # fmt: skip
 
@@ -29,9 +29,9 @@ class DiffusersUNet(NetworkSettings):
 
     block_out_channels: _Widths = (64, 128, 128)
     """Channels of each level."""
-    down_block_types: Annotated[tuple[_Down, ...], listed(str)] = ()
+    down_block_types: Annotated[tuple[Down, ...], listed(str)] = ()
     """Block of each level on the way down; none given: DownBlock2D, and AttnDownBlock2D at the last level."""
-    up_block_types: Annotated[tuple[_Up, ...], listed(str)] = ()
+    up_block_types: Annotated[tuple[Up, ...], listed(str)] = ()
     """Block of each level on the way up, from the last level on; none given: the counterparts of the way down."""
     layers_per_block: Annotated[int, Field(ge=1, le=64)] = 2
     """Residual blocks per level on the way down."""
@@ -67,22 +67,27 @@ class DiffusersUNet(NetworkSettings):
     """Activation function."""
     dropout: Share = 0.0
     """Dropout in the residual blocks."""
+    num_attention_heads: Count | None = None
+    """Number of heads of all attention, in place of --attention-head-dim; diffusers' network has no such setting."""
+    time_factor: Positive = 1.0
+    """Factor on the time before it is embedded; in diffusers' network it is 1."""
     kind: tyro.conf.Suppress[Literal["diffusers-unet"]] = "diffusers-unet"
 
     @property
-    def downwards(self) -> tuple[_Down, ...]:
+    def downwards(self) -> tuple[Down, ...]:
         """The block of each level on the way down."""
-        plain: _Down = "DownBlock2D"
+        plain: Down = "DownBlock2D"
         return self.down_block_types or (*(plain for _ in self.block_out_channels[1:]), "AttnDownBlock2D")
 
     @property
-    def upwards(self) -> tuple[_Up, ...]:
+    def upwards(self) -> tuple[Up, ...]:
         """The block of each level on the way up."""
         return self.up_block_types or tuple(_UPWARDS[kind] for kind in reversed(self.downwards))
 
     def config(self) -> dict[str, Any]:
-        """All settings, as diffusers calls them, and with the blocks of each level."""
-        given = {name: value for name, value in vars(self).items() if name != "kind"}
+        """The settings that diffusers has, as it calls them, with the blocks of each level."""
+        ours = ("kind", "num_attention_heads", "time_factor")
+        given = {name: value for name, value in vars(self).items() if name not in ours}
         return {**given, "down_block_types": self.downwards, "up_block_types": self.upwards}
 
     def build(self, inputs: Inputs) -> "nn.Module":
@@ -101,8 +106,9 @@ class DiffusersUNet(NetworkSettings):
         down, up = ("Attn" in kind for kind in self.downwards), ("Attn" in kind for kind in reversed(self.upwards))
         attending = {width for width, *attends in zip(widths, down, up, strict=True) if any(attends)}
         attending |= {widths[-1]} if self.mid_block_type and self.add_attention else set()
-        if bad := [width for width in sorted(attending) if width % (self.attention_head_dim or 1)]:
-            raise UsageError(f"`attention_head_dim` divides the channels ({bad[0]} is no multiple of it).")
+        name = "num_attention_heads" if self.num_attention_heads else "attention_head_dim"
+        if bad := [width for width in sorted(attending) if width % (getattr(self, name) or 1)]:
+            raise UsageError(f"`{name}` divides the channels ({bad[0]} is no multiple of it).")
         if self.freq_shift and widths[0] == 2:
             raise UsageError("`freq_shift=1` needs more than 2 channels at the first level.")
         multiple = 2 ** (levels - 1)
@@ -114,8 +120,9 @@ class DiffusersUNet(NetworkSettings):
         if inputs.tokens or inputs.concat:
             raise UsageError("diffusers' UNet2DModel takes classes as conditions; choose `condition='class'` or none.")
         return nets.DiffusersUNet(
-            inputs.image_channels, **self.config(), vector=inputs.vector, time_scale=inputs.time_scale
-        )
+            inputs.image_channels, **self.config(), num_attention_heads=self.num_attention_heads,
+            vector=inputs.vector, time_scale=inputs.time_scale * self.time_factor,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

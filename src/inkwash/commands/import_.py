@@ -30,13 +30,21 @@ class Import(Command):
     encoder: str = "clip"
     """cs231n: text encoder that it was trained with: clip, minilm, or a model's folder or name."""
     size: int | None = None
-    """cs231n, abarankab: side of its images in pixels; None is 32. diffusers: the same, if it does not say it."""
+    """Side of its images in pixels, where the file does not say it; cs231n, abarankab: None is 32."""
     timesteps: int | None = None
-    """cs231n: number of timesteps T, if the checkpoint does not record it."""
+    """cs231n, openai: number of timesteps T, if the checkpoint does not record it; openai: None is 1000."""
     schedule: Literal["linear", "cosine", "sigmoid"] | None = None
-    """cs231n: noise schedule, if the checkpoint does not record it."""
+    """cs231n, openai: noise schedule, if the checkpoint does not record it."""
     objective: Literal["pred_noise", "pred_x_start"] | None = None
-    """cs231n: prediction target of the network, if the checkpoint does not record it."""
+    """cs231n, openai: prediction target of the network, if the checkpoint does not record it; openai: pred_noise."""
+    num_heads: int | None = None
+    """openai: number of attention heads."""
+    num_head_channels: int | None = None
+    """openai: channels of an attention head, in place of --num-heads."""
+    new_attention_order: bool = False
+    """openai: as its --use_new_attention_order True."""
+    rescale_timesteps: bool = False
+    """openai: as its --rescale_timesteps True; for T = 1000 it is the same."""
 
     def given(self, flags: Set[str]) -> Self:
         make = choices.IMPORTERS.load(choices.IMPORTERS.check(self.kind))

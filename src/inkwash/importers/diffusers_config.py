@@ -37,6 +37,7 @@ class UNetConfig(_Config):
     num_train_timesteps: int | None = None  # of learned embeddings of time, which are refused
 
 
+OURS = ("kind", "num_attention_heads", "time_factor")  # settings that diffusers' network has not
 _UNET: dict[str, Any] = {  # UNet2DModel's defaults, where those of inkwash's settings are others
     "block_out_channels": (224, 448, 672, 896),
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
@@ -81,7 +82,7 @@ class Beside(BaseModel):
 def unet(config: Mapping[str, Any], path: Path) -> tuple[UNetConfig, DiffusersUNet]:
     """A network's configuration in its two parts. Raises UsageError, naming what inkwash does not have."""
     given = {name: value for name, value in config.items() if not name.startswith("_")}
-    names = {name for name in DiffusersUNet.__dataclass_fields__ if name != "kind"}
+    names = {name for name in DiffusersUNet.__dataclass_fields__ if name not in OURS}
     rest = read(UNetConfig, {name: value for name, value in given.items() if name not in names}, path)
     if rest.out_channels != rest.in_channels:
         why = "; a learned variance is not supported" if rest.out_channels == 2 * rest.in_channels else ""

@@ -22,7 +22,8 @@ class DiffusersUNet(nn.Module):
 
     The arguments have the names and the meaning of diffusers' configuration. H and W are multiples of 2^(levels − 1).
     `vector` is the number of classes, 0 for none: the embedding of a one-hot vector is its row of `class_embedding`,
-    added to the embedding of time; without a condition nothing is added. `time_scale`: see nets.embed.TimeEmbedding.
+    added to the embedding of time; without a condition nothing is added. `num_attention_heads` stands in place
+    of `attention_head_dim`; diffusers' has no such argument. `time_scale`: see nets.embed.TimeEmbedding.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class DiffusersUNet(nn.Module):
         time_embedding_dim: int | None = None,
         act_fn: str = "silu",
         dropout: float = 0.0,
+        num_attention_heads: int | None = None,
         vector: int = 0,
         time_scale: float = 1.0,
     ) -> None:
@@ -55,7 +57,9 @@ class DiffusersUNet(nn.Module):
         widths = [*block_out_channels]
         embedding = time_embedding_dim or 4 * widths[0]
         film = resnet_time_scale_shift == "scale_shift"
-        parts = _Parts(embedding, norm_num_groups, norm_eps, act_fn, dropout, film, attention_head_dim)
+        parts = _Parts(
+            embedding, norm_num_groups, norm_eps, act_fn, dropout, film, attention_head_dim, num_attention_heads
+        )
         self.flip, self.shift, self.time_scale = flip_sin_to_cos, freq_shift, time_scale
         self.conv_in = nn.Conv2d(image_channels, widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(widths[0], embedding)
@@ -143,12 +147,13 @@ class _Parts:
     dropout: float
     film: bool  # whether the embedding scales and shifts the second norm, or is added before it
     head_dim: int | None  # channels of an attention head; None: one head
+    heads: int | None  # number of attention heads, in place of these
 
     def resnet(self, channels: int, out: int, factor: float = 1.0, resample: str = "") -> "_Resnet":
         return _Resnet(channels, out, self, factor, resample)
 
     def attention(self, channels: int, groups: int | None, factor: float = 1.0) -> "_Attention":
-        return _Attention(channels, channels // (self.head_dim or channels), groups, self.eps, factor)
+        return _Attention(channels, self.heads or channels // (self.head_dim or channels), groups, self.eps, factor)
 
 
 class _Resnet(nn.Module):

@@ -91,6 +91,11 @@ def _checked(model: TrainedModel, label: str | None) -> tuple[DiffusersUNet, int
             "16 channels a group, and diffusers' one number of groups at all levels), so diffusers cannot open it. "
             "Train the network diffusers-unet, or export with `onnx`."
         )
+    if network.num_attention_heads or network.time_factor != 1:
+        raise UsageError(
+            f"the network of {model.name} has `num_attention_heads` or a `time_factor`, and diffusers' UNet2DModel none; "
+            "export with `onnx`."
+        )
     if kind not in ("none", "class"):
         raise UsageError(f"diffusers' UNet2DModel takes classes, and {model.name} a {kind}; export with `onnx`.")
     count = len(model.facts["classes"]) if kind == "class" else 0
