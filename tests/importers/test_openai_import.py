@@ -187,7 +187,9 @@ def test_one_with_equal_heads_goes_on_to_diffusers(tmp_path: Path) -> None:
             done = did("export", run, "--diffusers", tmp_path / "out", "--steps", 10)
             assert float(done.err.split("at most ")[1].split(",")[0]) < 1e-4
         else:
-            assert "has `num_attention_heads`" in refused("export", run, "--diffusers", tmp_path / "out2")
+            assert "has --num-attention-heads or a --time-factor" in refused(
+                "export", run, "--diffusers", tmp_path / "out2"
+            )
 
 
 def test_the_time_of_4000_steps(tmp_path: Path) -> None:

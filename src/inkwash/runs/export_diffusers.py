@@ -93,7 +93,7 @@ def _checked(model: TrainedModel, label: str | None) -> tuple[DiffusersUNet, int
         )
     if network.num_attention_heads or network.time_factor != 1:
         raise UsageError(
-            f"the network of {model.name} has `num_attention_heads` or a `time_factor`, and diffusers' UNet2DModel none; "
+            f"the network of {model.name} has `num_attention_heads` or a `time_factor`, and UNet2DModel has none; "
             "export with `onnx`."
         )
     if kind not in ("none", "class"):
