@@ -17,6 +17,7 @@ ROOT = Path(inkwash.__file__).parent
 FLOORS = """
 errors
 foreign lock
+remote
 models
 atomic signals own lazy hub plots
 choices
@@ -54,8 +55,8 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "foreign", "lock", "models", "atomic", "signals", "own", "lazy", "choices", "checked", "settings",
-    "recipes", "plots", "view", "commands", "cli", "__main__", "__init__",
+    "errors", "foreign", "lock", "remote", "models", "atomic", "signals", "own", "lazy", "choices", "checked",
+    "settings", "recipes", "plots", "view", "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "foreign", "lock", "atomic", "recipes", "__main__"}  # but the standard library
 
