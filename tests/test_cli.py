@@ -23,7 +23,7 @@ HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg"
 COMMANDS = (
     "train", "data", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior", "race",
     "gallery", "figure", "forward", "info", "models", "recipes", "replay",
-    "import", "export", "check", "demo",
+    "import", "export", "push", "check", "demo",
 )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def saying(repo: str) -> Iterator[None]:
             raise InkwashError(f"{where} is out of order ({status}); try again later.") from error
         reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
         raise InkwashError(
-            f"{repo} could not be reached at {where}, or stopped half way ({reason}); look at the network, and try again."
+            f"{repo} could not be reached at {where}, or stopped half way ({reason}); try again, with a network."
         ) from error
 
 

@@ -54,6 +54,9 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 repo = "/".join(path.split("/")[2:4])
                 if repo not in hub.repos:
                     self.say({"error": "no"}, 404, {"X-Error-Code": "RepoNotFound"})
+                elif "/tree/" in path:
+                    self.say([{"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
+                              for name, content in hub.repos[repo].items()])  # fmt: skip
                 else:
                     files = [{"rfilename": name} for name in hub.repos[repo]]
                     self.say({"id": repo, "sha": COMMIT, "siblings": files, "private": False, "tags": [],

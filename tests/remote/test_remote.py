@@ -1,6 +1,7 @@
 """Runs on a hub: fetched from a server on this machine, in whole and in halves, and what it answers wrongly."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,8 +123,22 @@ def test_a_damaged_file_is_not_believed(hub: Hub) -> None:
     assert "damaged" in said("sample", HERE, "-n", 1, "--steps", 1)
 
 
+def test_a_pipeline_of_diffusers_on_a_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)  # not needed, and slow to import
+    few = ("--network", "diffusers-unet", "--block-out-channels", "8", "--norm-num-groups", 4, "--layers-per-block", 1)
+    flags = (*few, "--schedule", "linear", "--batch-size", 16, "--precision", "float32", "--device", "cpu")
+    did("train", "digits", *flags, "--steps", 1, "--out", tmp_path / "run")
+    did("export", tmp_path / "run", "--diffusers", tmp_path / "out", "--steps", 2)
+    folder = tmp_path / "out"
+    hub.repos["me/pipe"] = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.*")}
+    hub.repos["me/pipe"]["run.py"] = b"raise SystemExit"
+    did("import", "diffusers", "hf://me/pipe")
+    assert "DiffusersUNet" in did("info", "runs/me--pipe").out
+    assert not any(each.endswith("run.py") for each in hub.asked)
+
+
 def test_without_the_library(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     assert "need the package huggingface_hub: pip install 'inkwash[hub]'" in refused("info", "hf://me/digits")
 
 

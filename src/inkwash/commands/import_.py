@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tyro
 
-from inkwash import choices
+from inkwash import choices, remote
 from inkwash.checked import named, validator
 from inkwash.commands._base import RUNS, Command
 from inkwash.errors import UsageError
@@ -21,8 +21,8 @@ class Import(Command):
     order: ClassVar[int] = 110
 
     kind: Annotated[str, tyro.conf.Positional, validator(choices.IMPORTERS), named(choices.IMPORTERS)]
-    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|FOLDER")]
-    """Checkpoint file, or folder of diffusers. Only tensors and numbers are read, so no code in it is run."""
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|FOLDER|hf://REPO")]
+    """Checkpoint file, or folder of diffusers, here or on a hub. No code in it is run."""
     out: Path | None = None
     """Folder for the run; None uses runs/NAME-OF-THE-FILE."""
     classes: int | None = None
@@ -54,9 +54,11 @@ class Import(Command):
 
     def run(self) -> None:
         """Makes a run of the checkpoint and says how to draw from it."""
+        there = remote.place(self.file)
+        file = self.file if there is None else remote.model_folder(there)
         named = self.file if self.file.name else self.file.resolve()  # as . and .. are not
-        out = self.out or RUNS / named.stem
-        given = {name: value for name, value in vars(self).items() if name != "kind"}
+        out = self.out or RUNS / (named.stem if there is None else there.repo.replace("/", "--"))
+        given = {name: value for name, value in vars(self).items() if name != "kind"} | {"file": file}
         flags: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         run = choices.call(choices.IMPORTERS.load(self.kind), **(flags | {"out": out}))
         process, steps = run.process, run.process.timesteps
