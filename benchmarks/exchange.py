@@ -5,7 +5,7 @@
 
 Each network has random weights, of the seed 0, as its library initialises them. A pipeline is saved by diffusers and
 imported by inkwash; then both walk by DDIM, from the same noise. The run is exported again, and walked by diffusers.
-Images lie in [−1, 1], where a grey level is 0.0078. --large adds the layout of google/ddpm-cifar10-32, of 35.7 M weights.
+Images lie in [−1, 1], where a grey level is 0.0078. --large adds the layout of google/ddpm-cifar10-32 (35.7 M weights).
 
 --shown takes a run of the network diffusers-unet, exports it, and draws: images by inkwash, the same by diffusers'
 DDIMPipeline, and pictures with half of the pixels missing, restored by deepinv's DiffPIR with DiffusersDenoiserWrapper.

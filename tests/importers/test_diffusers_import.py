@@ -209,6 +209,20 @@ def test_a_run_of_a_pipeline_is_a_run(tmp_path: Path) -> None:
     assert "already holds a run" in refused("import", "diffusers", tmp_path / "pets", "--out", run)
 
 
+def test_it_is_scored_and_studied(by_class: Path, tmp_path: Path) -> None:
+    """Against images that are named, since its own are not known."""
+    did("export", by_class, "--diffusers", tmp_path / "out", "--steps", 2)
+    did("import", "diffusers", tmp_path / "out", "--out", tmp_path / "run")
+    few = (tmp_path / "run", "--against", "digits", "--features", "pixels", "-n", 8, "--jobs", 1)
+    told = did("evaluate", *few, "--steps", 2, "--out", tmp_path / "e").out
+    assert "Fréchet distance" in told
+    did("study", *few, "--steps", "2,3", "--out", tmp_path / "s")
+    text = (tmp_path / "s" / "summary.md").read_text(encoding="utf-8")
+    assert "was trained for" not in text
+    assert "trained elsewhere" in refused("study", tmp_path / "run", "--steps", 2, "--out", tmp_path / "t")
+    assert "--preset quick has its own images" in refused("study", "--preset", "quick", "--against", "digits")
+
+
 def test_old_files(tmp_path: Path) -> None:
     """Attention had other names, blocks a prefix, and weights were pickles, which are read without running code."""
     new = write(tmp_path / "new", NETWORKS["google's"], {})
