@@ -1,4 +1,4 @@
-"""`inkwash export --diffusers`: out and in again, as one class and as all, what cannot go out, and scores of imports."""
+"""`inkwash export --diffusers`: out and in again, one class and all, what cannot go out, and scores of imports."""
 
 import sys
 from pathlib import Path
