@@ -60,6 +60,9 @@ def test_a_run_on_a_hub_is_a_run(hub: Hub, trained: Path, tmp_path: Path) -> Non
     assert front.load(HERE).shape == (1, 8, 8)
     assert files_of(remote.run_folder(remote.Place("me/digits", None))) == Path("runs/me--digits")
     did("train", "digits", "--from", HERE, *TINY[2:], "--steps", 1, "--out", tmp_path / "new")
+    assert "the weights of me--digits, step 12" in did("info", tmp_path / "new").out
+    did("evaluate", HERE, "--features", "pixels", "-n", 4, "--steps", 1, "--jobs", 1)
+    assert (tmp_path / "runs" / "me--digits" / "evaluation" / "scores.json").exists()
     downloads = [each for each in hub.asked if each.startswith("GET") and each.endswith(LAST)]
     assert len(downloads) == 1  # the cache has it
 

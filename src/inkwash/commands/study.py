@@ -24,6 +24,7 @@ from inkwash.commands._base import (
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
 from inkwash.foreign import show
+from inkwash.models import title
 from inkwash.settings import RunSettings, Scoring
 from inkwash.study.axes import Sweep, sweep_of
 
@@ -71,7 +72,7 @@ class Study(Command):
         from inkwash.lock import holding
 
         self._check_preset()
-        names = self.preset or "-".join(folder.resolve().name for folder in self.runs)
+        names = self.preset or "-".join(map(title, self.runs))
         out = self.out or RUNS / f"study-{names}"
         with holding(out, "a study", is_main_process()):
             self._run(out)

@@ -48,6 +48,11 @@ def name_of(run: Path) -> str | None:
     return found.name if found.parent == _BOX.resolve() and found.name in names() else None
 
 
+def title(run: Path) -> str:
+    """What a run is called in tables and names of files: its folder's name; OWNER--NAME of one on a hub."""
+    return remote.name_of(run) or run.resolve().name
+
+
 def files_of(run: Path) -> Path:
     """The folder for files made of a run, where no other is given: the run's own, or runs/NAME-in-the-box.
 
