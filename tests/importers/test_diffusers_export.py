@@ -95,7 +95,9 @@ def test_without_diffusers_it_is_said(by_class: Path, tmp_path: Path, monkeypatc
 
 def test_what_cannot_go_out(by_class: Path, trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert "Train the network diffusers-unet, or export with --onnx" in refused("export", trained, "--diffusers", out)
+    assert "Train the network diffusers-unet, export with --onnx or --safetensors, or use it" in refused(
+        "export", trained, "--diffusers", out
+    )
     assert "no spacing karras; give --spacing" in refused("export", by_class, "--diffusers", out, "--spacing", "karras")
     assert "--label names one class" in refused("export", by_class, "--diffusers", out, "--label", "all")
     assert "there is no class" in refused("export", by_class, "--diffusers", out, "--label", "42")

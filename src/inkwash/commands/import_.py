@@ -20,7 +20,10 @@ class Import(Command):
 
     order: ClassVar[int] = 110
 
-    kind: Annotated[str, tyro.conf.Positional, validator(choices.IMPORTERS), named(choices.IMPORTERS)]
+    kind: Annotated[
+        str, tyro.conf.Positional, validator(choices.IMPORTERS), named(choices.IMPORTERS),
+        tyro.conf.arg(help=f"Kind of checkpoint: {choices.IMPORTERS.help}."),
+    ]  # fmt: skip
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|FOLDER|hf://REPO")]
     """Checkpoint file, or folder of diffusers, here or on a hub. No code in it is run."""
     out: Path | None = None

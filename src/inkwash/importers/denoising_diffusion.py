@@ -84,7 +84,8 @@ def _sizes(weights: Mapping[str, Tensor], file: Path) -> tuple[DenoisingDiffusio
             dim, mults, None if init_dim == dim else init_dim, full, heads, width, memories
         ), channels  # fmt: skip
     except UsageError as error:
-        raise UsageError(f"{file} holds another network than {_WHAT} ({error}); {_HELP}.") from error
+        plain = str(error).replace("`", "")  # these are no arguments of an import
+        raise UsageError(f"{file} holds another network than {_WHAT} ({plain}); {_HELP}.") from error
 
 
 def _objective(betas: Tensor, weight: Tensor, file: Path) -> str:

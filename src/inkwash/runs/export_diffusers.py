@@ -89,7 +89,8 @@ def _checked(model: TrainedModel, label: str | None) -> tuple[DiffusersUNet, int
         raise UsageError(
             f"the network of {model.name} is no UNet2DModel of diffusers (the group norms of inkwash's have "
             "16 channels a group, and diffusers' one number of groups at all levels), so diffusers cannot open it. "
-            "Train the network diffusers-unet, or export with `onnx`."
+            "Train the network diffusers-unet, export with `onnx` or `safetensors`, or use it there by "
+            "inkwash.adapters.diffusers, in Python."
         )
     if network.num_attention_heads or network.time_factor != 1:
         raise UsageError(
