@@ -1,5 +1,6 @@
 """`inkwash import openai`: UNetModel of improved- and guided-diffusion, its walks, and what its files do not say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cli_runner import did, inkwash, refused
+from inkwash.networks import Inputs
 from inkwash.runs import build
 from inkwash.runs.model import open_model
 from inkwash.sample import DDIM, last, sample
@@ -162,6 +164,45 @@ def test_its_own_walk(name: str, steps: int, tmp_path: Path) -> None:
         with torch.no_grad():
             eps = net(start(), torch.tensor([500, 500]), label)
         assert torch.allclose(eps[1, 0, 0], torch.tensor(EXPECTED), atol=1e-5)
+
+
+PUBLISHED: dict[str, tuple[int, int, dict[str, Any], dict[str, Any]]] = {
+    # parameters; size; the arguments of UNetModel in the READMEs; what gives its heads
+    "guided 64": (295_904_454, 64, {"model_channels": 192, "channel_mult": (1, 2, 3, 4), "num_res_blocks": 3,
+                  "attention_resolutions": (2, 4, 8), "num_classes": 1000}, {"num_head_channels": 64}),
+    "guided 128": (421_529_606, 128, {"model_channels": 256, "channel_mult": (1, 1, 2, 3, 4), "num_res_blocks": 2,
+                   "attention_resolutions": (4, 8, 16), "num_classes": 1000}, {"num_heads": 4}),
+    "guided 256": (552_814_086, 256, {"model_channels": 256, "channel_mult": (1, 1, 2, 2, 4, 4), "num_res_blocks": 2,
+                   "attention_resolutions": (8, 16, 32)}, {"num_head_channels": 64}),
+    "improved CIFAR-10": (52_546_438, 32, {"model_channels": 128, "channel_mult": (1, 2, 2, 2), "num_res_blocks": 3,
+                          "attention_resolutions": (2, 4)}, {"num_heads": 4}),
+    "improved 64": (121_063_942, 64, {"model_channels": 128, "channel_mult": (1, 2, 3, 4), "num_res_blocks": 3,
+                    "attention_resolutions": (4, 8)}, {"num_heads": 4}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_weight_of_the_published_layouts_has_a_place(name: str) -> None:
+    """Without memory for them: names and shapes alone."""
+    from inkwash.importers.openai import _heads, _layout, _renamed
+
+    count, side, given, heads = PUBLISHED[name]
+    guided = name.startswith("guided")
+    library = pytest.importorskip("guided_diffusion.unet" if guided else "improved_diffusion.unet")
+    more = {"resblock_updown": True, "image_size": side} if guided else {}
+    file = Path("model.pt")
+    with torch.device("meta"):
+        net = library.UNetModel(in_channels=3, out_channels=6, use_scale_shift_norm=True, **more, **given, **heads)
+    state = net.state_dict()
+    assert sum(tensor.numel() for tensor in state.values()) == count
+    found = _layout(state, file)
+    weights = _renamed(state, found, _heads(found, heads.get("num_heads"), heads.get("num_head_channels"), file), False)
+    with torch.device("meta"):
+        network = replace(found.network, attention_head_dim=None)
+        ours = network.build(Inputs(3, side, side, 1000, vector=found.classes)).state_dict()
+    assert {key: tuple(tensor.shape) for key, tensor in weights.items()} == {
+        key: tuple(tensor.shape) for key, tensor in ours.items()
+    }
 
 
 def test_the_network_without_the_library(tmp_path: Path) -> None:
