@@ -24,7 +24,7 @@ COMMANDS = (
     "train", "data", "distill", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior",
     "race",
     "gallery", "figure", "forward", "info", "models", "recipes", "replay",
-    "import", "export", "check", "demo",
+    "import", "export", "push", "check", "demo",
 )  # fmt: skip
 
 

@@ -17,17 +17,19 @@ ROOT = Path(inkwash.__file__).parent
 FLOORS = """
 errors
 foreign lock
+remote
 models
 atomic signals own lazy hub plots
 choices
 checked core nets
 networks
+foreign_networks
 settings
 recipes distributed view data
 progress
 denoise sample text
 inverse
-training testing metrics check
+training testing metrics check adapters
 distill
 runs
 importers study
@@ -54,8 +56,8 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "foreign", "lock", "models", "atomic", "signals", "own", "lazy", "choices", "checked", "settings",
-    "recipes", "plots", "view", "commands", "cli", "__main__", "__init__",
+    "errors", "foreign", "lock", "remote", "models", "atomic", "signals", "own", "lazy", "choices", "checked",
+    "settings", "recipes", "plots", "view", "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "foreign", "lock", "atomic", "recipes", "__main__"}  # but the standard library
 

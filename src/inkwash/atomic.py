@@ -23,8 +23,8 @@ def replacing(path: Path, folder: bool = False) -> Iterator[Path]:
     """Yields a temporary file in the same folder as `path`, and renames it to `path` atomically at the end.
 
     The block writes the file, which then replaces a file at `path`. If `folder` is true, the temporary path is a folder
-    for files, which replaces an empty folder. The temporary content is locked while it is written, so that `sweep`
-    removes it only after its process has ended. If an error occurs, it is removed and `path` is unchanged.
+    for files and folders, which replaces an empty folder. The temporary content is locked while it is written, so that
+    `sweep` removes it only after its process has ended. If an error occurs, it is removed and `path` is unchanged.
 
     Raises:
         InkwashError: if an operating system error occurs, such as a full disk. Other errors propagate.
@@ -40,7 +40,7 @@ def replacing(path: Path, folder: bool = False) -> Iterator[Path]:
         yield temporary
         if folder:
             with ThreadPoolExecutor(8) as pool:  # parallel fsync is 20 times as fast
-                list(pool.map(_to_disk, temporary.iterdir()))
+                list(pool.map(_to_disk, (each for each in temporary.rglob("*") if each.is_file())))
             if path.is_dir():
                 path.rmdir()  # refuses if it is no longer empty
         else:

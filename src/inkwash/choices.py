@@ -204,6 +204,14 @@ SCHEDULES = Choices(  # called with those of `num_timesteps`, `low` and `high` t
     Choice("scaled-linear", "inkwash.core.schedule:scaled_linear", "√β rises linearly; discrete"),
     Choice("cosine", "inkwash.core.schedule:cosine", "ᾱ follows a squared cosine; discrete"),
     Choice("sigmoid", "inkwash.core.schedule:sigmoid", "ᾱ follows a sigmoid; discrete"),
+    Choice(
+        "linear-zero-snr", "inkwash.core.schedule:linear_zero_snr", "linear, rescaled to end at pure noise; discrete"
+    ),
+    Choice(
+        "scaled-linear-zero-snr",
+        "inkwash.core.schedule:scaled_linear_zero_snr",
+        "scaled-linear, rescaled to end at pure noise; discrete",
+    ),
     Choice("continuous-cosine", "inkwash.core.schedule:Cosine", "the cosine schedule in continuous time"),
     Choice("flow", "inkwash.core.schedule:Flow", "the straight line of flow matching, in continuous time"),
     Choice("ve", "inkwash.core.schedule:VE", "variance exploding, in continuous time"),
@@ -250,6 +258,12 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
     Choice("labml-unet", "inkwash.networks:LabmlUNet", "the U-Net of labml.ai, which course labs hand out"),
     Choice("cs180-unet", "inkwash.networks:Cs180UNet", "the 28×28 U-Net of CS180's project 5"),
+    Choice("diffusers-unet", "inkwash.foreign_networks:DiffusersUNet", "diffusers' UNet2DModel, with its settings"),
+    Choice(
+        "denoising-diffusion-unet",
+        "inkwash.foreign_networks:DenoisingDiffusionUNet",
+        "the U-Net of denoising-diffusion-pytorch",
+    ),
 )
 
 # ---- conditions, data sets and features
@@ -309,6 +323,14 @@ IMPORTERS = Choices(  # called with those of the flags of `inkwash import` that 
     Choice("sysu", "inkwash.importers.sysu:import_sysu", "the MNIST report's network, MyUNet or MyDDPM"),
     Choice("lab06", "inkwash.importers.lab06:import_lab06", "the lab's U-Net, in labml.ai's layout"),
     Choice("abarankab", "inkwash.importers.abarankab:import_abarankab", "abarankab's DDPM, averaged weights"),
+    Choice("diffusers", "inkwash.importers.diffusers:import_diffusers", "the folder of a UNet2DModel pipeline"),
+    Choice(
+        "denoising-diffusion",
+        "inkwash.importers.denoising_diffusion:import_denoising_diffusion",
+        "as the trainer of denoising-diffusion-pytorch (version 2) writes it; --size",
+    ),
+    Choice("openai", "inkwash.importers.openai:import_openai", "of improved-diffusion and guided-diffusion; --size …"),
+    Choice("safetensors", "inkwash.importers.weights:import_weights", "weights of inkwash export --safetensors"),
     plural="kinds of checkpoint",
 )
 

@@ -16,7 +16,7 @@ from inkwash.core import Schedule
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.foreign import harmless
-from inkwash.models import find
+from inkwash.models import find, title
 from inkwash.runs.model import TrainedModel, open_model
 from inkwash.settings import RunSettings, Sampler, Sampling, Scoring, texts
 from inkwash.study.axes import AXES, Sweep, one_cell, sweep_of
@@ -321,7 +321,7 @@ class Run:
         from inkwash.study.machine import machine_facts
 
         runs = [self, *others]
-        names = "-".join(run.folder.resolve().name for run in runs)
+        names = "-".join(title(run.folder) for run in runs)
         place = Path("runs") / f"study-{names}" if out is None else Path(out)
         scoring = Scoring(
             n=n, features=features, inception=None if inception is None else Path(inception),

@@ -23,7 +23,10 @@ RUN = PrimitiveConstructorSpec[Path](  # the box is looked into when the argumen
     str_from_instance=lambda path: [str(path)],
 )
 RunFolder = Annotated[
-    Path, tyro.conf.Positional, RUN, tyro.conf.arg(metavar="RUN", help="Folder of the run, or a model in the box.")
+    Path,
+    tyro.conf.Positional,
+    RUN,
+    tyro.conf.arg(metavar="RUN", help="Folder of the run, a model in the box, or hf://OWNER/NAME[@REVISION]."),
 ]
 Checkpoint = Annotated[Literal["last", "best"], tyro.conf.arg(help="Checkpoint to open.")]
 Weights = Annotated[

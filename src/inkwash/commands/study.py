@@ -24,6 +24,7 @@ from inkwash.commands._base import (
 from inkwash.commands.train import Train
 from inkwash.errors import UsageError
 from inkwash.foreign import show
+from inkwash.models import title
 from inkwash.settings import RunSettings, Scoring
 from inkwash.study.axes import Sweep, sweep_of
 
@@ -38,6 +39,13 @@ class Study(Command):
     """Folders of runs of the same images, or models in the box."""
     sweep: Sweep
     scoring: Scoring
+    against: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="DATA|PATH",
+            help="Real images to compare with, as those of imported runs are not known; None uses those of the runs.",
+        ),
+    ] = None
     preset: Literal["quick", "lab06", "gaussian"] | None = None
     """A predefined study, which trains the runs it needs: the lab's questions on digits or MNIST, or a self-test."""
     out: Path | None = None
@@ -64,7 +72,7 @@ class Study(Command):
         from inkwash.lock import holding
 
         self._check_preset()
-        names = self.preset or "-".join(folder.resolve().name for folder in self.runs)
+        names = self.preset or "-".join(map(title, self.runs))
         out = self.out or RUNS / f"study-{names}"
         with holding(out, "a study", is_main_process()):
             self._run(out)
@@ -85,7 +93,8 @@ class Study(Command):
         for train in _untrained(preset.runs, self.data_dir) if preset else ():
             train.run()
         subjects: list[Subject] = [
-            Trained(folder, self.checkpoint, self.device, self.data_dir, self.weights) for folder in folders
+            Trained(folder, self.checkpoint, self.device, self.data_dir, self.weights, self.against)
+            for folder in folders
         ]  # fmt: skip
         if preset and not preset.runs:
             subjects = [Exact()]
@@ -113,6 +122,8 @@ class Study(Command):
             raise UsageError("a study needs a run: inkwash study RUN, or --preset quick.")
         if self.preset is not None and self.runs:
             raise UsageError(f"--preset {self.preset} has its own runs; leave out {self.runs[0]}, or the preset.")
+        if self.preset is not None and self.against is not None:
+            raise UsageError(f"--preset {self.preset} has its own images; leave out --against, or the preset.")
         if self.preset is not None and self.sweep != Sweep():
             raise UsageError(f"--preset {self.preset} has its own axes; leave out those flags, or the preset.")
 

@@ -201,6 +201,25 @@ def sigmoid(num_timesteps: int = 1000, start: float = -3.0, end: float = 3.0, ta
     return _from_abar(curve[1] - torch.sigmoid((t * (end - start) + start) / tau), 0.999)
 
 
+def linear_zero_snr(num_timesteps: int = 1000, low: float | None = None, high: float | None = None) -> Discrete:
+    """`linear`, rescaled so that the last row has no signal (Lin et al. 2024, algorithm 1). Needs 2 timesteps."""
+    return _zero_snr(linear(num_timesteps, low, high))
+
+
+def scaled_linear_zero_snr(num_timesteps: int = 1000, low: float | None = None, high: float | None = None) -> Discrete:
+    """`scaled_linear`, rescaled so that the last row has no signal (Lin et al. 2024, algorithm 1)."""
+    return _zero_snr(scaled_linear(num_timesteps, low, high))
+
+
+def _zero_snr(table: Discrete) -> Discrete:
+    """α of every row is shifted by the last one's, and scaled so that the first stays."""
+    if table.num_timesteps < 2:
+        raise UsageError("a schedule that is rescaled to end at pure noise needs at least 2 timesteps (got 1).")
+    alpha = torch.cumprod(1 - table.betas, 0).sqrt()
+    abar = ((alpha - alpha[-1]) * (alpha[0] / (alpha[0] - alpha[-1]))) ** 2
+    return Discrete(1 - torch.cat([abar[:1], abar[1:] / abar[:-1]]))
+
+
 def _from_abar(curve: Tensor, most: float) -> Discrete:
     return Discrete((1 - curve[1:] / curve[:-1]).clamp(max=most))
 

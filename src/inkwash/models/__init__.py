@@ -7,6 +7,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+from inkwash import remote
 from inkwash.foreign import say
 
 _BOX = Path(__file__).parent
@@ -24,10 +25,14 @@ def folder(name: str) -> Path:
 
 
 def find(run: str | os.PathLike[str]) -> Path:
-    """The folder of a run: as given, or the folder of the model in the box that has this name.
+    """The folder of a run: as given, or of the model in the box that has this name, or of hf://OWNER/NAME[@REVISION].
+
+    A run on a hub is fetched into the cache of huggingface_hub; raises as `remote.run_folder`.
 
     A folder of that name in the working folder comes first, and a line on standard error says that there are two.
     """
+    if (there := remote.place(run)) is not None:
+        return remote.run_folder(there)
     given = Path(run)
     if os.fspath(run) not in names():
         return given
@@ -43,10 +48,21 @@ def name_of(run: Path) -> str | None:
     return found.name if found.parent == _BOX.resolve() and found.name in names() else None
 
 
+def title(run: Path) -> str:
+    """What a run is called in tables and names of files: its folder's name; OWNER--NAME of one on a hub."""
+    return remote.name_of(run) or run.resolve().name
+
+
 def files_of(run: Path) -> Path:
-    """The folder for files made of a run, where no other is given: the run's own, or runs/NAME-in-the-box."""
+    """The folder for files made of a run, where no other is given: the run's own, or runs/NAME-in-the-box.
+
+    Of a run on a hub it is runs/OWNER--NAME.
+    """
     name = name_of(run)
-    return run if name is None else Path("runs") / f"{name}-in-the-box"
+    if name is None:
+        far = remote.name_of(run)
+        return run if far is None else Path("runs") / far
+    return Path("runs") / f"{name}-in-the-box"
 
 
 @cache

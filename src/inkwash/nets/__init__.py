@@ -4,6 +4,8 @@ from inkwash.nets.abarankab import AbarankabUNet
 from inkwash.nets.condition import Concat, CondEmbedding, Condition, ConditionedNet, Embedder, OneHot, Vector
 from inkwash.nets.cs180 import Cs180UNet
 from inkwash.nets.cs231n import Cs231nUNet
+from inkwash.nets.denoising_diffusion import DenoisingDiffusionUNet
+from inkwash.nets.diffusers_unet import DiffusersUNet
 from inkwash.nets.labml import LabmlUNet, UnitRange
 from inkwash.nets.mlp import MLP
 from inkwash.nets.recompute import recompute
@@ -20,6 +22,8 @@ __all__ = [
     "ConditionedNet",
     "Cs180UNet",
     "Cs231nUNet",
+    "DenoisingDiffusionUNet",
+    "DiffusersUNet",
     "Embedder",
     "LabmlUNet",
     "OneHot",

@@ -73,7 +73,7 @@ def prepared(
     found: dict[str, TrainedModel] = {}
     watched: dict[str, Watched] = {}
     for folder in runs or [models.folder(name) for name in models.names()]:
-        name = models.name_of(folder) or folder.resolve().name
+        name = models.name_of(folder) or models.title(folder)
         if name in watched or name in found:
             raise UsageError(f"two of the runs are called {name}; rename one of their folders.")
         if (folder / METRICS).is_file():

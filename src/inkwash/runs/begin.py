@@ -10,6 +10,7 @@ from inkwash.data.listing import some
 from inkwash.denoise import Denoiser
 from inkwash.errors import UsageError
 from inkwash.foreign import harmless
+from inkwash.models import title
 from inkwash.networks import OwnNetwork
 from inkwash.runs import build
 from inkwash.runs.conditions import ConditionKind, condition
@@ -69,13 +70,13 @@ def begin(
     notes = [f"The weights are those of {of}; {taken:.1%} of this network's."]
     notes += _said(anew, kept, classes if tables else (), sorted({*there} - {_plain_name(name, run) for name in mine}))
     notes += _changed(before, run)
-    return Begun({"run": folder.resolve().name, "sha256": saved.sha256, "step": saved.facts["step"]}, tuple(notes))
+    return Begun({"run": title(folder), "sha256": saved.sha256, "step": saved.facts["step"]}, tuple(notes))
 
 
 def carried(saved: Checkpoint | None, given: Path | None, out: Path) -> dict[str, str | int] | None:
     """The fact that a resumed run records; None for other runs. Raises UsageError if it did not begin as `given`."""
     fact: dict[str, str | int] | None = None if saved is None else saved.facts.get("begun_from")
-    if saved is not None and given is not None and (fact is None or fact["run"] != given.resolve().name):
+    if saved is not None and given is not None and (fact is None or fact["run"] != title(given)):
         from_what = "new weights" if fact is None else f"the weights of {fact['run']}"
         raise UsageError(f"{out} began with {from_what}; leave out `from_run` to resume it, or choose another `out`.")
     return fact

@@ -45,7 +45,7 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
     kept = _step(folder / BEST) if (folder / BEST).is_file() else None
     return [
         ("recipe", run.recipe),
-        ("data", f"{run.data.source}, {about['images']:,} images of {height}×{width}, {channels} channel(s)"),
+        ("data", f"{_source(about, run)}, {about['images']:,} images of {height}×{width}, {channels} channel(s)"),
         (
             "network",
             f"{_network(run)}, {parameters:,} parameters ({parameters * 4 / 2**20:.1f} MiB)",
@@ -175,6 +175,11 @@ def _sampler(sampler: Sampler) -> str:
     return " ".join(
         f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}" for name, value in values.items()
     )
+
+
+def _source(about: dict[str, Any], run: RunSettings) -> str:
+    """The name of the images; of an imported run without one, what the importer noted."""
+    return run.data.source or str(about["fingerprint"])
 
 
 def _network(run: RunSettings) -> str:

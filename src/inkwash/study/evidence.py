@@ -13,7 +13,7 @@ from inkwash.metrics.floor import Estimate, exceeds, loss_floor
 from inkwash.metrics.score import DRAWS
 from inkwash.runs.model import TrainedModel
 from inkwash.study.compare import T_95
-from inkwash.study.subject import Subject, feature_count, load_model, reference
+from inkwash.study.subject import Subject, Trained, feature_count, load_model, reference
 from inkwash.study.table import Table
 
 LEVELS, IMAGES = 6, 64  # noise levels, and images of each set, at which a network's loss is compared with its floor
@@ -59,6 +59,8 @@ def _no_variety(done: Table) -> Doubt | None:
 
 def _untrained(subject: Subject) -> Doubt | None:
     model = load_model(subject)
+    if isinstance(subject, Trained) and subject.against is not None:
+        return None  # the training images are not there
     if not isinstance(model, TrainedModel) or model.condition_never_dropped:
         return None  # an exact network learned nothing, and of a model that must be told, no such loss is defined
     training, held_out = (

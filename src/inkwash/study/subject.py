@@ -26,6 +26,7 @@ from inkwash.errors import UsageError
 from inkwash.metrics.classifier import Classifier, classifier, has_classes
 from inkwash.metrics.features import Features
 from inkwash.metrics.score import DRAWS, SCORES, OnStep, Reference, check_n
+from inkwash.models import title
 from inkwash.runs import build
 from inkwash.runs.conditions import ConditionKind
 from inkwash.runs.model import Model, TrainedModel, images, open_model
@@ -99,7 +100,7 @@ class Trained:
 
     @property
     def name(self) -> str:
-        return self.folder.resolve().name
+        return title(self.folder)
 
     @property
     def prediction(self) -> str:

@@ -12,7 +12,9 @@ from inkwash.study.table import Table
 def method(done: Table) -> Section:
     """What was drawn, compared and trained, and what the words of the other sections mean."""
     known = done.facts
-    trained = [(name, about) for name, about in known["trained"].items() if about["step"] is not None]
+    trained = [
+        (name, about) for name, about in known["trained"].items() if about["images_seen"]
+    ]  # not of imported ones
     equal = len({about["images_seen"] for _, about in trained}) == 1
     scales = sorted({row.value("scale") for row in done.rows} - {None})
     return Section("method", [
