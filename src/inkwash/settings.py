@@ -212,11 +212,6 @@ class Sampler(Checked):
     scale: Annotated[Scale | None, called("--guidance-scale")] = None
     """Guidance scale s: 1 is no guidance, 0 is unconditional (CS231n's w is s − 1); None uses the run's default."""
 
-    churn: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """Amount of noise that is added before each step, EDM's S_churn: σ/α grows by churn/steps, by 41% at most."""
-    churn_interval: Interval | None = None
-    """Interval of σ/α in which --churn adds noise, EDM's S_min,S_max; None adds it at every level with signal."""
-
     def over(self, **given: Any) -> "Sampler":
         """This sampler with other values; None keeps a value.
 
@@ -278,6 +273,10 @@ class Sampling(Sampler):
     """Text prompt, for runs trained on captions; repeatable: images take the prompts in turn, one row each."""
     interval: Interval | None = None
     """Interval of σ/α in which guidance is applied; 0,inf is every level; None uses the run's default."""
+    churn: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Amount of noise that is added before each step, EDM's S_churn: σ/α grows by churn/steps, by 41% at most."""
+    churn_interval: Interval | None = None
+    """Interval of σ/α in which --churn adds noise, EDM's S_min,S_max; None adds it at every level with signal."""
     rescale: Share = 0.0
     """Strength of guidance rescaling, from 0 to 1 (the contrast of unguided images)."""
     guide: str | None = None

@@ -15,7 +15,7 @@ from inkwash.distill import Consistency, Teacher
 from inkwash.errors import UsageError
 from inkwash.nets import ConditionedNet, OneHot
 from inkwash.sample import DDIM, last, sample
-from inkwash.settings import Distillation, Sampler
+from inkwash.settings import Distillation, Sampling
 from inkwash.training import StepRandomness
 
 
@@ -124,8 +124,8 @@ def test_what_it_cannot_take() -> None:
         Consistency.stages(2, 8)
     made = Distillation("consistency", 2, 8, "x", "0" * 64)
     for steps in (1, 2, 7):
-        Consistency.check_sampler(made, Consistency.sampler(steps, "none"))
-    for other in (Sampler(steps=2), Sampler("heun", spacing="renoise"), Sampler(spacing="renoise", eta=1.0)):
+        Consistency.check_sampler(made, Sampling(**vars(Consistency.sampler(steps, "none"))))
+    for other in (Sampling(steps=2), Sampling("heun", spacing="renoise"), Sampling(spacing="renoise", eta=1.0)):
         with pytest.raises(UsageError, match="straight to the image"):
             Consistency.check_sampler(made, other)
 

@@ -14,7 +14,7 @@ from inkwash.errors import UsageError
 from inkwash.nets import ConditionedNet, OneHot
 from inkwash.nets.condition import CondEmbedding
 from inkwash.sample import DDIM, last, sample
-from inkwash.settings import Distillation, Sampler
+from inkwash.settings import Distillation, Sampling
 from inkwash.training import StepRandomness
 
 MEAN, STD = 0.2, 0.5
@@ -149,13 +149,14 @@ def test_what_it_cannot_take() -> None:
 
 def test_its_sampler_is_the_only_one() -> None:
     made = Distillation("progressive", 4, 4, "x", "0" * 64)
-    Progressive.check_sampler(made, Progressive.sampler(4, "clip"))
-    Progressive.check_sampler(made, Sampler(steps=4, eta=0.0))
+    Progressive.check_sampler(made, Sampling(**vars(Progressive.sampler(4, "clip"))))
+    Progressive.check_sampler(made, Sampling(steps=4, eta=0.0))
     for other in (
-        Sampler(steps=3),
-        Sampler("heun", steps=4),
-        Sampler(steps=4, eta=0.5),
-        Sampler(steps=4, spacing="karras"),
+        Sampling(steps=3),
+        Sampling("heun", steps=4),
+        Sampling(steps=4, eta=0.5),
+        Sampling(steps=4, churn=1.0),
+        Sampling(steps=4, spacing="karras"),
     ):
         with pytest.raises(UsageError, match="was distilled for 4 steps of ddim"):
             Progressive.check_sampler(made, other)

@@ -133,6 +133,8 @@ class Run:
         spacing: str | None = None,
         variance: Literal["small", "large"] | None = None,
         limit: str | None = None,
+        churn: float | None = None,
+        churn_interval: tuple[float, float] | None = None,
         interval: tuple[float, float] | None = None,
         rescale: float = 0.0,
         stretch: bool | None = None,
@@ -151,6 +153,7 @@ class Run:
                 of the run's recipe, or if `solver` differs from the recipe's, the default of the command.
             label, text: what to draw, for conditional runs; `label="all"` draws each class in turn, several texts each
                 text in turn.
+            churn, churn_interval: EDM's added noise, S_churn, and where in σ/α it is added.
             scale, interval, rescale, guide, guidance: guidance; see docs/conditions.md.
             stretch: whether to stretch each image to its own range, in place of clamping; None is the recipe's choice.
             engine: "torch", "compiled" or "onnx".
@@ -169,7 +172,8 @@ class Run:
         )
         sampling = Sampling(
             **vars(sampler), n=n, label=None if label is None else str(label), text=texts(text), seed=seed,
-            interval=interval, rescale=rescale, stretch=self.settings.stretch if stretch is None else stretch,
+            churn=churn, churn_interval=churn_interval, interval=interval, rescale=rescale,
+            stretch=self.settings.stretch if stretch is None else stretch,
             guide=None if guide is None else os.fspath(guide), guidance=guidance, engine=engine,
         )  # fmt: skip
         if guidance == "classifier":

@@ -11,7 +11,7 @@ from inkwash.distill.method import Stage, check_first_level, check_steps
 from inkwash.distill.teacher import Teacher
 from inkwash.errors import UsageError
 from inkwash.nets import Condition
-from inkwash.settings import Distillation, Sampler
+from inkwash.settings import Distillation, Sampler, Sampling
 
 if TYPE_CHECKING:
     from inkwash.training import StepRandomness
@@ -59,7 +59,7 @@ class Consistency:
         return Sampler("ddim", steps=steps, spacing="renoise", limit=limit)
 
     @classmethod
-    def check_sampler(cls, made: Distillation, sampler: Sampler) -> None:
+    def check_sampler(cls, made: Distillation, sampler: Sampling) -> None:
         if (sampler.solver, sampler.spacing or "", sampler.eta or 0.0, sampler.churn or 0.0) != (
             "ddim",
             "renoise",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from inkwash.core import Prediction, Schedule, as_floats, determinant
 from inkwash.errors import UsageError
-from inkwash.settings import Distillation, Sampler
+from inkwash.settings import Distillation, Sampler, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ class Method(Protocol):
         """The sampler that the student is made for."""
 
     @classmethod
-    def check_sampler(cls, made: Distillation, sampler: Sampler) -> None:
+    def check_sampler(cls, made: Distillation, sampler: Sampling) -> None:
         """Raises UsageError for a sampler that the student was not made for."""
 
     def __call__(

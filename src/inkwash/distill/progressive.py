@@ -22,7 +22,7 @@ from inkwash.distill.method import Stage, check_first_level, check_steps
 from inkwash.distill.teacher import Teacher
 from inkwash.errors import UsageError
 from inkwash.nets import Condition
-from inkwash.settings import Distillation, Sampler
+from inkwash.settings import Distillation, Sampler, Sampling
 
 if TYPE_CHECKING:
     from inkwash.training import StepRandomness
@@ -82,7 +82,7 @@ class Progressive:
         return Sampler("ddim", steps=steps, spacing="trailing", limit=limit)
 
     @classmethod
-    def check_sampler(cls, made: Distillation, sampler: Sampler) -> None:
+    def check_sampler(cls, made: Distillation, sampler: Sampling) -> None:
         own = cls.sampler(made.steps, sampler.limit)
         asked = (sampler.solver, sampler.steps, sampler.spacing or "trailing", sampler.eta or 0.0, sampler.churn or 0.0)
         if asked != (own.solver, own.steps, own.spacing, 0.0, 0.0):

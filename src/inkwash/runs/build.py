@@ -170,12 +170,8 @@ def plan(sampling: settings.Sampler, of: Schedule) -> Plan:
     levels: Plan = choices.SPACINGS.load(where)(of, sampling.steps)
     if own.is_reference(where):
         trial.plan(where, levels)
-    if sampling.churn_interval is not None and not sampling.churn:
-        raise UsageError(
-            "`churn_interval` says where noise is added, and `churn` is 0; give how much, or leave it out."
-        )
-    if sampling.churn:
-        levels = churn(levels, of, sampling.churn, *(sampling.churn_interval or ALWAYS))
+    if isinstance(sampling, settings.Sampling):
+        levels = _churned(levels, of, sampling)
     made = solver(sampling)
     if as_floats(levels[0])[0] == 0 and not fact(made, "starts_at_pure_noise"):
         raise UsageError(
@@ -183,6 +179,14 @@ def plan(sampling: settings.Sampler, of: Schedule) -> Plan:
             f"use {fact(made, 'default_spacing')}."
         )
     return levels
+
+
+def _churned(levels: Plan, of: Schedule, sampling: settings.Sampling) -> Plan:
+    if sampling.churn_interval is not None and not sampling.churn:
+        raise UsageError(
+            "`churn_interval` says where noise is added, and `churn` is 0; give how much, or leave it out."
+        )
+    return churn(levels, of, sampling.churn, *(sampling.churn_interval or ALWAYS)) if sampling.churn else levels
 
 
 def spacing(sampling: settings.Sampler) -> str:

@@ -20,7 +20,7 @@ from inkwash.runs import build
 from inkwash.runs.model import TrainedModel, open_model
 from inkwash.runs.onnx import quiet
 from inkwash.sample import DDIM, last, sample
-from inkwash.settings import Sampler
+from inkwash.settings import Sampler, Sampling
 
 OPSET, COMPARED = 18, 4  # the ONNX operators used; images whose walks are compared
 INPUTS = ("x", "t", "alpha", "sigma", "value", "present")  # the last two of a conditional run
@@ -73,7 +73,7 @@ def export_onnx(model: TrainedModel, out: Path, sampler: Sampler, batch: int = 1
     except ImportError as error:
         raise UsageError(f"writing ONNX needs the package {error.name}; {HELP}.") from error
     assert model.denoiser.precision == torch.float32
-    plan = build.plan(sampler, model.schedule)
+    plan = build.plan(Sampling(**vars(sampler)), model.schedule)
     inputs = _inputs(model, plan[-2], batch)
     with quiet():
         try:

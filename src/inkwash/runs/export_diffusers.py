@@ -18,7 +18,7 @@ from inkwash.runs import build
 from inkwash.runs.conditions.by_class import requested_class
 from inkwash.runs.model import TrainedModel
 from inkwash.sample import DDIM, last, sample
-from inkwash.settings import Process, Sampler
+from inkwash.settings import Process, Sampler, Sampling
 
 COMPARED = 4  # images whose walks are compared
 _VERSION = "0.30.0"  # of diffusers, whose format this is
@@ -174,7 +174,7 @@ def difference(model: TrainedModel, folder: Path, sampler: Sampler, label: str |
     if model.condition is not None:
         one = requested_class(label, classes)
         labels = torch.arange(COMPARED) % len(classes) if one is None else torch.full((COMPARED,), one)
-    walked = Sampler("ddim", compared_steps(sampler), spacing=build.spacing(sampler), limit=sampler.limit)
+    walked = Sampling("ddim", compared_steps(sampler), spacing=build.spacing(sampler), limit=sampler.limit)
     plan, noise = build.plan(walked, model.schedule), Seeded(0, range(COMPARED))
     start = x = prior(noise, plan[0], torch.empty(COMPARED, *model.shape))
     scheduler.set_timesteps(walked.steps)

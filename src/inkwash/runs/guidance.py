@@ -19,7 +19,7 @@ from inkwash.models import find
 from inkwash.runs.conditions import ConditionOf
 from inkwash.runs.conditions.by_class import requested_class
 from inkwash.runs.model import Model, TrainedModel, images, open_model
-from inkwash.settings import Sampler, Sampling
+from inkwash.settings import Sampling
 
 DenoiserOf = Callable[[Sequence[int]], Denoise]  # images i, … of a request -> their denoiser
 
@@ -78,7 +78,7 @@ def guided(model: Model, sampling: Sampling, asked: ConditionOf | None = None) -
     return Guided(denoiser_of, (model.denoiser, weaker.denoiser), weaker.digest)
 
 
-def check_distilled(model: Model, sampler: Sampler) -> None:
+def check_distilled(model: Model, sampler: Sampling) -> None:
     """Raises UsageError for a sampler that a distilled model was not made for."""
     made = None if model.run is None else model.run.distillation
     if made is not None:
