@@ -23,7 +23,7 @@ atomic signals own lazy hub plots
 choices
 checked core nets
 networks
-foreign_networks
+foreign_networks course_networks
 settings
 recipes distributed view data
 progress

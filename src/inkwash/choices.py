@@ -256,8 +256,8 @@ NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, wit
     Choice("abarankab-unet", "inkwash.networks:AbarankabUNet", "the class-conditional U-Net of abarankab's DDPM"),
     Choice("mlp", "inkwash.networks:MLP", "a small network without convolutions, for points"),
     Choice("cs231n-unet", "inkwash.networks:Cs231nUNet", "the text-conditioned U-Net of CS231n's assignment"),
-    Choice("labml-unet", "inkwash.networks:LabmlUNet", "the U-Net of labml.ai, which course labs hand out"),
-    Choice("cs180-unet", "inkwash.networks:Cs180UNet", "the 28×28 U-Net of CS180's project 5"),
+    Choice("labml-unet", "inkwash.course_networks:LabmlUNet", "the U-Net of labml.ai, which course labs hand out"),
+    Choice("cs180-unet", "inkwash.course_networks:Cs180UNet", "the 28×28 U-Net of CS180's project 5"),
     Choice("diffusers-unet", "inkwash.foreign_networks:DiffusersUNet", "diffusers' UNet2DModel, with its settings"),
     Choice(
         "denoising-diffusion-unet",

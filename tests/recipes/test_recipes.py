@@ -11,10 +11,11 @@ import torch
 
 from cli_runner import did
 from inkwash import recipes
+from inkwash.course_networks import Cs180UNet
 from inkwash.data import Images
 from inkwash.data import load as load_data
 from inkwash.errors import UsageError
-from inkwash.networks import MLP, AbarankabUNet, Cs180UNet, Cs231nUNet, TenChannelUNet, UNet
+from inkwash.networks import MLP, AbarankabUNet, Cs231nUNet, TenChannelUNet, UNet
 from inkwash.runs import build
 from inkwash.runs.conditions import condition
 from inkwash.settings import RunSettings

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from inkwash.course_networks import LabmlUNet
 from inkwash.errors import UsageError
 from inkwash.importers.saved import fill, read, tensors, write_run
-from inkwash.networks import LabmlUNet
 from inkwash.recipes.lab06 import lab06_eps
 from inkwash.runs import build
 from inkwash.runs.record import resolved

@@ -1,6 +1,6 @@
 """CS180/280A at UC Berkeley, project 5, part B (autumn 2025): a one-step denoiser and flow matching on MNIST."""
 
-from inkwash.networks import Cs180UNet
+from inkwash.course_networks import Cs180UNet
 from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampler, Training
 
 _BATCHES = 60_000 // 64  # full batches of an epoch
