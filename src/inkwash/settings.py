@@ -176,6 +176,8 @@ class Training(Checked):
     """Device to train on."""
     save_every: Count = 250
     """Number of steps between checkpoints."""
+    keep_early: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the training after which a weaker copy is kept in RUN/early, which --guide takes; None keeps none."""
     best: Literal["held-out", "train"] = "held-out"
     """Loss by which the best checkpoint is chosen: on held-out images, or the training loss since the last save."""
     shard: bool = False

@@ -44,6 +44,7 @@ _RENAMED = (  # parameter names of format 2 -> names of format 3
 LAST, BEST = "last.safetensors", "best.safetensors"
 TEXTS = "texts"  # the part with the tensors of a `text.Table`, in a run that keeps one
 PARTS = {"ema": "ema", "raw": "model"}  # the weights to draw with, by the values of --weights
+EARLY = "early"  # the folder, in that of a run, with a copy from early in the training
 FILES = {"last": LAST, "best": BEST}  # by the values of --checkpoint
 
 

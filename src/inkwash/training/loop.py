@@ -15,7 +15,7 @@ from inkwash.core import mix
 from inkwash.data import Batch, Batches
 from inkwash.errors import InkwashError
 from inkwash.settings import Training
-from inkwash.training.checkpoint import BEST, LAST, save
+from inkwash.training.checkpoint import BEST, EARLY, LAST, save
 from inkwash.training.history import mean_loss
 from inkwash.training.metrics import Metrics
 from inkwash.training.objective import Loss, StepRandomness
@@ -189,8 +189,15 @@ def _saved(
         if best:  # first, so that a process killed between the two writes it again when it resumes
             save(folder / BEST, checkpoint)
         save(folder / LAST, checkpoint)
+        if _is_early(settings, state) and not (folder / EARLY / LAST).exists():
+            save(folder / EARLY / LAST, checkpoint)
     accelerator.wait_for_everyone()
     return Saved(folder / LAST, state.step, loss, best)
+
+
+def _is_early(settings: Training, state: State) -> bool:
+    """Whether the share of the training is over after which a weaker copy is kept."""
+    return settings.keep_early is not None and state.planned and state.step >= settings.keep_early * state.steps
 
 
 def _plan(minutes: float, state: State, speed: float) -> None:
