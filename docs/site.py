@@ -21,6 +21,7 @@ ROOMS = {  # where alphabetical order is not the reader's, the files that come f
     "training": ["objective", "loop", "state"],
     "data": ["source", "batches"],
     "text": ["encoder", "find"],
+    "distill": ["method", "teacher"],
     "runs": ["record", "model", "fit", "draw"],
     "metrics": ["features", "distance", "manifold", "score"],
 }
