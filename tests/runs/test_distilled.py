@@ -82,6 +82,14 @@ def test_another_sampler_is_refused(student: Path, tuned: Path, tmp_path: Path) 
         )
 
 
+def test_a_training_from_a_student_has_its_recipes_sampler(tuned: Path, tmp_path: Path) -> None:
+    how = ("--steps", 2, "--batch-size", 16, "--device", "cpu", "--out", tmp_path / "run")
+    did("train", "digits", "--from", tuned, *how)
+    assert load(tmp_path / "run").settings.distillation is None
+    assert load(tmp_path / "run").settings.sampler.spacing is None
+    did("sample", tmp_path / "run", "--steps", 3, "-n", 1, "--out", tmp_path / "x.png")
+
+
 def test_it_is_evaluated_and_studied(student: Path, tuned: Path) -> None:
     for folder in (student, tuned):
         done = did("evaluate", folder, "-n", 40, "--features", "pixels", "--jobs", 1)

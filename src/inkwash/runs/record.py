@@ -120,8 +120,12 @@ def about(
 
 
 def settings_from(run: RunSettings, other: RunSettings) -> RunSettings:
-    """The settings of a new run that begins with the weights of another: its network, process and sampler."""
-    return replace(run, network=other.network, process=other.process, sampler=other.sampler, stretch=other.stretch)
+    """The settings of a new run that begins with the weights of another: its network, process and sampler.
+
+    A student's sampler suits its own objective alone; the new run keeps its recipe's.
+    """
+    sampler = other.sampler if other.distillation is None else run.sampler
+    return replace(run, network=other.network, process=other.process, sampler=sampler, stretch=other.stretch)
 
 
 def _with_source(run: RunSettings, source: str) -> RunSettings:
