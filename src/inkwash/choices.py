@@ -177,9 +177,6 @@ SPACINGS = Choices(  # (schedule, steps) -> a Plan
     Choice("leading", "inkwash.core.plan:leading", "equal strides of t that end on the least noisy level"),
     Choice("linspace", "inkwash.core.plan:linspace", "equal strides of t from one end of the schedule to the other"),
     Choice("karras", "inkwash.core.plan:karras", "σ/α in equal strides of its seventh root"),
-    Choice(
-        "renoise", "inkwash.core.plan:renoise", "to the image and back to noise in each step, for consistency models"
-    ),
     Choice("logsnr", "inkwash.core.plan:logsnr", "log SNR in equal strides", ("lambda", "lambdas", "exponential")),
 )
 LIMITS = Choices(  # Denoise -> Denoise
@@ -343,21 +340,14 @@ FIGURES = Choices(  # called with those of model, outs, folder, seed, data_dir a
         "pictures under noise, what one evaluation makes of them, and its error beside the best linear denoiser's",
     ),
 )
-DISTILLATIONS = (
-    Choices(  # (schedule, prediction, teacher, amount) -> an objective, with the interface of distill.Method
-        "method of distillation",
-        Choice(
-            "progressive",
-            "inkwash.distill.progressive:Progressive",
-            "a step of the student is two of its teacher, whose number is halved again and again",
-        ),
-        Choice(
-            "consistency",
-            "inkwash.distill.consistency:Consistency",
-            "from any noise level straight to the image; more steps add noise again",
-        ),
-        plural="methods of distillation",
-    )
+DISTILLATIONS = Choices(  # (schedule, prediction, teacher, amount) -> an objective with the interface of distill.Method
+    "method of distillation",
+    Choice(
+        "progressive",
+        "inkwash.distill.progressive:Progressive",
+        "a step of the student is two of its teacher, whose number is halved again and again",
+    ),
+    plural="methods of distillation",
 )
 
 # ---- restoration

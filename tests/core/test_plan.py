@@ -32,7 +32,7 @@ from inkwash.core import (
 )
 from inkwash.errors import UsageError
 
-SPACINGS = [row.load() for row in choices.SPACINGS if row.name != "renoise"]  # tests/distill has its own
+SPACINGS = [row.load() for row in choices.SPACINGS]
 spaced = pytest.mark.parametrize("spacing", SPACINGS)
 CONTINUOUS = {"Cosine": Cosine(), "Flow": Flow(), "VE": VE(), "wide VE": VE(1e-3, 500.0)}
 T200 = {

@@ -57,7 +57,7 @@ ONE_EVALUATION = {  # a step of Heun's method evaluates twice, and pays for it w
 
 
 @pytest.mark.parametrize("steps", [5, 8, 10, 20, 50])
-@pytest.mark.parametrize("spacing", [name for name in choices.SPACINGS.names if name != "renoise"])
+@pytest.mark.parametrize("spacing", choices.SPACINGS.names)
 @pytest.mark.parametrize("name", ONE_EVALUATION)
 def test_no_spacing_makes_a_solver_worse_than_ddim(name: str, spacing: str, steps: int) -> None:
     """The spread of Gaussian samples is not more than a tenth further from the truth than DDIM's."""

@@ -59,16 +59,6 @@ def logsnr(schedule: Schedule, steps: int, most: float = 80.0) -> Plan:
     return [*(schedule.from_logsnr(high + i * stride) for i in range(steps)), CLEAN]
 
 
-def renoise(schedule: Schedule, steps: int) -> Plan:
-    """The levels of `trailing`, each followed by the clean image, to which noise is then added again.
-
-    This is multistep sampling of consistency models (Song et al. 2023, algorithm 1). Only their x̂₀ is an image; that of
-    other models is a mean of images, which this plan draws.
-    """
-    levels = trailing(schedule, steps)[:-1]
-    return [each for level in levels for each in (level, CLEAN)]
-
-
 def truncate(plan: Plan, share: float) -> Plan:
     """The last `share` of a plan's steps, in (0, 1]: to start from a noised image instead of noise."""
     if not 0 < share <= 1:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from inkwash.core import Prediction, Schedule, as_floats, determinant
 from inkwash.errors import UsageError
@@ -34,12 +34,6 @@ def check_first_level(schedule: Schedule, prediction: Prediction) -> None:
     )
 
 
-def check_steps(steps: int) -> None:
-    """Raises UsageError for a student of less than one step."""
-    if steps < 1:
-        raise UsageError(f"a student takes at least 1 step (got `steps={steps}`).")
-
-
 @dataclass(frozen=True)
 class Stage:
     """A training of its own, which begins with the weights of the one before.
@@ -54,8 +48,6 @@ class Stage:
 
 class Method(Protocol):
     """An objective whose target is made by a model. Add a method as a file and a row of `choices.DISTILLATIONS`."""
-
-    chained: ClassVar[bool]  # whether the student of one stage teaches the next; otherwise the run teaches all
 
     def __init__(self, schedule: Schedule, prediction: Prediction, teacher: "Teacher", amount: int) -> None:
         """Raises UsageError for a schedule or a prediction that the method cannot take."""

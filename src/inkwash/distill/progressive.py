@@ -1,7 +1,7 @@
 """Progressive distillation (Salimans & Ho 2022): one step of the student is two of its teacher."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, final
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from inkwash.core import (
     target,
     trailing,
 )
-from inkwash.distill.method import Stage, check_first_level, check_steps
+from inkwash.distill.method import Stage, check_first_level
 from inkwash.distill.teacher import Teacher
 from inkwash.errors import UsageError
 from inkwash.nets import Condition
@@ -38,8 +38,6 @@ class Progressive:
     step arrives there (appendix G); on the last edge it is the teacher's second x̂₀. The squared error of x̂₀ has the
     weight max(SNR, 1) (eq. 9, "truncated SNR"). Every step of the student is equally likely.
     """
-
-    chained: ClassVar[bool] = True
 
     def __init__(self, schedule: Schedule, prediction: Prediction, teacher: Teacher, amount: int) -> None:
         """`amount` is N. Raises UsageError for a schedule of too few rows, and as `check_first_level`."""
@@ -63,7 +61,8 @@ class Progressive:
     @classmethod
     def stages(cls, steps: int, teacher_steps: int | None) -> Sequence[Stage]:
         """Halvings from `teacher_steps` (None: the first of 2·steps, 4·steps, … with 32 or more) down to `steps`."""
-        check_steps(steps)
+        if steps < 1:
+            raise UsageError(f"a student takes at least 1 step (got `steps={steps}`).")
         if teacher_steps is None:
             teacher_steps = 2 * steps
             while teacher_steps < _LEAST:

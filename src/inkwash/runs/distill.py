@@ -53,7 +53,7 @@ def distill(
     before = asked.teacher
     for i, stage in enumerate(stages):
         folder = out if stage is stages[-1] else out / STAGES / f"{i + 1:02d}"
-        if i and method.chained:  # the student of one stage, guidance and all, teaches the next
+        if i:  # the student of one stage, guidance and all, teaches the next
             made = replace(made, teacher=str(before.resolve()), sha256=digest(before / LAST), scale=1.0, interval=None)
         run = student(teacher, replace(made, steps=stage.steps, amount=stage.amount), asked.training)
         begun = (folder / LAST).exists()
