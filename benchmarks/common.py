@@ -27,6 +27,7 @@ from inkwash.runs.draw import CPU_BATCH
 from inkwash.sample import DPMpp2M, last, sample
 from inkwash.settings import Data, Process, RunSettings, Training
 from inkwash.training import State, StepRandomness
+from inkwash.training.parts import Parts, one_thread
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
@@ -95,6 +96,19 @@ class Steps:
     def batch_of(self, step: int) -> Tensor:
         """Images of a step, float32 [B,C,H,W] in [−1, 1]."""
         return to_float(self.images.take(torch.arange(self.batch) + step % 4 * self.batch))
+
+    def train_in(self, parts: Parts) -> None:
+        """One step of training as `inkwash train` makes it on a CPU, with a thread for each part of the batch."""
+        with one_thread():
+            x0 = self.batch_of(self.state.step)
+            randomness = StepRandomness.of(mix(self.run.training.seed, self.state.step), tuple(x0.shape), self.device)
+
+            def loss(which: slice) -> Tensor:
+                asked = None if self.asked is None else self.asked[which]
+                return self.objective(self.state.denoiser, x0[which], randomness.part(which), asked).sum() / len(x0)
+
+            parts.backward(self.state.denoiser, loss, slice(0, len(x0)))
+            update(self.state, self.run.training.clip)
 
     def train(self, images: Tensor | None = None) -> None:
         """One step of training; the parts are phases. `images` [B,C,H,W] take the place of made-up ones."""

@@ -1,7 +1,7 @@
 """The settings of networks that courses hand out. Importing this module does not import torch."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 from pydantic import Field
@@ -62,6 +62,7 @@ class LabmlUNet(NetworkSettings):
     """Whether the network itself works on images in [0, 1]; only with the schedule linear-unit and eps, for imports."""
     velocity: bool = False
     """With --unit-range: whether it returns v."""
+    per_image: ClassVar[bool] = True
     kind: tyro.conf.Suppress[Literal["labml-unet"]] = "labml-unet"
 
     def build(self, inputs: Inputs) -> "nn.Module":

@@ -1,7 +1,7 @@
 """The settings of networks that other libraries define. Importing this module does not import torch."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 from pydantic import Field
@@ -71,6 +71,7 @@ class DiffusersUNet(NetworkSettings):
     """Number of heads of all attention, in place of --attention-head-dim; diffusers' network has no such setting."""
     time_factor: Positive = 1.0
     """Factor on the time before it is embedded; in diffusers' network it is 1."""
+    per_image: ClassVar[bool] = True
     kind: tyro.conf.Suppress[Literal["diffusers-unet"]] = "diffusers-unet"
 
     @property
@@ -145,6 +146,7 @@ class DenoisingDiffusionUNet(NetworkSettings):
     """Learned keys and values in each attention layer."""
     dropout: Share = 0.0
     """Dropout in the residual blocks."""
+    per_image: ClassVar[bool] = True
     kind: tyro.conf.Suppress[Literal["denoising-diffusion-unet"]] = "denoising-diffusion-unet"
 
     def build(self, inputs: Inputs) -> "nn.Module":

@@ -4,7 +4,7 @@ To add a network, add a file to `nets/` and a class here; the fields of the clas
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import tyro
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
@@ -43,7 +43,11 @@ class NetworkSettings(Checked):
     """Base class of network settings: a frozen dataclass whose fields are the network's flags.
 
     Each subclass has a field `kind`, the name in `choices.NETWORKS`, by which a checkpoint identifies the network.
+    `per_image` says that the output for an image does not depend on the other images of its batch, and that the
+    forward pass keeps no state: then threads can compute parts of a batch at the same time.
     """
+
+    per_image: ClassVar[bool] = False
 
     def build(self, inputs: Inputs) -> "nn.Module":
         """Returns a newly initialised network, called as net(x, t, cond). Raises UsageError for invalid settings."""
@@ -70,6 +74,7 @@ class UNet(NetworkSettings):
     """Whether the time embedding scales and shifts the features (FiLM) or is added to them."""
     dropout: Share = 0.0
     """Dropout in the residual blocks."""
+    per_image: ClassVar[bool] = True
     kind: tyro.conf.Suppress[Literal["unet"]] = "unet"  # identifies the network in a checkpoint
 
     def build(self, inputs: Inputs) -> "nn.Module":
@@ -94,6 +99,7 @@ class UNet(NetworkSettings):
 class TenChannelUNet(NetworkSettings):
     """The small 28×28 U-Net of the MNIST report; see inkwash.nets.TenChannelUNet. Nothing to set."""
 
+    per_image: ClassVar[bool] = True
     kind: tyro.conf.Suppress[Literal["ten-channel-unet"]] = "ten-channel-unet"
 
     def build(self, inputs: Inputs) -> "nn.Module":
@@ -161,6 +167,7 @@ class Cs231nUNet(NetworkSettings):
     """Number of channels at the first level; even."""
     dim_mults: Mults = (1, 2, 4, 8)
     """Channels after each level, as multiples of the first."""
+    per_image: ClassVar[bool] = True
     kind: tyro.conf.Suppress[Literal["cs231n-unet"]] = "cs231n-unet"
 
     def build(self, inputs: Inputs) -> "nn.Module":

@@ -130,7 +130,8 @@ class Train(PresetCommand):
                 f"{name}: {job.images:,} images of {height}×{width}×{channels}, {job.parameters:,} parameters, "
                 f"{str(job.precision).removeprefix('torch.')} on {job.device.type}, into {folder}",
             )
-            for note in (*job.notes, *([shared] if (shared := sharing_note(job.device)) else [])):
+            shared = None if job.in_parts else sharing_note(job.device)
+            for note in (*job.notes, *filter(None, [shared])):
                 say(in_flags(note, type(self)))
         last: Step | None = None
         forecast = Forecast(job)

@@ -60,6 +60,7 @@ class Fit:
     minutes: float | None  # that the training is to fill
     progress: Generator[Progress, None, None]
     notes: tuple[str, ...] = ()  # sentences about the images, to print before the first step; main process only
+    in_parts: bool = False  # whether threads compute parts of each batch, so that they do not wait for one another
 
 
 def fit(
@@ -166,8 +167,11 @@ def _prepared(
         accelerator.process_index, accelerator.num_processes, None if kind is None else kind.shown(source),
     )  # fmt: skip
     kept = _kept(held_out, kind, accelerator.device)
+    in_parts = accelerator.num_processes == 1 and machine.divisible(
+        run, denoiser.net, *source.shape[1:], accelerator.device
+    )
     progress = train(
-        state, objective(run, accelerator.device), batches, kept, run.training, out, about, accelerator, stop
+        state, objective(run, accelerator.device), batches, kept, run.training, out, about, accelerator, stop, in_parts
     )
     if images is not None and before is None and accelerator.is_main_process:
         progress = _after_writing(images, out / IMAGES, progress)
@@ -175,7 +179,7 @@ def _prepared(
     return Fit(
         len(source), source.shape, count, precision, accelerator.device, accelerator.is_main_process, state.step,
         state.steps if state.planned else None, run.training.batch_size,
-        run.training.minutes, progress, notes,
+        run.training.minutes, progress, notes, in_parts,
     )  # fmt: skip
 
 

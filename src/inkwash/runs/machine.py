@@ -7,9 +7,11 @@ import torch
 from torch import nn
 
 from inkwash import settings
+from inkwash.checked import references
 from inkwash.errors import UsageError
 
 BUSY = 0.7  # load from which other programs count
+WORTH = 16_384  # pixels of a batch from which its parts are worth a thread each (8×8 and batches of 128 lost a third)
 
 
 def precision(training: settings.Training, device: torch.device) -> torch.dtype:
@@ -56,6 +58,21 @@ def sharing_note(device: torch.device) -> str | None:
         f"other programs keep about {load:.1f} of {os.cpu_count()} cores busy, and {threads} threads that share cores "
         f"wait for one another; if they go on, this is faster with OMP_NUM_THREADS={free} before the command."
     )
+
+
+def divisible(run: settings.RunSettings, net: nn.Module, height: int, width: int, device: torch.device) -> bool:
+    """Whether threads compute parts of a batch at the same time: see `training.parts.Parts`.
+
+    They may on a CPU, if the network treats each image alone and draws no random numbers, and no code of the user's
+    own takes part. torch.compile and `recompute` keep whole batches, and so do small images, where Python's part of
+    the time, which threads cannot share, would be the larger one.
+    """
+    training = run.training
+    if device.type != "cpu" or training.compile != "no" or training.recompute or not run.network.per_image:
+        return False
+    if training.batch_size * height * width < WORTH:
+        return False
+    return not references(run) and not any(isinstance(part, nn.Dropout) and part.p for part in net.modules())
 
 
 def cast_weights(net: nn.Module, precision: torch.dtype) -> None:

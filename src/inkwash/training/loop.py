@@ -19,6 +19,7 @@ from inkwash.training.checkpoint import BEST, EARLY, LAST, save
 from inkwash.training.history import mean_loss
 from inkwash.training.metrics import Metrics
 from inkwash.training.objective import Loss, StepRandomness
+from inkwash.training.parts import Parts, divided, one_thread
 from inkwash.training.progress import Progress, Saved, Step
 from inkwash.training.rates import rate
 from inkwash.training.state import State
@@ -38,6 +39,7 @@ def train(
     about: dict[str, Any],
     accelerator: Accelerator,
     stop: Callable[[], bool] = lambda: False,
+    in_parts: bool = False,
 ) -> Generator[Progress, None, None]:
     """Trains `state` for its remaining steps, or until `stop()` is true, and writes checkpoints into `folder`.
 
@@ -46,17 +48,34 @@ def train(
     and stored in the checkpoints.
 
     `held_out` holds images that are not trained on. `about` is stored in every checkpoint; a checkpoint can be opened
-    as a run if `about` comes from `runs.record.about`. A checkpoint of the last completed step is always written,
+    as a run if `about` comes from `runs.record.about`. With `in_parts`, for a single process on a CPU, threads compute
+    parts of each batch at the same time (see `Parts`). A checkpoint of the last completed step is always written,
     also if an image cannot be read (by a single process; several cannot save together then), whose error is raised.
     Raises InkwashError if the loss is not finite; the last checkpoint then holds the last good state.
     """
+    with Parts(torch.get_num_threads()) if in_parts else nullcontext() as parts:
+        yield from _train(state, objective, batches, held_out, settings, folder, about, accelerator, stop, parts)
+
+
+def _train(
+    state: State,
+    objective: Loss,
+    batches: Batches,
+    held_out: Batch,
+    settings: Training,
+    folder: Path,
+    about: dict[str, Any],
+    accelerator: Accelerator,
+    stop: Callable[[], bool],
+    parts: Parts | None,
+) -> Generator[Progress, None, None]:
     model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
     if settings.minutes is not None and not state.planned and 60 * settings.minutes <= state.seconds:
         _plan(settings.minutes, state, 0.0)  # the time is already up
     metrics = Metrics(folder, state.step, state.history, state.held_out) if accelerator.is_main_process else None
 
     def saved(report: Step | None = None) -> Saved:
-        event = _saved(state, objective, held_out, settings, folder, about, accelerator)
+        event = _saved(state, objective, held_out, settings, folder, about, accelerator, parts)
         if metrics is not None:
             metrics.add(state.step, report, event)
         return event
@@ -66,19 +85,22 @@ def train(
     began, before, first = time.perf_counter(), state.seconds, state.step
     losses, counted, once = torch.zeros((), device=accelerator.device), 0, 0.0
     alone, by_train = accelerator.num_processes == 1, settings.best == "train"
+    calm = nullcontext if parts is None else one_thread
     with closing(batches.walk(state.step)) as walk:
         while state.step < state.steps:
             try:
-                batch = next(walk)
+                with calm():
+                    batch = next(walk)
             except Exception as error:  # an image that cannot be read, or a source of one's own that fails
                 if alone and state.step > state.held_out[-1][0]:  # several processes cannot save together any more
                     yield saved()
                     if isinstance(error, InkwashError):
                         raise type(error)(f"{error} Step {state.step} is saved; go on with `resume=True`.") from error
                 raise
-            losses += _update(state, model, objective, batch, settings, accelerator)
-            state.step, counted = state.step + 1, counted + 1
-            state.ema.update(state.denoiser, state.step)
+            with calm():
+                losses += _update(state, model, objective, batch, settings, accelerator, parts)
+                state.step, counted = state.step + 1, counted + 1
+                state.ema.update(state.denoiser, state.step)
             # processes must stop together, so with several of them stop() takes effect only at reports
             asked = alone and stop()
             save_now = state.step % settings.save_every == 0
@@ -127,6 +149,7 @@ def _update(
     batch: Batch,
     settings: Training,
     accelerator: Accelerator,
+    parts: Parts | None,
 ) -> Tensor:
     """One optimiser step on this process's part of a batch. Returns the mean loss of the part, on the device."""
     rank, own = accelerator.process_index, len(batch.images)
@@ -137,13 +160,19 @@ def _update(
     randomness = StepRandomness.of(mix(settings.seed, state.step), shape, accelerator.device).part(
         slice(rank * own, (rank + 1) * own)
     )
+
+    def loss_of(which: slice) -> Tensor:
+        condition = None if batch.condition is None else batch.condition[which]
+        return objective(model, batch.images[which], randomness.part(which), condition).sum() / own
+
     total = torch.zeros((), device=accelerator.device)
-    parts = torch.arange(own).chunk(settings.accumulate)
-    for i, part in enumerate(parts):
-        which = slice(int(part[0]), int(part[-1]) + 1)
-        with nullcontext() if i == len(parts) - 1 else accelerator.no_sync(model):
-            condition = None if batch.condition is None else batch.condition[which]
-            loss = objective(model, batch.images[which], randomness.part(which), condition).sum() / own
+    shares = divided(slice(0, own), settings.accumulate)
+    for i, share in enumerate(shares):
+        if parts is not None:
+            total += parts.backward(model, loss_of, share)
+            continue
+        with nullcontext() if i == len(shares) - 1 else accelerator.no_sync(model):
+            loss = loss_of(share)
             accelerator.backward(loss)
         total += loss.detach()
     nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip or math.inf)
@@ -152,17 +181,19 @@ def _update(
     return total
 
 
-def held_out_loss(denoiser: nn.Module, objective: Loss, held_out: Batch) -> float:
+def held_out_loss(denoiser: nn.Module, objective: Loss, held_out: Batch, parts: Parts | None = None) -> float:
     """The mean loss on a batch of any size, with the same levels, noise and dropped conditions at every call."""
     images, condition = held_out.images, held_out.condition
-    with torch.no_grad():
-        randomness = StepRandomness.of(0, tuple(images.shape), images.device)
-        parts = [slice(i, i + 128) for i in range(0, len(images), 128)]
-        losses = [
-            objective(denoiser, images[part], randomness.part(part), None if condition is None else condition[part])
-            for part in parts
-        ]
-    return torch.cat(losses).mean().item()
+    randomness = StepRandomness.of(0, tuple(images.shape), images.device)
+
+    @torch.no_grad()
+    def losses(which: slice) -> Tensor:
+        shown = None if condition is None else condition[which]
+        return objective(denoiser, images[which], randomness.part(which), shown)
+
+    some = [slice(i, i + 128) for i in range(0, len(images), 128)]
+    found = parts.map(losses, some) if parts is not None else [losses(which) for which in some]
+    return torch.cat(found).mean().item()
 
 
 def _saved(
@@ -173,8 +204,9 @@ def _saved(
     folder: Path,
     about: dict[str, Any],
     accelerator: Accelerator,
+    parts: Parts | None,
 ) -> Saved:
-    loss = held_out_loss(state.ema.model, objective, held_out)  # on all processes: a sharded network needs all
+    loss = held_out_loss(state.ema.model, objective, held_out, parts)  # on all processes: a sharded network needs all
     if not math.isfinite(loss):
         raise _diverged(state, folder)
     judged = loss
