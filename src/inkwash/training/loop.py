@@ -19,7 +19,7 @@ from inkwash.training.checkpoint import BEST, EARLY, LAST, save
 from inkwash.training.history import mean_loss
 from inkwash.training.metrics import Metrics
 from inkwash.training.objective import Loss, StepRandomness
-from inkwash.training.progress import Progress, Saved, Step
+from inkwash.training.progress import Previewed, Progress, Saved, Step
 from inkwash.training.rates import rate
 from inkwash.training.state import State
 
@@ -38,6 +38,7 @@ def train(
     about: dict[str, Any],
     accelerator: Accelerator,
     stop: Callable[[], bool] = lambda: False,
+    preview: Callable[[], Previewed | None] = lambda: None,
 ) -> Generator[Progress, None, None]:
     """Trains `state` for its remaining steps, or until `stop()` is true, and writes checkpoints into `folder`.
 
@@ -46,8 +47,11 @@ def train(
     and stored in the checkpoints.
 
     `held_out` holds images that are not trained on. `about` is stored in every checkpoint; a checkpoint can be opened
-    as a run if `about` comes from `runs.record.about`. A checkpoint of the last completed step is always written,
-    also if an image cannot be read (by a single process; several cannot save together then), whose error is raised.
+    as a run if `about` comes from `runs.record.about`. `preview` is called after each step, and draws if a sheet is
+    due; it must leave the state as it is, and its time is not counted.
+
+    A checkpoint of the last completed step is always written, also if an image cannot be read (by a single process;
+    several cannot save together then), whose error is raised.
     Raises InkwashError if the loss is not finite; the last checkpoint then holds the last good state.
     """
     model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
@@ -63,6 +67,8 @@ def train(
 
     if not state.held_out:
         yield saved()
+    if (drawn := preview()) is not None:  # the training was stopped while it was drawn
+        yield drawn
     began, before, first = time.perf_counter(), state.seconds, state.step
     losses, counted, once = torch.zeros((), device=accelerator.device), 0, 0.0
     alone, by_train = accelerator.num_processes == 1, settings.best == "train"
@@ -79,6 +85,9 @@ def train(
             losses += _update(state, model, objective, batch, settings, accelerator)
             state.step, counted = state.step + 1, counted + 1
             state.ema.update(state.denoiser, state.step)
+            if (drawn := preview()) is not None:
+                began += drawn.seconds
+                yield drawn
             # processes must stop together, so with several of them stop() takes effect only at reports
             asked = alone and stop()
             save_now = state.step % settings.save_every == 0
