@@ -32,6 +32,7 @@ from inkwash.sample import denoising_edges, sample
 from inkwash.settings import RunSettings, Sampling
 from inkwash.training import Previewed, State
 from inkwash.training.checkpoint import FILES, facts, load
+from inkwash.training.shard import gather_tensors
 from inkwash.view import pick, read_provenance, write
 from inkwash.view.grid import BACKGROUND
 from inkwash.view.label import captioned
@@ -137,7 +138,7 @@ class Previews:
         return marks[-1] - marks[-2]
 
     def _draw(self, path: Path, step: int) -> None:
-        model = replace(self._model, digest=weights_digest(self._state.ema.model.state_dict()))
+        model = replace(self._model, digest=weights_digest(gather_tensors(self._state.ema.model.state_dict(), True)))
         drawn = draw(model, self._sampling, BATCH, tick=self._tick)
         if self._accelerator.is_main_process:
             write_sheet(path, drawn.images, model, self._sampling, step)
