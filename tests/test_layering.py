@@ -19,7 +19,7 @@ errors
 foreign lock
 remote
 models
-atomic signals own lazy hub plots
+atomic signals own lazy hub plots every
 choices
 checked core nets
 networks
@@ -56,7 +56,7 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "foreign", "lock", "remote", "models", "atomic", "signals", "own", "lazy", "choices", "checked",
+    "errors", "foreign", "lock", "remote", "models", "atomic", "signals", "own", "lazy", "every", "choices", "checked",
     "settings", "recipes", "plots", "view", "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "foreign", "lock", "atomic", "recipes", "__main__"}  # but the standard library

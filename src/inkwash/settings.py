@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from inkwash import choices
+from inkwash import choices, every
 from inkwash.checked import (
     Checked,
     Count,
@@ -178,6 +178,10 @@ class Training(Checked):
     """Number of steps between checkpoints."""
     keep_early: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the training after which a weaker copy is kept in RUN/early, which --guide takes; None keeps none."""
+    preview_every: Annotated[str | int, AfterValidator(every.check), words("N|epoch|E1,E2,…|none")] = every.NEVER
+    """When to draw a sheet of samples into RUN/previews: every N steps, each epoch, or after the epochs E1,E2,…."""
+    preview_images: Count = 16
+    """Number of images on each such sheet; of classes, whole rows."""
     best: Literal["held-out", "train"] = "held-out"
     """Loss by which the best checkpoint is chosen: on held-out images, or the training loss since the last save."""
     shard: bool = False

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from cli_runner import did, refused
-from inkwash.runs.artifacts import laid_out
 from inkwash.runs.draw import draw
 from inkwash.runs.model import open_model
+from inkwash.runs.sheets import laid_out
 from inkwash.settings import Sampling, texts
 from inkwash.view import read_provenance
 

@@ -69,8 +69,9 @@ def both(*args: object, folder: Path) -> list[Done]:
 
 @pytest.mark.slow  # 'divided' below is its like
 def test_a_sharded_training(alone: Path, tmp_path: Path) -> None:
-    """Weights, gradients and moments in two parts make the training of one process, and one plain file."""
-    both(*train(tmp_path / "run", 5, "--shard"), folder=tmp_path)
+    """Weights, gradients and moments in two parts make the training of one process, and one plain file; and a sheet."""
+    both(*train(tmp_path / "run", 5, "--shard", "--preview-every", 5), folder=tmp_path)
+    did("replay", tmp_path / "run" / "previews" / "step-00000005.png", "--out", tmp_path / "again.png")
     for curve in ("history", "held_out"):
         assert_same_training(alone, tmp_path / "run", curve)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [BEST, LAST, "metrics.jsonl"]

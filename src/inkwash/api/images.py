@@ -13,10 +13,11 @@ from inkwash.api.picture import Picture
 from inkwash.data import to_float
 from inkwash.errors import UsageError
 from inkwash.progress import images_bar
-from inkwash.runs.artifacts import FRAMES, SHOWN, laid_out, write_drawn
+from inkwash.runs.artifacts import FRAMES, SHOWN, write_drawn
 from inkwash.runs.draw import Drawing, channels_first, draw, smooth
 from inkwash.runs.model import TrainedModel
 from inkwash.runs.provenance import provenance
+from inkwash.runs.sheets import laid_out
 from inkwash.settings import Sampling
 from inkwash.view import check_out, grid, needs_frames
 from inkwash.view.pixels import Pixels

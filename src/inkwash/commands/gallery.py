@@ -23,7 +23,7 @@ from inkwash.settings import Sampler
 
 @dataclass(frozen=True)
 class Gallery(Command):
-    """Draw the figures of a report: ten images, a hundred, their denoising, the forward process and the losses."""
+    """Draw the figures of a report: ten images, a hundred, their denoising, the forward process, losses, previews."""
 
     order: ClassVar[int] = 60
 
@@ -34,7 +34,7 @@ class Gallery(Command):
     stretch: bool = False
     """Stretch each image to the range from its own darkest to its own brightest pixel, in place of clamping."""
     out: Path | None = None
-    """Folder for the five files; None uses RUN/gallery."""
+    """Folder for the files; None uses RUN/gallery."""
     checkpoint: Checkpoint = "last"
     weights: Weights = "ema"
     device: Device = "auto"
@@ -51,7 +51,7 @@ class Gallery(Command):
         return self.sampler.solver == defaults.sampler.solver
 
     def run(self) -> None:
-        """Draws with a bar and says where the five files are."""
+        """Draws with a bar and says where the files are."""
         from inkwash.progress import images_bar
         from inkwash.runs.gallery import NAMES, request, write_gallery
         from inkwash.runs.model import open_model
@@ -63,5 +63,5 @@ class Gallery(Command):
             paths = write_gallery(model, sampling, out, self.data_dir, on_images, self.private)
         for path in paths:
             show(path)
-        if len(paths) < len(NAMES):
+        if not {*NAMES} <= {path.name for path in paths}:
             say("The forward process and the losses are left out: the run was trained elsewhere, on other images.")

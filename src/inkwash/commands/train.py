@@ -120,7 +120,7 @@ class Train(PresetCommand):
         from inkwash.runs.forecast import Forecast
         from inkwash.runs.machine import sharing_note
         from inkwash.signals import finishing_step
-        from inkwash.training import Saved, Step
+        from inkwash.training import Previewed, Saved, Step
 
         name, folder, stop = self.settings.recipe, self.folder, Event()
         job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set, from_run=self.from_run)
@@ -134,6 +134,7 @@ class Train(PresetCommand):
             for note in (*job.notes, *filter(None, [shared])):
                 say(in_flags(note, type(self)))
         last: Step | None = None
+        sheets: list[Previewed] = []
         forecast = Forecast(job)
         shown = bar(job.steps, "steps", not job.is_main)
         with finishing_step(stop), closing(job.progress), shown:
@@ -150,6 +151,11 @@ class Train(PresetCommand):
                         shown.update(event.step - shown.n)
                     case Saved():
                         saved = event
+                    case Previewed():
+                        if job.is_main and event.problem:
+                            shown.clear()
+                            say(in_flags(f"warning: no preview of step {event.step:,}: {event.problem}", type(self)))
+                        sheets.append(event)
         if not job.is_main:
             return
         if last is not None and last.step != last.steps:
@@ -160,4 +166,7 @@ class Train(PresetCommand):
         else:
             took = timedelta(seconds=round(last.seconds))
             show(f"{saved.path}: {saved.step:,} steps in {took}, held-out loss {saved.held_out:.4f}")
+        if sheets:
+            took = timedelta(seconds=round(sum(sheet.seconds for sheet in sheets)))
+            show(f"{sheets[-1].path.parent}: {len(sheets)} previews in {took}; inkwash gallery makes a GIF of them")
         show(f"Draw from it with: inkwash sample {folder}")

@@ -15,6 +15,7 @@ from inkwash.core import Level, determinant
 from inkwash.data import Source
 from inkwash.distributed import world_size
 from inkwash.errors import UsageError
+from inkwash.every import NEVER
 from inkwash.metrics.score import OnStep, summary
 from inkwash.race.racer import DrawingProgress, Point, Racer, Rules, go
 from inkwash.race.target import RACED, Target
@@ -148,7 +149,7 @@ def begin(
     """
     _check(runs, terms)
     lasting = [run.training.lasting(minutes=terms.minutes) for run in runs]
-    changes: dict[str, Any] = {"device": device}
+    changes: dict[str, Any] = {"device": device, "preview_every": NEVER}
     raced = [replace(run, training=replace(each, **changes)) for run, each in zip(runs, lasting, strict=True)]
     subjects = [Untrained(run, data_dir) for run in raced]
     _check_images(subjects)

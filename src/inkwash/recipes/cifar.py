@@ -21,8 +21,8 @@ def abarankab_cifar10() -> RunSettings:
 
     Its average of the weights copies them for 2000 steps and then keeps 0.9999 of itself at each (the script's
     ema_update_rate 1; the class's own defaults are `--ema 0.995 --ema-every 10`). Its sampler takes all T steps (for
-    T = 2000, sample with --steps 2000), adds noise of variance β and does not clip x̂₀. All of it takes a GPU for days:
-    see --steps.
+    T = 2000, sample with --steps 2000), adds noise of variance β and does not clip x̂₀. Every 1000 steps it draws
+    ten samples. All of it takes a GPU for days: see --steps.
     """
     return RunSettings(
         recipe="abarankab-cifar10",
@@ -32,7 +32,7 @@ def abarankab_cifar10() -> RunSettings:
         process=Process(schedule="linear", timesteps=1000, prediction="eps"),  # its ends are linear's own
         training=Training(
             steps=800_000, batch_size=128, lr=2e-4, warmup=0, decay="none", clip=None, beta2=0.999, ema=0.9999,
-            ema_start=2000, precision="float32", save_every=1000,
+            ema_start=2000, precision="float32", save_every=1000, preview_every=1000, preview_images=10,
         ),
         sampler=Sampler("ddpm", steps=1000, variance="large", limit="none"),
     )  # fmt: skip

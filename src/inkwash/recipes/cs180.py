@@ -30,7 +30,8 @@ def cs180_flow() -> RunSettings:
 
     The rate falls to a tenth over the training; the project lowers it after each epoch, inkwash at each step. A tenth
     of the images are shown without their class. Time runs from data (0) to noise (1), in the project the other way.
-    `--condition none` is its time-conditioned model. The project keeps no average of the weights.
+    `--condition none` is its time-conditioned model. After epochs 1, 5 and 10 it draws four samples of each class. The
+    project keeps no average of the weights.
     """
     return RunSettings(
         recipe="cs180-flow",
@@ -40,7 +41,7 @@ def cs180_flow() -> RunSettings:
         process=Process(schedule="flow", prediction="flow"),
         training=Training(
             steps=None, epochs=10, batch_size=64, lr=1e-2, warmup=0, decay="exponential", beta2=0.999, clip=None,
-            ema=0, save_every=_BATCHES,
+            ema=0, save_every=_BATCHES, preview_every="1,5,10", preview_images=40,
         ),
         sampler=Sampler("ddim", steps=50, limit="none"),
     )  # fmt: skip

@@ -12,6 +12,8 @@ def cs231n_emoji() -> RunSettings:
     its pred_x_start) with its loss weights, a fifth of the texts withheld, the gradient held at 1, no average of the
     weights. The emoji are drawn here from a font; the course hands out a file of several fonts' drawings.
 
+    Samples of training texts are drawn every 1000 steps, as its trainer does.
+
     Its sampler draws from the posterior in all 100 steps and clips x̂₀; its cfg_scale w is --scale 1 + w. On a CPU, and
     without CLIP: `inkwash train cs231n-emoji --encoder minilm --steps 800`, or `--encoder joint`, which needs nothing.
     """
@@ -23,7 +25,7 @@ def cs231n_emoji() -> RunSettings:
         process=Process(schedule="sigmoid", timesteps=100, prediction="eps"),
         training=Training(
             steps=50_000, batch_size=256, lr=1e-3, warmup=0, decay="none", clip=1.0, ema=0, weight="snr",
-            save_every=1000,
+            save_every=1000, preview_every=1000,
         ),
         sampler=Sampler("ddpm", steps=100),
     )  # fmt: skip

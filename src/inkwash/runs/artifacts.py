@@ -1,6 +1,5 @@
 """Writing artifacts with their provenance, and reproducing artifacts from it."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -15,17 +14,17 @@ from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data.arrays import read_arrays
 from inkwash.distributed import ALONE, Processes
 from inkwash.errors import InkwashError, UsageError
-from inkwash.runs import degrade, edit, machine, restore
+from inkwash.runs import degrade, edit, machine, previews, restore
 from inkwash.runs import forward as forward_job
 from inkwash.runs.draw import Drawing, draw, smooth
 from inkwash.runs.model import TrainedModel, open_model
 from inkwash.runs.provenance import find_guide, find_run, forward_provenance, provenance
 from inkwash.runs.record import moved
+from inkwash.runs.sheets import laid_out, strip_names, strips
 from inkwash.settings import Sampling
 from inkwash.training.checkpoint import FILES, PARTS
 from inkwash.view import check_out, needs_frames, read_provenance, write
 from inkwash.view.ffmpeg import ffmpeg
-from inkwash.view.grid import BACKGROUND
 from inkwash.view.out import FOLDER, PathLike, array_name, form
 from inkwash.view.provenance import ONLY_MP4
 
@@ -34,7 +33,7 @@ Walk = Callable[[Sampling], AbstractContextManager[Callable[[int], None]]]  # sh
 FRAMES, SHOWN = 100, 36  # sheets of an animation, and images on each
 MOST_MOMENTS, MOST_STRIPS = 50, 100  # of a sheet of strips
 
-_REPLAYED = ("sample", "restore", "edit", "degrade", "forward")
+_REPLAYED = ("sample", "preview", "restore", "edit", "degrade", "forward")
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -92,20 +91,10 @@ def write_drawn(
     images, labels = drawn.images[: sampling.n], None
     if strip is not None:
         about["strip"] = strip
-        images, columns, labels = _strips(drawn.moments), len(drawn.moments), strip_names(model, sampling)
+        images, columns, labels = strips(drawn.moments), len(drawn.moments), strip_names(model, sampling)
     elif form(out) == ".png" and chosen is None:
         images, columns, labels = laid_out(images, model, sampling, columns)
     write(out, images, about, frames, columns=columns, labels=labels, smooth=smooth(model.shape))
-
-
-def laid_out(
-    images: Any, model: TrainedModel, sampling: Sampling, columns: int | None
-) -> tuple[Any, int | None, list[str] | None]:
-    """Arranges images uint8 [N,H,W,C] for a grid. Returns the images, the number of columns, and the row labels if each
-    row is a class.
-    """
-    labels = _asked_in_turn(model, sampling)[: sampling.n]
-    return (*by_class(images, len(labels)), labels) if labels else (images, columns, None)
 
 
 def _check_strip(strip: int, outs: Sequence[PathLike], sampling: Sampling) -> None:
@@ -119,48 +108,6 @@ def _check_strip(strip: int, outs: Sequence[PathLike], sampling: Sampling) -> No
         raise UsageError(
             f"a sheet has at most {MOST_STRIPS} strips, one for each image (got `n={sampling.n}`); add -n 8."
         )
-
-
-def _strips(moments: Sequence[Any]) -> Any:
-    """Images at several moments, each uint8 [N,H,W,C], in the order of a grid whose rows are the images."""
-    each = np.stack(moments, axis=1)
-    return each.reshape(-1, *each.shape[2:])
-
-
-def strip_names(model: TrainedModel, sampling: Sampling) -> list[str] | None:
-    """What each image was asked to be, if that differs between them."""
-    names = _asked_in_turn(model, sampling)
-    return [names[i % len(names)] for i in range(sampling.n)] if names else None
-
-
-def _asked_in_turn(model: TrainedModel, sampling: Sampling) -> list[str]:
-    """What images are asked to be in turn: several prompts, or all classes; none if all are asked alike."""
-    if len(sampling.text) > 1:
-        return list(sampling.text)
-    return row_names(model) if sampling.label == "all" else []
-
-
-def row_names(model: TrainedModel) -> list[str]:
-    """The row labels of a grid of all classes: "number:3" if no installed font can draw the name of the class."""
-    from inkwash.view.label import unshown
-
-    numbers = getattr(model.condition, "learned", range(len(model.facts["classes"])))
-    names = [model.facts["classes"][i] for i in numbers]
-    for i in unshown(names):
-        names[i] = f"number:{numbers[i]} (its name needs another font)"
-    return names
-
-
-def by_class(images: Any, classes: int) -> tuple[Any, int]:
-    """Reorders images uint8 [N,H,W,C] that cycle through the classes to one row per class.
-
-    Returns them and the number of columns. If the last column is incomplete, the rest of it is left empty.
-    """
-    columns = math.ceil(len(images) / classes)
-    places = np.full((columns * classes, *images.shape[1:]), BACKGROUND, np.uint8)
-    places[..., 3:] = 255  # opaque, if they have transparency
-    places[: len(images)] = images
-    return places.reshape(columns, classes, *images.shape[1:]).swapaxes(0, 1).reshape(places.shape), columns
 
 
 def write_schedules(timesteps: int, out: Path) -> None:
@@ -223,6 +170,9 @@ def replay(
         with _reading(file):
             timesteps = int(about["schedules"]["timesteps"])
         write_schedules(timesteps, Path(out))
+    elif about["command"] == "preview":
+        with _reading(file):
+            previews.again(about, file, Path(out), run)
     elif about["command"] == "degrade":
         with _reading(file):
             degrade.again(about, str(file), out)

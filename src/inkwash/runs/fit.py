@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,10 +11,22 @@ import torch
 from accelerate import Accelerator
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
-from inkwash import own
+from inkwash import every, own
 from inkwash.atomic import sweep
 from inkwash.core import as_floats
-from inkwash.data import Batch, Batches, Images, Source, describe, divide, is_folder, is_same, to_float, write_archive
+from inkwash.data import (
+    Batch,
+    Batches,
+    Images,
+    Source,
+    class_counts,
+    describe,
+    divide,
+    is_folder,
+    is_same,
+    to_float,
+    write_archive,
+)
 from inkwash.distributed import not_connected, processes
 from inkwash.errors import UsageError
 from inkwash.lock import Lock, hold
@@ -24,6 +36,7 @@ from inkwash.runs.begin import begin, carried
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.distilling import objective
 from inkwash.runs.model import check_weights
+from inkwash.runs.previews import Previews
 from inkwash.runs.record import (
     IMAGES,
     TRAINING,
@@ -37,8 +50,9 @@ from inkwash.runs.record import (
     whereabouts,
 )
 from inkwash.settings import Process, RunSettings
-from inkwash.training import Progress, State, train
+from inkwash.training import Previewed, Progress, State, train
 from inkwash.training.checkpoint import LAST, Checkpoint, load
+from inkwash.training.parts import Parts
 
 _MOST_SIGNAL = 0.05  # α/σ of the last level; linear has 0.006, scaled-linear 0.068
 HELD_OUT = 512  # images that the held-out loss is measured on
@@ -132,7 +146,7 @@ def _prepared(
     source, held_out = _sources(run, data_dir, accelerator) if images is None else divide(images, run.data.held_out)
     run = _in_steps(run, len(source))
     precision = machine.precision(run.training, accelerator.device)
-    kind = condition(run, source.classes)
+    kind = condition(run, source.classes, class_counts(source))
     if saved is not None:
         if not is_same(source, saved.facts["fingerprint"]):
             raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
@@ -167,12 +181,20 @@ def _prepared(
         accelerator.process_index, accelerator.num_processes, None if kind is None else kind.shown(source),
     )  # fmt: skip
     kept = _kept(held_out, kind, accelerator.device)
+    preview: Callable[[], Previewed | None] = lambda: None  # noqa: E731
+    if every.is_on(run.training.preview_every):
+        previews = Previews(run, out, state, source, kind, about, accelerator, stop)
+        preview, notes = previews, (*notes, previews.cost())
     in_parts = accelerator.num_processes == 1 and machine.divisible(
         run, denoiser.net, *source.shape[1:], accelerator.device
     )
-    progress = train(
-        state, objective(run, accelerator.device), batches, kept, run.training, out, about, accelerator, stop, in_parts
-    )
+    loss = objective(run, accelerator.device)
+
+    def trained() -> Generator[Progress, None, None]:
+        with Parts(torch.get_num_threads()) if in_parts else nullcontext() as parts:
+            yield from train(state, loss, batches, kept, run.training, out, about, accelerator, stop, preview, parts)
+
+    progress = trained()
     if images is not None and before is None and accelerator.is_main_process:
         progress = _after_writing(images, out / IMAGES, progress)
     count = sum(parameter.numel() for parameter in denoiser.parameters())

@@ -12,6 +12,7 @@ from inkwash.runs.forward import Forward, draw_forward
 from inkwash.runs.info import draw_losses
 from inkwash.runs.model import TrainedModel, images
 from inkwash.runs.model import data_dir as whereabouts
+from inkwash.runs.previews import write_learning
 from inkwash.runs.record import moved
 from inkwash.settings import Sampler, Sampling
 from inkwash.training.checkpoint import LAST, facts
@@ -21,6 +22,7 @@ TEN, COLUMNS, ROWS = 10, 10, 10  # images in a row by themselves, and those of t
 BATCH = 64  # images at a time on a GPU, as `inkwash sample` has it
 
 TEN_PNG, SHEET, DENOISING, FORWARD, LOSS = "ten.png", "sheet.png", "denoising.gif", "forward.png", "loss.png"
+LEARNING = "learning.gif"  # of a run with previews
 DRAWN = (TEN_PNG, SHEET, DENOISING)
 NAMES = (*DRAWN, FORWARD, LOSS)
 
@@ -40,7 +42,8 @@ def write_gallery(
 ) -> list[Path]:
     """Draws once, writes the files of NAMES into `folder`, and says where they are.
 
-    A run that was trained elsewhere has no losses, and its images are not known; it has the files of DRAWN alone.
+    A run that was trained elsewhere has no losses, and its images are not known; it has the files of DRAWN alone. A run
+    that drew previews of itself while it trained has LEARNING too, made of them.
 
     `sampling` is what `request` made. `data_dir` as `inkwash.data.load` takes it; None takes where the run was
     trained from. `tick` is called as `draw` calls it. `private` as in `write_drawn`. Nothing is drawn, nor written,
@@ -53,7 +56,7 @@ def write_gallery(
     about = facts(model.folder / LAST)
     here = about["images"] > 0
     paths = [folder / name for name in (NAMES if here else DRAWN)]
-    for path in paths:
+    for path in (*paths, folder / LEARNING):
         check_out(path)
     if here and not about["history"]:
         raise UsageError(
@@ -68,7 +71,8 @@ def write_gallery(
     if forward is not None:
         write_figure(folder / FORWARD, *forward)
         draw_losses(model.folder, folder / LOSS)
-    return paths
+    learning = [folder / LEARNING] if write_learning(model.folder, folder / LEARNING) else []
+    return [*paths, *learning]
 
 
 def _forward(model: TrainedModel, seed: int, data_dir: Path | None) -> tuple[Any, dict[str, Any]]:

@@ -76,7 +76,7 @@ def find_run(named: str | None, which: str, sha256: str, file: Path) -> Path:
 
     It is looked for around the file and the working folder. Raises UsageError if it is not there.
     """
-    there = [folder for folder in dict.fromkeys(_places(named, file)) if (folder / FILES[which]).is_file()]
+    there = [folder for folder in dict.fromkeys(places(named, file)) if (folder / FILES[which]).is_file()]
     same = next((folder for folder in there if digest(folder / FILES[which]) == sha256), None)
     if same is not None:
         return same
@@ -94,8 +94,8 @@ def find_guide(given: Path | None, named: str, sha256: str, file: Path, run: Pat
 
     Raises UsageError if it is not there, or holds another checkpoint.
     """
-    places = [*_places(named, file), run.resolve().parent / Path(named).name] if given is None else [given]
-    there = [folder for folder in dict.fromkeys(places) if (folder / LAST).is_file()]
+    around = [*places(named, file), run.resolve().parent / Path(named).name] if given is None else [given]
+    there = [folder for folder in dict.fromkeys(around) if (folder / LAST).is_file()]
     for folder in there:
         if digest(folder / LAST) == sha256:
             return folder
@@ -106,7 +106,8 @@ def find_guide(given: Path | None, named: str, sha256: str, file: Path, run: Pat
     raise UsageError(f"the run {named} that guided {file} is not found from here; say where it is with `guide`.")
 
 
-def _places(named: str | None, file: Path) -> Iterator[Path]:
+def places(named: str | None, file: Path) -> Iterator[Path]:
+    """Where the run of a file may be, around the working folder and the file; some are not there."""
     roots = [Path.cwd(), *file.resolve().parents[:4]]
     if named is not None:
         yield from (root / named for root in roots)  # a path of earlier versions is absolute, and stays so

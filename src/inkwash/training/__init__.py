@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Uniform,
         Weight,
     )
-    from inkwash.training.progress import Progress, Saved, Step
+    from inkwash.training.progress import Previewed, Progress, Saved, Step
     from inkwash.training.state import State
 
 _PLACES = {
@@ -35,7 +35,7 @@ _PLACES = {
         "SNR", "Draw", "LogNormal", "LogitNormal", "MinSNR", "Objective", "Plain", "StepRandomness", "Stratified",
         "Uniform", "Weight",
     ),
-    "progress": ("Progress", "Saved", "Step"),
+    "progress": ("Previewed", "Progress", "Saved", "Step"),
     "state": ("State",),
 }  # fmt: skip
 
@@ -54,6 +54,7 @@ __all__ = [
     "MinSNR",
     "Objective",
     "Plain",
+    "Previewed",
     "Progress",
     "Saved",
     "State",

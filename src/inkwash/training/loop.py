@@ -20,7 +20,7 @@ from inkwash.training.history import mean_loss
 from inkwash.training.metrics import Metrics
 from inkwash.training.objective import Loss, StepRandomness
 from inkwash.training.parts import Parts, divided, one_thread
-from inkwash.training.progress import Progress, Saved, Step
+from inkwash.training.progress import Previewed, Progress, Saved, Step
 from inkwash.training.rates import rate
 from inkwash.training.state import State
 
@@ -39,7 +39,8 @@ def train(
     about: dict[str, Any],
     accelerator: Accelerator,
     stop: Callable[[], bool] = lambda: False,
-    in_parts: bool = False,
+    preview: Callable[[], Previewed | None] = lambda: None,
+    parts: Parts | None = None,
 ) -> Generator[Progress, None, None]:
     """Trains `state` for its remaining steps, or until `stop()` is true, and writes checkpoints into `folder`.
 
@@ -48,27 +49,14 @@ def train(
     and stored in the checkpoints.
 
     `held_out` holds images that are not trained on. `about` is stored in every checkpoint; a checkpoint can be opened
-    as a run if `about` comes from `runs.record.about`. With `in_parts`, for a single process on a CPU, threads compute
-    parts of each batch at the same time (see `Parts`). A checkpoint of the last completed step is always written,
-    also if an image cannot be read (by a single process; several cannot save together then), whose error is raised.
+    as a run if `about` comes from `runs.record.about`. `preview` is called after each step, and draws if a sheet is
+    due; it must leave the state as it is, and its time is not counted. `parts`, for a single process on a CPU, are
+    threads that compute parts of each batch.
+
+    A checkpoint of the last completed step is always written, also if an image cannot be read (by a single process;
+    several cannot save together then), whose error is raised.
     Raises InkwashError if the loss is not finite; the last checkpoint then holds the last good state.
     """
-    with Parts(torch.get_num_threads()) if in_parts else nullcontext() as parts:
-        yield from _train(state, objective, batches, held_out, settings, folder, about, accelerator, stop, parts)
-
-
-def _train(
-    state: State,
-    objective: Loss,
-    batches: Batches,
-    held_out: Batch,
-    settings: Training,
-    folder: Path,
-    about: dict[str, Any],
-    accelerator: Accelerator,
-    stop: Callable[[], bool],
-    parts: Parts | None,
-) -> Generator[Progress, None, None]:
     model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
     if settings.minutes is not None and not state.planned and 60 * settings.minutes <= state.seconds:
         _plan(settings.minutes, state, 0.0)  # the time is already up
@@ -82,6 +70,8 @@ def _train(
 
     if not state.held_out:
         yield saved()
+    if (drawn := preview()) is not None:  # the training was stopped while it was drawn
+        yield drawn
     began, before, first = time.perf_counter(), state.seconds, state.step
     losses, counted, once = torch.zeros((), device=accelerator.device), 0, 0.0
     alone, by_train = accelerator.num_processes == 1, settings.best == "train"
@@ -101,6 +91,9 @@ def _train(
                 losses += _update(state, model, objective, batch, settings, accelerator, parts)
                 state.step, counted = state.step + 1, counted + 1
                 state.ema.update(state.denoiser, state.step)
+            if (drawn := preview()) is not None:
+                began += drawn.seconds
+                yield drawn
             # processes must stop together, so with several of them stop() takes effect only at reports
             asked = alone and stop()
             save_now = state.step % settings.save_every == 0

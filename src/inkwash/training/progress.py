@@ -30,4 +30,17 @@ class Saved:
     best: bool
 
 
-Progress = Step | Saved
+@dataclass(frozen=True)
+class Previewed:
+    """A sheet of samples was drawn, in `seconds` that the training's clock does not count.
+
+    `problem` is the sentence that says why the sheet could not be drawn or written, or "".
+    """
+
+    path: Path
+    step: int
+    seconds: float
+    problem: str = ""
+
+
+Progress = Step | Saved | Previewed

@@ -42,6 +42,17 @@ def margin(labels: Sequence[str], row_height: int, gap: int, background: int) ->
     return np.asarray(paper)
 
 
+def captioned(picture: Pixels, caption: str, background: int) -> Pixels:
+    """A picture uint8 [H,W,C] with a line of text above it, on the grey `background`, 0..255."""
+    line = margin([caption], 26, 0, background)
+    width = max(picture.shape[1], line.shape[1])
+    above = np.full((len(line), width, picture.shape[2]), background, np.uint8)
+    above[:, : line.shape[1]] = line[:, :, None]
+    wide = np.full((len(picture), width, picture.shape[2]), background, np.uint8)
+    wide[:, : picture.shape[1]] = picture
+    return np.concatenate([above, wide])
+
+
 def unshown(labels: Sequence[str]) -> tuple[int, ...]:
     """The indices of the labels with a character that no installed font has."""
     return tuple(i for i, label in enumerate(labels) if any(face_of(c) is None for c in _tidy(label)))

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -52,6 +52,11 @@ class ByClass:
             raise UsageError(f"{source.name} has no labels; leave out `condition='class'`.")
         labels = labels.cpu()
         return lambda indices, step: labels[indices]
+
+    def examples(self, source: Source, n: int) -> dict[str, Any]:
+        """All classes in turn: as many of each, if there are no more classes than images."""
+        k = len(self.learned)
+        return {"label": "all", "n": n if n < k else -(-n // k) * k}
 
     def is_requested(self, sampling: settings.Sampling) -> bool:
         return True

@@ -1,7 +1,7 @@
 """Text conditions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -60,6 +60,11 @@ class ByText:
             return rows[table[indices, turn]]
 
         return chosen
+
+    def examples(self, source: Source, n: int) -> dict[str, Any]:
+        """The first captions of up to n images, evenly spaced in the source."""
+        firsts = list(dict.fromkeys(each[0] for each in source.captions or () if each))
+        return {"text": tuple(firsts[i * len(firsts) // min(n, len(firsts))] for i in range(min(n, len(firsts))))}
 
     def is_requested(self, sampling: settings.Sampling) -> bool:
         return bool(sampling.text)

@@ -15,6 +15,9 @@ ConditionOf = Callable[[Sequence[int]], Tensor | None]  # images i, … of a req
 class ConditionKind(Protocol):
     """The interface of conditions, which convert settings to rows for an embedder. Add a kind as a file and a row of
     `choices`.
+
+    A kind may also have `examples(source, n)`, which returns the fields of a `Sampling` that ask for n images of what
+    the training images show; previews of a training use it.
     """
 
     example: ClassVar[str]  # of how a request says what to draw
