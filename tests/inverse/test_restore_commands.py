@@ -44,7 +44,7 @@ def test_restore_replays_and_does_not_depend_on_n(trained: Path) -> None:
     out = did("restore", trained, "test:0", "p.png", "--operator", "mask:box", "--noise", 0.1, *FEW,
               "--out", "a.png", "--out", "a.npz")  # fmt: skip
     assert out.out.split() == ["a.png", "a.npz"]
-    assert "psnr of the mean" in out.err
+    assert "(expected: 0.1), psnr of the mean" in out.err
     about = read_provenance("a.png")
     assert (about["command"], about["restoring"]["operator"]) == ("restore", "mask:box")
     did("replay", "a.png", "--run", trained)
@@ -136,7 +136,8 @@ def test_from_python(trained: Path) -> None:
     assert found.tensor().shape == (1, 2, 1, 8, 8)
     found.sheet().save("b.png")
     assert np.array_equal(np.asarray(Image.open("a.png")), np.asarray(Image.open("b.png")))
-    assert set(found.scores[0]) == {"misfit", "psnr of the mean", "psnr of one", "psnr of A⁺y"}
+    of_truth = {f"{score} of {what}" for score in ("psnr", "ssim") for what in ("the mean", "one")}
+    assert set(found.scores[0]) == {"misfit", "psnr of A⁺y", "coverage", *of_truth}
     inkwash.edit(run, "p.png", strength=0.5, n=2, steps=4).save("e.png")
 
 

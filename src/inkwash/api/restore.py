@@ -40,7 +40,7 @@ class Restorations:
 
     @property
     def scores(self) -> list[dict[str, float]]:
-        """For each picture: "misfit" of the measurement, and the PSNR where the truth is known."""
+        """For each picture: the "misfit" of y and, where the truth is known, PSNR, SSIM and coverage."""
         return [each.scores() for each in self.results]
 
     def sheet(self) -> Picture:

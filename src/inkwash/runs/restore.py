@@ -15,6 +15,9 @@ from inkwash.data import to_uint8
 from inkwash.errors import UsageError
 from inkwash.inverse import Measurement, Method, Walk, make_method
 from inkwash.inverse.method import check, particles_of
+from inkwash.metrics.classifier import Classifier
+from inkwash.metrics.features import Features
+from inkwash.metrics.restoration import Restorations, scores_of
 from inkwash.runs import build
 from inkwash.runs.degrade import Measured, check_files, code_of, files_of, measurements
 from inkwash.runs.draw import channels_last, smooth
@@ -52,26 +55,14 @@ class Restored:
         """Their standard deviation, [C,H,W]; 0 for one."""
         return self.images.std(0) if len(self.images) > 1 else torch.zeros_like(self.images[0])
 
+    def scored(self, features: Features | None = None, reader: Classifier | None = None) -> Restorations:
+        """What scores are computed from; some need features or a classifier."""
+        truth = None if self.of.truth is None else self.of.truth[0]
+        return Restorations(self.images, self.of.measurement, truth, features, reader)
+
     def scores(self) -> dict[str, float]:
-        """misfit: root mean square of y − A(x) over all restorations; psnr in dB where the truth is known.
-
-        The psnr is that of the mean, the average of those of each, and as a baseline that of the pseudo-inverse A⁺y.
-        """
-        found = {"misfit": float(self.of.measurement.misfit(self.images).square().mean().sqrt())}
-        if self.of.truth is not None:
-            truth = self.of.truth[0]
-            found["psnr of the mean"] = psnr(self.mean, truth)
-            found["psnr of one"] = sum(psnr(image, truth) for image in self.images) / len(self.images)
-            operator = self.of.measurement.operator
-            if operator.linear:
-                found["psnr of A⁺y"] = psnr(operator.pinv(self.of.measurement.y)[0], truth)
-        return found
-
-
-def psnr(x: Tensor, truth: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB, of images in [−1, 1]."""
-    error = float((x.clamp(-1, 1) - truth).square().mean())
-    return 10 * torch.log10(torch.tensor(4 / max(error, 1e-20))).item()
+        """All scores of `metrics.restoration` that need no features, by name."""
+        return scores_of(self.scored())
 
 
 def restore(
