@@ -12,9 +12,10 @@ from inkwash.errors import InkwashError, UsageError
 if TYPE_CHECKING:
     from inkwash import core, data, denoise, inverse, nets, recipes, sample, settings, training
     from inkwash.api.images import Images
+    from inkwash.api.load import load
     from inkwash.api.picture import Picture
     from inkwash.api.restore import Restorations, edit, restore
-    from inkwash.api.run import Run, load
+    from inkwash.api.run import Run
     from inkwash.api.train import train, train_steps
     from inkwash.settings import RunSettings
 
@@ -30,7 +31,7 @@ if not TYPE_CHECKING:
             "Run": "inkwash.api.run:Run",
             "RunSettings": "inkwash.settings:RunSettings",
             "edit": "inkwash.api.restore:edit",
-            "load": "inkwash.api.run:load",
+            "load": "inkwash.api.load:load",
             "restore": "inkwash.api.restore:restore",
             "train": "inkwash.api.train:train",
             "train_steps": "inkwash.api.train:train_steps",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from inkwash.api.picture import Picture
@@ -115,3 +116,22 @@ class Images:
     def _repr_png_(self) -> bytes:
         shown: Images = self[:MOST]
         return shown.grid()._repr_png_()
+
+
+def as_tensor(images: Any, shape: tuple[int, int, int]) -> Tensor:
+    """Converts images, uint8 [n,H,W,C] or float [n,C,H,W], to float32 [n,C,H,W] in [−1, 1]."""
+    import numpy as np
+
+    from inkwash.data import to_float
+    from inkwash.runs.draw import channels_first
+
+    x = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    if x.dtype == torch.uint8 and x.ndim == 4 and tuple(x.shape[1:]) == (*shape[1:], shape[0]):
+        return to_float(channels_first(x.numpy()))
+    if x.is_floating_point() and x.ndim == 4 and tuple(x.shape[1:]) == shape:
+        return x.float()
+    channels, height, width = shape
+    raise UsageError(
+        f"`images` is uint8 [n,{height},{width},{channels}], or float [n,{channels},{height},{width}] in [−1, 1]; "
+        f"got {str(x.dtype).removeprefix('torch.')} {list(x.shape)}."
+    )

@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inkwash import own
-from inkwash.api import network as own_network
 from inkwash.core import Schedule
 from inkwash.denoise import Denoiser
-from inkwash.errors import UsageError
 from inkwash.foreign import harmless
-from inkwash.models import find, title
-from inkwash.runs.model import TrainedModel, open_model
-from inkwash.settings import RunSettings, Sampler, Sampling, Scoring, texts
-from inkwash.study.axes import AXES, Sweep, one_cell, sweep_of
+from inkwash.runs.model import TrainedModel
+from inkwash.settings import RunSettings, Sampler, Sampling, texts
 
 if TYPE_CHECKING:
     from inkwash.api.images import Images
@@ -27,43 +22,6 @@ if TYPE_CHECKING:
     from inkwash.api.scores import Scores, Study
 
 PathLike = str | os.PathLike[str]
-
-
-def load(
-    path: PathLike,
-    checkpoint: Literal["last", "best"] = "last",
-    device: str = "auto",
-    network: nn.Module | type[nn.Module] | str | None = None,
-    encoder: str | None = None,
-    weights: Literal["ema", "raw"] = "ema",
-) -> "Run":
-    """Opens the run in a folder that `train` or `inkwash train` wrote.
-
-    Args:
-        path: the run's folder, or the name of a model in the box (`inkwash models`), as "mnist-class".
-        checkpoint: "last", or "best" for the lowest loss on held-out images.
-        device: "auto", "cpu", "cuda" or "mps".
-        network: for a run of a network of your own: its class, the function that builds it, an instance of the same
-            shape, or the reference that the run recorded (FILE.py:NAME or package.module:NAME), which allows its code
-            to be executed. Code that a run recorded is never executed otherwise.
-        weights: "ema" for the moving average of the weights, "raw" for those of the last step of training.
-        encoder: for a run on texts that a model of your own reads: the folder or the name that the run recorded, which
-            allows it to be opened, and downloaded if it is not on this machine.
-
-    Raises:
-        UsageError: if there is no run, or if it needs a network that was not given.
-        InkwashError: if the checkpoint file is damaged.
-    """
-    if checkpoint not in ("last", "best"):
-        raise UsageError(f"`checkpoint` is 'last' or 'best' (got {checkpoint!r}).")
-    if weights not in ("ema", "raw"):
-        raise UsageError(f"`weights` is 'ema' or 'raw' (got {weights!r}).")
-    folder = find(path)
-    if network is not None:
-        own_network.provide_for(folder, network)
-    if encoder is not None:
-        own.allow_encoder(encoder)
-    return Run(open_model(folder, checkpoint, device, weights=weights))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,12 +163,13 @@ class Run:
         Returns:
             float32 [n,C,H,W], on the CPU.
         """
+        from inkwash.api.images import as_tensor
         from inkwash.runs import build
         from inkwash.runs.draw import CPU_BATCH
         from inkwash.runs.guidance import guided
         from inkwash.sample import encode, last
 
-        x0 = _as_tensor(images, self.shape)
+        x0 = as_tensor(images, self.shape)
         sampling = Sampling(
             n=len(x0), steps=steps, solver="heun", spacing=spacing, text=texts(text), limit="none",
             label=None if label is None else str(label), scale=None if label is None and text is None else 1.0,
@@ -275,26 +234,13 @@ class Run:
                 with `if __name__ == "__main__":`.
             progress: whether to show bars.
         """
-        from inkwash.api.scores import Scores
-        from inkwash.lock import holding
-        from inkwash.progress import bar
-        from inkwash.study.evaluate import check_likelihood, cost, evaluation, lines
+        from inkwash.api.measure import evaluate, scoring
 
         sampler = self._sampler(
             solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
         )
-        place = self.folder / "evaluation" if out is None else Path(out)
-        scoring = Scoring(
-            n=n, features=features, inception=None if inception is None else Path(inception),
-            class_scores=class_scores, split=split, seed=seed,
-        )  # fmt: skip
-        with holding(place, "an evaluation"):
-            real = None if against is None else os.fspath(against)
-            check_likelihood(_subject(self, data_dir, real), likelihood)
-            table = _measured([self], one_cell(sampler), scoring, place, 2000, data_dir, jobs, progress, real)
-            with bar(cost(likelihood), "evaluations", not progress, scale=True) as shown:
-                found = evaluation(table, place, likelihood, shown.update)
-            return Scores(found, tuple(lines(found)))
+        what = scoring(n, features, inception, class_scores, split, seed)
+        return evaluate(self.model, sampler, what, likelihood, against, out, data_dir, jobs, progress)
 
     def study(
         self,
@@ -317,25 +263,10 @@ class Run:
         `others` are runs of the same images to compare with. The other arguments are those of `evaluate`; without
         `out`, the folder is runs/study-NAMES. Raises UsageError for an unknown axis or invalid arguments.
         """
-        from inkwash.api.scores import Study
-        from inkwash.lock import holding
-        from inkwash.progress import bar
-        from inkwash.report.sections import answers
-        from inkwash.report.write import write_report
-        from inkwash.study.machine import machine_facts
+        from inkwash.api.measure import scoring, study
 
-        runs = [self, *others]
-        names = "-".join(title(run.folder) for run in runs)
-        place = Path("runs") / f"study-{names}" if out is None else Path(out)
-        scoring = Scoring(
-            n=n, features=features, inception=None if inception is None else Path(inception),
-            class_scores=class_scores, split=split, seed=seed,
-        )  # fmt: skip
-        with holding(place, "a study"):
-            table = _measured(runs, _sweep(axes, runs), scoring, place, 200, data_dir, jobs, progress)
-            with bar(1 + 2 * len(table.axes), "figures", not progress) as shown:
-                paths = write_report(table, place, machine_facts(), lambda done, of: shown.update(done - shown.n))
-            return Study(table, answers(table), tuple(paths))
+        what = scoring(n, features, inception, class_scores, split, seed)
+        return study([run.model for run in (self, *others)], axes, what, out, data_dir, jobs, progress)
 
     # ---- display
 
@@ -352,71 +283,3 @@ class Run:
 
         cells = [(html.escape(name), html.escape(value)) for name, value in run_facts(self.folder)]
         return f"<table>{''.join(f'<tr><td>{name}</td><td>{value}</td></tr>' for name, value in cells)}</table>"
-
-
-def _sweep(axes: dict[str, Any], runs: Sequence[Run]) -> Sweep:
-    """Returns the sweep over `axes`, each with one value or several; other axes as the sampler of the runs' recipe.
-
-    Raises UsageError for an unknown axis.
-    """
-    known = [axis.name for axis in AXES.values() if axis.type is not None]
-    wrong = sorted(set(axes) - set(known))
-    if wrong:
-        raise UsageError(f"a study has no axis `{wrong[0]}`; the axes are {', '.join(known)}.")
-    several = {
-        name: (value,) if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
-        for name, value in axes.items()
-    }
-    samplers = {run.settings.default_sampler for run in runs}
-    defaults = sweep_of(samplers.pop()) if len(samplers) == 1 else Sweep()
-    same = several.get("solver", defaults.solver) == defaults.solver
-    return Sweep(**{**vars(defaults), **several}) if same else Sweep(**several)
-
-
-def _measured(
-    runs: Sequence[Run],
-    sweep: Sweep,
-    scoring: Scoring,
-    out: Path,
-    default_n: int,
-    data_dir: PathLike | None,
-    jobs: int | None,
-    progress: bool,
-    against: str | None = None,
-) -> Any:
-    from inkwash.progress import bar, classifier_bar
-    from inkwash.study.session import begin
-    from inkwash.study.subject import forget
-
-    forget()  # a run may have been trained further since it was last opened
-    subjects = [_subject(run, data_dir, against) for run in runs]
-    with classifier_bar(progress) as on_step:
-        job = begin(subjects, [sweep], scoring, out, default_n, on_step)
-    with bar(job.left, "evaluations", not progress, scale=True) as shown:
-        return job.finish(jobs, shown.update)
-
-
-def _subject(run: Run, data_dir: PathLike | None, against: str | None) -> Any:
-    from inkwash.study.subject import Trained
-
-    place = None if data_dir is None else Path(data_dir)
-    return Trained(run.folder, run.model.which, run.model.device.type, place, run.model.weights, against)
-
-
-def _as_tensor(images: Any, shape: tuple[int, int, int]) -> Tensor:
-    """Converts images, uint8 [n,H,W,C] or float [n,C,H,W], to float32 [n,C,H,W] in [−1, 1]."""
-    import numpy as np
-
-    from inkwash.data import to_float
-    from inkwash.runs.draw import channels_first
-
-    x = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
-    if x.dtype == torch.uint8 and x.ndim == 4 and tuple(x.shape[1:]) == (*shape[1:], shape[0]):
-        return to_float(channels_first(x.numpy()))
-    if x.is_floating_point() and x.ndim == 4 and tuple(x.shape[1:]) == shape:
-        return x.float()
-    channels, height, width = shape
-    raise UsageError(
-        f"`images` is uint8 [n,{height},{width},{channels}], or float [n,{channels},{height},{width}] in [−1, 1]; "
-        f"got {str(x.dtype).removeprefix('torch.')} {list(x.shape)}."
-    )

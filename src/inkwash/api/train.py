@@ -15,7 +15,8 @@ import torch
 
 from inkwash import own, recipes
 from inkwash.api import network as own_network
-from inkwash.api.run import Run, load
+from inkwash.api.load import load
+from inkwash.api.run import Run
 from inkwash.data import Images, Source, is_path, to_uint8
 from inkwash.errors import UsageError
 from inkwash.networks import Inputs
