@@ -19,7 +19,8 @@ from inkwash.metrics.manifold import manifold, radii
 from inkwash.metrics.score import DRAWS, NEIGHBOURS
 from inkwash.runs.draw import channels_first, draw
 from inkwash.settings import Sampling, Scoring
-from inkwash.study.subject import ReferenceSpec, Trained, condition_order, load_model, reference
+from inkwash.study.references import ReferenceSpec, reference
+from inkwash.study.subject import Trained, condition_order, load_model
 
 
 def main() -> None:

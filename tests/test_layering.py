@@ -19,6 +19,7 @@ errors
 foreign lock
 remote
 models
+modules
 atomic signals own lazy hub plots every
 choices
 checked core nets
@@ -56,8 +57,8 @@ NEVER = {
 }
 TORCH_ALONE = {"core", "nets", "denoise", "sample", "testing"}
 NO_TORCH = {
-    "errors", "foreign", "lock", "remote", "models", "atomic", "signals", "own", "lazy", "every", "choices", "checked",
-    "settings", "recipes", "plots", "view", "commands", "cli", "__main__", "__init__",
+    "errors", "foreign", "lock", "remote", "models", "atomic", "signals", "modules", "own", "lazy", "every", "choices",
+    "checked", "settings", "recipes", "plots", "view", "commands", "cli", "__main__", "__init__",
 }  # fmt: skip
 NOTHING = {"errors", "foreign", "lock", "atomic", "recipes", "__main__"}  # but the standard library
 

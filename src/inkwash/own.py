@@ -16,12 +16,12 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from inkwash.errors import UsageError
+from inkwash.modules import path_of_module
 
 _FORM = re.compile(r"(?P<module>[^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
 _PREFIX = "inkwash_own_"  # prefix of the names of modules created from files
@@ -44,9 +44,6 @@ _encoders: set[str] = set()  # pretrained text encoders that a flag or a Python 
 _places: set[str] = set()  # file names of all executed user code, as they appear in tracebacks
 
 
-# ---- parsing references
-
-
 def is_reference(word: str) -> bool:
     """Whether a word has the form FILE.py:NAME or package.module:NAME."""
     return _FORM.fullmatch(word) is not None
@@ -65,7 +62,7 @@ def path_of(reference: str) -> Path:
     """
     module, _ = _parts(_same.get(reference, reference))
     if not module.endswith(".py"):
-        return _path_of_module(module, reference)
+        return path_of_module(module, reference)
     path = Path(module).expanduser()
     if not path.is_file():
         raise UsageError(
@@ -89,9 +86,6 @@ def digest(reference: str) -> str:
 def digests(references: Iterable[str]) -> dict[str, str]:
     """The digest of each reference, in alphabetical order, as checkpoints and artifacts record them."""
     return {reference: digest(reference) for reference in sorted(set(references))}
-
-
-# ---- permissions
 
 
 def allow(references: Iterable[str]) -> None:
@@ -161,8 +155,7 @@ def check_encoder(name: str, of: str) -> None:
 
 
 def _resolved(name: str) -> str:
-    folder = Path(name).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else name
+    return str(folder.resolve()) if (folder := Path(name).expanduser()).is_dir() else name
 
 
 class Permits(NamedTuple):
@@ -195,9 +188,6 @@ def bound_here(references: Iterable[str]) -> list[str]:
     """Those of the references that are bound to objects which cannot be sent to another process, as in a notebook."""
     bound = {reference for reference, thing in _given.items() if not _can_travel(thing)}
     return sorted(bound.intersection(references)) if bound else []
-
-
-# ---- loading
 
 
 def load(reference: str) -> Any:
@@ -276,32 +266,6 @@ def _parts(reference: str) -> tuple[str, str]:
     if found is None:
         raise UsageError(f"{reference!r} is no reference to code; write FILE.py:NAME or package.module:NAME.")
     return found["module"], found["name"]
-
-
-def _path_of_module(module: str, reference: str) -> Path:
-    """Like importlib.util.find_spec, but without importing the parent packages of the module."""
-    if module == "__main__":
-        raise UsageError(f"{reference} was an object of another Python program; pass it from Python again.")
-    where, spec, parts = None, None, module.split(".")
-    for end in range(1, len(parts) + 1):
-        spec = _spec(".".join(parts[:end]), where)
-        where = None if spec is None else spec.submodule_search_locations
-        if spec is None or (where is None and end < len(parts)):
-            raise UsageError(
-                f"there is no module {module} (for {reference}) that Python can find; for a file, write FILE.py:NAME."
-            )
-    origin = None if spec is None else spec.origin
-    if origin is None or not Path(origin).is_file():
-        raise UsageError(f"the module {module} (for {reference}) is no file; name one that is.")
-    return Path(origin).resolve()
-
-
-def _spec(name: str, where: Any) -> ModuleSpec | None:
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, where) if hasattr(finder, "find_spec") else None
-        if spec is not None:
-            return spec
-    return None
 
 
 def _can_travel(thing: Any) -> bool:

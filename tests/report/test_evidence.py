@@ -15,7 +15,8 @@ from inkwash.metrics.score import Scores
 from inkwash.report.sections import answers, story
 from inkwash.settings import Scoring
 from inkwash.study.evidence import doubts, losses
-from inkwash.study.subject import Exact, ReferenceSpec
+from inkwash.study.exact import Exact
+from inkwash.study.references import ReferenceSpec
 from inkwash.study.table import Table
 
 

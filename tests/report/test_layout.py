@@ -16,7 +16,8 @@ from inkwash.settings import Prediction, Scoring
 from inkwash.study import theory
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
-from inkwash.study.subject import Exact, ReferenceSpec
+from inkwash.study.exact import Exact
+from inkwash.study.references import ReferenceSpec
 from inkwash.study.table import Row, Table
 
 SCORES = Scores(dict.fromkeys(score.SCORES, 0.5))

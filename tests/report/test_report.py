@@ -26,7 +26,8 @@ from inkwash.report.write import draw_figures, write_report
 from inkwash.settings import Scoring
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
-from inkwash.study.subject import Exact, ReferenceSpec, prepare_reference
+from inkwash.study.exact import Exact
+from inkwash.study.references import ReferenceSpec, prepare_reference
 from inkwash.study.table import Table, table
 from inkwash.study.units import units
 from inkwash.study.workers import compute_all

@@ -25,7 +25,8 @@ from inkwash.settings import Scoring
 from inkwash.study import theory
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
-from inkwash.study.subject import Exact, ReferenceSpec
+from inkwash.study.exact import Exact
+from inkwash.study.references import ReferenceSpec
 from inkwash.study.table import Row, Table, as_csv
 
 WOBBLE = (0.00, 0.03, -0.02)  # of three draws, the same in all cells: paired differences are exact

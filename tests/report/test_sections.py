@@ -28,7 +28,8 @@ from inkwash.study.compare import (
     series,
     significant_sign,
 )
-from inkwash.study.subject import Exact, ReferenceSpec
+from inkwash.study.exact import Exact
+from inkwash.study.references import ReferenceSpec
 from inkwash.study.table import Row, Table
 
 WOBBLE = (0.00, 0.03, -0.02)  # of three draws, the same in all cells: paired differences are exact

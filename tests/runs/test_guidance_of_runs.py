@@ -25,7 +25,7 @@ from inkwash.runs.guidance import guided, scale
 from inkwash.runs.model import Model, TrainedModel, open_model
 from inkwash.sample import last, sample
 from inkwash.settings import Conditioning, Data, Process, RunSettings, Sampling
-from inkwash.study.subject import Exact
+from inkwash.study.exact import Exact
 from inkwash.training.checkpoint import LAST, facts
 from inkwash.view import read_provenance
 

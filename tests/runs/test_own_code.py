@@ -17,8 +17,9 @@ from inkwash.race.race import Terms
 from inkwash.race.race import begin as begin_race
 from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import Sweep
+from inkwash.study.references import forget
 from inkwash.study.session import begin
-from inkwash.study.subject import Trained, forget
+from inkwash.study.subject import Trained
 from inkwash.training.checkpoint import LAST, facts, load, save
 from inkwash.view import read_provenance
 

@@ -20,7 +20,7 @@ from inkwash.errors import UsageError
 from inkwash.settings import Sampler, Sampling
 from inkwash.study.axes import AXES, Sweep, one_cell
 from inkwash.study.cells import Cell, cells
-from inkwash.study.subject import Exact
+from inkwash.study.exact import Exact
 
 FLAGS = [axis for axis in AXES.values() if axis.type is not None]
 

@@ -22,8 +22,9 @@ from inkwash.settings import Sampling, Scoring
 from inkwash.study import units as unit_files
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import Cell, cells
+from inkwash.study.exact import Exact
 from inkwash.study.session import begin
-from inkwash.study.subject import Exact, Trained, load_model
+from inkwash.study.subject import Trained, load_model
 
 EXACT = Exact()
 

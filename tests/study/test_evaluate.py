@@ -19,8 +19,7 @@ from inkwash.metrics import classifier
 from inkwash.metrics.score import SCORES, Comparison, Score
 from inkwash.runs.draw import channels_first
 from inkwash.settings import Scoring
-from inkwash.study import evaluate
-from inkwash.study import subject as subject_file
+from inkwash.study import evaluate, references
 from inkwash.study import units as unit_files
 from inkwash.study.axes import Sweep
 from inkwash.study.evaluate import LEVELS, cost, evaluation
@@ -297,7 +296,7 @@ def test_a_row_is_a_score(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "brightness" not in did(*line).out
     before = strict(tmp_path / "scores.json")
     monkeypatch.setitem(SCORES, "brightness", Score("mean brightness", None, brightness))
-    monkeypatch.setattr(subject_file, "_references", {})
+    monkeypatch.setattr(references, "_references", {})
     draws = unit_files._draw
     monkeypatch.setattr(unit_files, "_draw", untouched)  # the images are those that are there
     assert re.search(r"^mean brightness +\d", did(*line).out, re.MULTILINE)

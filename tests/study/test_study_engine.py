@@ -36,8 +36,10 @@ from inkwash.study import theory, workers
 from inkwash.study import units as unit_files
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import cells
+from inkwash.study.exact import Exact
+from inkwash.study.references import forget
 from inkwash.study.session import CELLS, Session, begin
-from inkwash.study.subject import Exact, Trained, forget, load_model
+from inkwash.study.subject import Trained, load_model
 from inkwash.study.table import Table
 from inkwash.study.units import Unit
 

@@ -17,8 +17,9 @@ from inkwash.settings import Sampler, Scoring
 from inkwash.study.axes import AXES, Sweep, one_cell, sweep_of
 from inkwash.study.evaluate import check_likelihood, cost, evaluation, lines
 from inkwash.study.machine import machine_facts
+from inkwash.study.references import forget
 from inkwash.study.session import begin
-from inkwash.study.subject import Trained, forget
+from inkwash.study.subject import Trained
 
 PathLike = str | os.PathLike[str]
 

@@ -83,10 +83,11 @@ class Study(Command):
         from inkwash.report.sections import answers
         from inkwash.report.write import write_report
         from inkwash.signals import resumable
+        from inkwash.study.exact import Exact
         from inkwash.study.machine import machine_facts
         from inkwash.study.presets import PRESETS
         from inkwash.study.session import begin
-        from inkwash.study.subject import Exact, Subject, Trained
+        from inkwash.study.subject import Subject, Trained
 
         preset = None if self.preset is None else PRESETS[self.preset]()
         folders = [RUNS / name for name in preset.runs] if preset else list(self.runs)

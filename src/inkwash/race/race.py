@@ -25,7 +25,8 @@ from inkwash.runs.model import Model
 from inkwash.runs.record import check_same, code, stored
 from inkwash.settings import RunSettings, Sampler, Sampling, Scoring
 from inkwash.study.machine import machine_facts
-from inkwash.study.subject import ReferenceSpec, load_model, prepare_reference, reference
+from inkwash.study.references import ReferenceSpec, prepare_reference, reference
+from inkwash.study.subject import load_model
 from inkwash.training import Step
 from inkwash.view import check_out
 

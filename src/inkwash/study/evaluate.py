@@ -24,7 +24,8 @@ from inkwash.metrics.score import DRAWS, SCORES
 from inkwash.runs.draw import CPU_BATCH, channels_first, channels_last, smooth
 from inkwash.runs.model import TrainedModel
 from inkwash.study.machine import machine_facts
-from inkwash.study.subject import Subject, Trained, load_model, notes
+from inkwash.study.references import notes
+from inkwash.study.subject import Subject, Trained, load_model
 from inkwash.study.table import Table
 from inkwash.study.units import OnEvaluations, units
 from inkwash.view import grid, levels_figure, write

@@ -13,7 +13,8 @@ from inkwash.metrics.floor import Estimate, exceeds, loss_floor
 from inkwash.metrics.score import DRAWS
 from inkwash.runs.model import TrainedModel
 from inkwash.study.compare import T_95
-from inkwash.study.subject import Subject, Trained, feature_count, load_model, reference
+from inkwash.study.references import feature_count, reference
+from inkwash.study.subject import Subject, Trained, load_model
 from inkwash.study.table import Table
 
 LEVELS, IMAGES = 6, 64  # noise levels, and images of each set, at which a network's loss is compared with its floor

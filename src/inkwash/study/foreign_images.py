@@ -17,7 +17,8 @@ from inkwash.metrics.distance import Cloud
 from inkwash.metrics.features import Features
 from inkwash.metrics.score import NEIGHBOURS, SCORES, Comparison, OnStep, Scores, as_json, total_std
 from inkwash.settings import Scoring
-from inkwash.study.subject import features_of, size, whole
+from inkwash.study.references import features_of
+from inkwash.study.subject import size, whole
 
 
 @dataclass(frozen=True, eq=False)

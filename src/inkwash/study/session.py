@@ -10,7 +10,8 @@ from inkwash.metrics.score import OnStep
 from inkwash.settings import Scoring
 from inkwash.study.axes import Sweep
 from inkwash.study.cells import Cell, cells
-from inkwash.study.subject import ReferenceSpec, Subject, notes, prepare_reference, reference
+from inkwash.study.references import ReferenceSpec, notes, prepare_reference, reference
+from inkwash.study.subject import Subject
 from inkwash.study.table import Table, table
 from inkwash.study.units import OnEvaluations, Unit, units
 from inkwash.study.workers import compute_all

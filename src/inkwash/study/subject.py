@@ -1,33 +1,24 @@
-"""The subjects of a study (trained runs, or an exact Gaussian), and the reference for scoring their images."""
+"""The subjects of a study: what it draws images from, and in which order it asks for classes or texts."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inkwash import choices, core, settings
 from inkwash.data import (
     ConditionLookup,
-    Images,
     Source,
     is_path,
     load,
     permutation,
-    to_uint8,
 )
 from inkwash.data.listing import some
-from inkwash.denoise import Denoiser, Gaussian
 from inkwash.errors import UsageError
-from inkwash.metrics.classifier import Classifier, classifier, has_classes
-from inkwash.metrics.features import Features
-from inkwash.metrics.score import DRAWS, SCORES, OnStep, Reference, check_n
 from inkwash.models import title
-from inkwash.runs import build
 from inkwash.runs.conditions import ConditionKind
 from inkwash.runs.model import Model, TrainedModel, images, open_model
 
@@ -172,65 +163,6 @@ def same_checkpoint(model: AModel, digest: str) -> AModel:
     return model
 
 
-@dataclass(frozen=True)
-class Exact:
-    """Gaussian images of 8×8 pixels and their exact network: theory predicts the images that come out."""
-
-    prediction: settings.Prediction = "v"
-    count: int = 20_000
-
-    @property
-    def name(self) -> str:
-        return f"gaussian-{self.prediction}"
-
-    @property
-    def data_dir(self) -> None:
-        return None
-
-    def model(self, precision: torch.dtype | None = None) -> Model:
-        schedule = core.Cosine()
-        prediction = build.prediction(settings.Process(prediction=self.prediction))
-        return Model(
-            name=self.name,
-            shape=(1, 8, 8),
-            denoiser=Denoiser(_ExactNetwork(schedule, prediction), prediction),
-            schedule=schedule,
-            device=torch.device("cpu"),
-            digest=hashlib.sha256(repr((self, _mean().tolist(), _std().tolist())).encode()).hexdigest(),
-        )
-
-    def condition_order(self) -> None:
-        return None
-
-    def images(self, split: str) -> Source:
-        generator = torch.Generator().manual_seed(0 if split == "train" else 1)
-        x = _mean() + _std() * torch.randn(self.count, 1, 8, 8, generator=generator)
-        return Images("gaussian", split, to_uint8(x))
-
-
-class _ExactNetwork(nn.Module):
-    """The optimal network for these images, which training converges to."""
-
-    def __init__(self, schedule: core.Schedule, prediction: core.Prediction) -> None:
-        super().__init__()
-        self.schedule, self.prediction = schedule, prediction
-
-    def forward(self, x: Tensor, t: Tensor, cond: None) -> Tensor:
-        level = self.schedule.at(t[0].item())
-        x = x * core.marginal_std(level)
-        x0 = Gaussian(_mean(), _std())(x, level)
-        a, b = self.prediction.row(level)  # F = a·x̂₀ + b·ε̂, with ε̂ = (x − α·x̂₀)/σ
-        return a * x0 + b * (x - level.alpha * x0) / level.sigma
-
-
-def _mean() -> Tensor:
-    return torch.linspace(-0.2, 0.2, 8).expand(8, 8)
-
-
-def _std() -> Tensor:
-    return 0.2 * torch.exp(-torch.arange(8.0) / 2.5).sqrt()[:, None].expand(8, 8)
-
-
 @cache
 def load_model(subject: Subject) -> Model:
     """The subject's model, built once in each process."""
@@ -243,124 +175,7 @@ def condition_order(subject: Subject) -> ConditionOrder | None:
     return subject.condition_order()
 
 
-@dataclass(frozen=True)
-class ReferenceSpec:
-    """The real images and features for scoring. Every process builds the same `Reference` from it."""
-
-    subject: Subject
-    scoring: settings.Scoring
-
-    @property
-    def n(self) -> int:
-        """Images in a draw, after `prepare_reference` has set it."""
-        assert self.scoring.n is not None
-        return self.scoring.n
-
-
-_references: dict[ReferenceSpec, Reference] = {}
-
-
-def reference(spec: ReferenceSpec, on_step: OnStep = lambda step, steps: None) -> Reference:
-    """The reference of a prepared spec, built once in each process. `on_step` is called while a classifier trains."""
-    if spec not in _references:
-        _references[spec] = _reference(spec, on_step)
-    return _references[spec]
-
-
-def prepare_reference(spec: ReferenceSpec, default_n: int, on_step: OnStep) -> ReferenceSpec:
-    """Returns the spec with n set, and prepares its features, which may take a minute.
-
-    Raises UsageError if the data set is too small, or has no labels for a requested classifier.
-    """
-    available = len(spec.subject.images(spec.scoring.split))
-    n = spec.scoring.n or min(default_n, available // (DRAWS + 1))
-    check_n(n, available, f"{spec.subject.name}'s {spec.scoring.split} images")
-    settled = ReferenceSpec(spec.subject, replace(spec.scoring, n=n))
-    reference(settled, on_step)
-    return settled
-
-
-def notes(spec: ReferenceSpec) -> list[str]:
-    """Sentences on scores that will not be measured, or only with a bias."""
-    return [note for note in (left_out(spec), floor_note(spec), _too_few(spec), _alike(spec)) if note]
-
-
-def feature_count(spec: ReferenceSpec) -> int:
-    """The number of features of an image."""
-    against = reference(spec)
-    return against.features(against.some(1)).shape[1]
-
-
-def _too_few(spec: ReferenceSpec) -> str | None:
-    features = feature_count(spec)
-    if spec.n > features:
-        return None
-    return (
-        f"n = {spec.n:,} images are too few for a Fréchet distance of {features:,} features: it mostly measures n, so "
-        "compare it with the floor and at equal n only."
-    )
-
-
-def _alike(spec: ReferenceSpec) -> str | None:
-    return "the real images are all alike, so spread is not measured." if reference(spec).real_std == 0 else None
-
-
-def left_out(spec: ReferenceSpec) -> str | None:
-    """A sentence about class scores that will not be measured; None if none are left out."""
-    if reference(spec).reader is not None or not has_classes(spec.subject.images("train")):
-        return None
-    names = " and ".join(name for name, score in SCORES.items() if score.reads_classes)
-    return (
-        f"{names} are left out: {spec.scoring.features} features train no classifier; "
-        "class_scores (--class-scores) adds them."
-    )
-
-
-def floor_note(spec: ReferenceSpec) -> str | None:
-    """A sentence if the features were trained on the images of the floor, so that the floor is optimistic; or None."""
-    against = reference(spec)
-    if against.unseen is None or against.floor_source is against.unseen:
-        return None
-    return (
-        f"the floor is of images that the classifier was trained on, which makes it a little lower than that of new "
-        f"images: the held-out {len(against.unseen):,} are fewer than {DRAWS} × {against.n:,}."
-    )
-
-
 def forget() -> None:
-    """Clears the caches of this process, since runs may have been trained further."""
+    """Clears the models and orders of this process; `references.forget` clears the references too."""
     for cached in (_load_run, load_model, condition_order):
         cached.cache_clear()
-    _references.clear()
-
-
-def _reference(spec: ReferenceSpec, on_step: OnStep) -> Reference:
-    subject, scoring = spec.subject, spec.scoring
-    train, test = subject.images("train"), subject.images("test")
-    features, reader = features_of(scoring, train, test, load_model(subject).device, subject.data_dir, on_step)
-    source = train if scoring.split == "train" else test
-    unseen = test if source is train and isinstance(features, Classifier) else None
-    return Reference(source, spec.n, features, reader, unseen)
-
-
-def features_of(
-    scoring: settings.Scoring, train: Source, test: Source, device: torch.device, data_dir: Path | None, on_step: OnStep
-) -> tuple[Features, Classifier | None]:
-    """The features that images of a data set are compared in, and the classifier that reads them, if there is one.
-
-    Raises UsageError for a file of weights that the features do not take.
-    """
-    name = scoring.features
-    if name == "auto":
-        name = "inception" if scoring.inception else "classifier" if has_classes(train) else "pixels"
-    make = choices.FEATURES.load(name)
-    if scoring.inception and not choices.takes(make, "weights"):
-        raise UsageError(f"`inception` names a file of weights, which the features {name} do not read; leave one out.")
-    features: Features = choices.call(
-        make, train=train, test=test, device=device, data_dir=data_dir, tick=on_step, weights=scoring.inception
-    )
-    choices.expect(features, f"the features {name}", "name", "digest", "__call__")
-    reader = features if isinstance(features, Classifier) else None
-    if reader is None and scoring.class_scores:
-        reader = classifier(train, test, on_step)
-    return features, reader

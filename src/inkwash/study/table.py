@@ -14,7 +14,8 @@ from inkwash.runs.record import code, used
 from inkwash.study import theory
 from inkwash.study.axes import AXES, Axis
 from inkwash.study.cells import Cell
-from inkwash.study.subject import ReferenceSpec, Subject, load_model, reference
+from inkwash.study.references import ReferenceSpec, reference
+from inkwash.study.subject import Subject, load_model
 from inkwash.study.units import units
 
 PICTURES = 10  # images of each cell that the report shows

@@ -26,7 +26,8 @@ from inkwash.metrics.score import DRAWS, Scores, as_json, from_json
 from inkwash.runs.draw import channels_first, draw
 from inkwash.runs.record import code
 from inkwash.study.cells import Cell
-from inkwash.study.subject import ReferenceSpec, condition_order, load_model, reference, same_checkpoint
+from inkwash.study.references import ReferenceSpec, reference
+from inkwash.study.subject import condition_order, load_model, same_checkpoint
 
 OnEvaluations = Callable[[int], object]  # called with the network evaluations, over all images, since the last call
 VERSION = 2  # version of the sampling code: increase it when the images of a cell change
