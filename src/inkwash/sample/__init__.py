@@ -3,6 +3,7 @@
 from inkwash.sample.ddim import DDIM, DDPM
 from inkwash.sample.deis import DEIS
 from inkwash.sample.dpmpp import DPMpp2M
+from inkwash.sample.edict import edict_decode, edict_encode
 from inkwash.sample.encode import encode
 from inkwash.sample.euler_maruyama import EulerMaruyama
 from inkwash.sample.heun import Heun
@@ -23,6 +24,8 @@ __all__ = [
     "Solver",
     "UniPC",
     "denoising_edges",
+    "edict_decode",
+    "edict_encode",
     "encode",
     "last",
     "sample",
