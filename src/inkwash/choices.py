@@ -352,6 +352,11 @@ DISTILLATIONS = Choices(  # (schedule, prediction, teacher, amount) -> an object
 
 # ---- restoration
 
+INVERSIONS = Choices(  # () -> an object with the interface of sample.inversion.Inversion
+    "inversion",
+    Choice("flow", "inkwash.sample.inversion:FlowInversion", "the flow by Heun's method, inverse up to its error"),
+    Choice("edict", "inkwash.sample.inversion:EDICTInversion", "two coupled walks (EDICT), an exact inverse"),
+)
 OPERATORS = Choices(  # called with those of `shape`, `argument` and `seed` that it accepts -> inverse.Operator
     "operator",
     Choice(
@@ -394,5 +399,5 @@ METHODS = Choices(  # called with `argument` if it accepts it -> inverse.Method
 
 ALL = (
     SOLVERS, SPACINGS, LIMITS, SCHEDULES, PREDICTIONS, DRAWS, WEIGHTS, OPTIMIZERS, NETWORKS, CONDITIONS, ENCODERS,
-    SOURCES, FORMATS, DISTILLATIONS, FIGURES, FEATURES, IMPORTERS, OPERATORS, METHODS,
+    SOURCES, FORMATS, DISTILLATIONS, INVERSIONS, FIGURES, FEATURES, IMPORTERS, OPERATORS, METHODS,
 )  # fmt: skip

@@ -352,6 +352,12 @@ class Editing(Checked):
     """Class that the picture shows now, for inversion; by default it is encoded without a condition."""
     from_text: Annotated[str | None, words("TEXT")] = None
     """Text that describes the picture now, for inversion."""
+    inversion: Annotated[
+        str,
+        validator(choices.INVERSIONS),
+        named(choices.INVERSIONS),
+        tyro.conf.arg(help=f"How inversion turns the picture into noise and back. {choices.INVERSIONS.help}."),
+    ] = "flow"
     resize: bool = False
     """Scale and crop pictures of another size, and convert their colours; otherwise they are refused."""
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import inkwash
-from cli_runner import did, refused
+from cli_runner import TINY, did, refused
 from inkwash import choices
 from inkwash.choices import Choice
 from inkwash.view import read_provenance
@@ -176,8 +176,6 @@ def test_bad_input_is_one_sentence_and_writes_nothing(trained: Path) -> None:
 
 
 def test_a_run_by_class_must_be_told(tmp_path: Path) -> None:
-    from cli_runner import TINY
-
     did("train", "digits", *TINY, "--steps", 2, "--condition", "class", "--out", "run")
     asked = ("restore", "run", "p.png", "--operator", "mask:box", *FEW, "--out", "x.png")
     assert "say what the picture shows with --label, or restore without it: --scale 0" in refused(*asked)
@@ -185,6 +183,31 @@ def test_a_run_by_class_must_be_told(tmp_path: Path) -> None:
     did(*asked, "--label", 3)
     did("edit", "run", "p.png", "--from-label", 3, "--label", 8, "--steps", 3, "--out", "e.png")
     did("replay", "e.png", "--run", "run")
+
+
+@pytest.fixture(scope="module")
+def trained_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on classes, of two steps."""
+    folder = tmp_path_factory.mktemp("by-class") / "run"
+    did("train", "digits", *TINY, "--steps", 2, "--condition", "class", "--out", folder)
+    return folder
+
+
+@pytest.mark.parametrize("inversion", choices.INVERSIONS.names)
+def test_every_inversion_edits_and_replays(trained_class: Path, inversion: str) -> None:
+    asked = ("--from-label", 3, "--label", 8, "--steps", 3, "--inversion", inversion)
+    did("edit", trained_class, "p.png", *asked, "--out", "e.png")
+    did("replay", "e.png", "--run", trained_class)
+
+
+def test_edict_returns_the_picture_and_takes_no_mask(trained_class: Path) -> None:
+    same = ("--from-label", 3, "--label", 3, "--scale", 1, "--limit", "none", "--steps", 10, "--inversion", "edict")
+    did("edit", trained_class, "p.png", *same, "--out", "e.npz")
+    edited = np.load("e.npz")["images"][0, ..., 0]
+    assert np.array_equal(edited, np.asarray(Image.open("p.png")))
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save("m.png")
+    assert "takes no --mask" in refused("edit", trained_class, "p.png", *same, "--mask", "m.png")
+    assert "leave out --strength" in refused("edit", trained_class, "p.png", "--strength", 0.5, "--inversion", "edict")
 
 
 def test_the_table_of_methods() -> None:

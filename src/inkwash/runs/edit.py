@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inkwash import __version__
+from inkwash import __version__, choices
 from inkwash.core import Denoise, Noise, Plan, Seeded, diffuse, mix, prior, truncate
 from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data import to_uint8
@@ -22,7 +22,8 @@ from inkwash.runs.pictures import Picture, check_facts, read_picture, sha256
 from inkwash.runs.provenance import place
 from inkwash.runs.record import code, used
 from inkwash.runs.restore import BATCH, denoisers
-from inkwash.sample import Heun, encode, last, sample
+from inkwash.sample import last, sample
+from inkwash.sample.inversion import Inversion
 from inkwash.settings import Editing, Sampling
 from inkwash.view import check_out, needs_frames, write
 from inkwash.view.out import PathLike
@@ -33,7 +34,8 @@ def edit(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampli
 
     SDEdit (Meng et al. 2022, algorithm 1) noises the picture to the level at which `strength` of the steps are left,
     and draws from there. ILVR (Choi et al. 2021) keeps its low frequencies. Inversion encodes it by the flow with the
-    condition that it shows now, and draws from that noise with the requested one (Song et al. 2021a, section 5.4).
+    condition that it shows now, and draws from that noise with the requested one (Song et al. 2021a, section 5.4), by
+    the flow or by EDICT (`sample/inversion.py`).
     With a mask, what is black in it is put back after each step. Raises UsageError for a request that does not fit.
     """
     _check(model, asked, sampling)
@@ -79,12 +81,15 @@ def _inverted(model: TrainedModel, x0: Tensor, asked: Editing, sampling: Samplin
     elif model.condition_never_dropped:
         raise UsageError(f"{model.name} reads no picture without a condition; say what it shows with `from_label`.")
     plan: Plan = build.plan(replace(before, solver="heun", eta=None, spacing="karras"), model.schedule)
-    z = last(encode(seen, x0, plan))
-    denoiser_of = denoisers(model, sampling).denoiser_of
-    walk = Walk(build.limit(sampling, denoiser_of(range(1))), plan, Heun())
-    if kept is not None:
-        walk = make_method("replacement")(walk, kept, model.schedule)
-    return last(sample(walk.denoise, z, walk.plan, walk.solver, Seeded(mix(sampling.seed), range(1)))).float().cpu()
+    inversion: Inversion = choices.INVERSIONS.load(asked.inversion)()
+    denoise, solver = build.limit(sampling, denoisers(model, sampling).denoiser_of(range(1))), inversion.solver
+    if kept is not None and solver is None:
+        raise UsageError(f"the inversion {asked.inversion} takes no `mask`; use `inversion='flow'`.")
+    noisy = inversion.encode(seen, x0, plan)
+    if kept is not None and solver is not None:
+        denoise, plan, solver = make_method("replacement")(Walk(denoise, plan, solver), kept, model.schedule)
+    noise = Seeded(mix(sampling.seed), range(1))
+    return inversion.decode(denoise, noisy, plan, solver, noise).float().cpu()
 
 
 def _check(model: TrainedModel, asked: Editing, sampling: Sampling) -> None:
@@ -93,6 +98,8 @@ def _check(model: TrainedModel, asked: Editing, sampling: Sampling) -> None:
     if asked.strength is not None and asked.low_pass is not None:
         raise UsageError("`strength` is SDEdit and `low_pass` is ILVR; give one of them.")
     inverts = asked.strength is None and asked.low_pass is None
+    if not inverts and asked.inversion != Editing.inversion:
+        raise UsageError("`inversion` is for inversion; leave out `strength` and `low_pass`.")
     if not inverts and (asked.from_label is not None or asked.from_text is not None):
         raise UsageError("`from_label` and `from_text` are for inversion; leave out `strength` and `low_pass`.")
     if inverts and sampling.label is None and not sampling.text:

@@ -12,10 +12,12 @@ Pair = tuple[Tensor, Tensor]
 
 
 def edict_encode(denoise: Denoise, x0: Tensor, plan: Plan, p: float = 0.93) -> Pair:
-    """The two noises (x, y) at plan[0] of images x0 [B,C,H,W], float64 (Wallace et al. 2023, eq. 15).
+    """The two noises (x, y) at plan[0] of images x0 [B,C,H,W], float64, by the inverse of each step of EDICT.
 
-    `edict_decode` of them with the same denoiser, plan and mixing p in (0, 1] gives x0 up to rounding, whatever the
-    denoiser. The network sees x0's dtype. Raises UsageError for another p, or a plan from pure noise or with churn.
+    The method is that of Wallace et al. 2023 (section 4), on x/α instead of x. `edict_decode` of the pair with the
+    same denoiser, plan and mixing p gives x0 up to rounding, which grows by about p⁻² a step, and for p = 1
+    by what the network makes of the difference of the two. The network sees x0's dtype. Raises UsageError for p outside
+    of (0, 1], or for a plan from pure noise or with churn.
     """
     _check(plan, p)
     x = y = x0.double()
@@ -33,7 +35,7 @@ def edict_encode(denoise: Denoise, x0: Tensor, plan: Plan, p: float = 0.93) -> P
 
 
 def edict_decode(denoise: Denoise, pair: Pair, plan: Plan, p: float = 0.93, dtype: torch.dtype | None = None) -> Tensor:
-    """The clean images, float64, of two noises at plan[0] (Wallace et al. 2023, eq. 14); see `edict_encode`.
+    """The clean images, float64, of two noises at plan[0] (Wallace et al. 2023, section 4); see `edict_encode`.
 
     Each image moves by DDIM (η = 0) with the noise that the network finds in the other one, then the two are mixed. The
     one that moves first alternates. All is computed on x/α, so that the network sees every image at the scale of its
