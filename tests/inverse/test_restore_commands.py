@@ -200,12 +200,23 @@ def test_every_inversion_edits_and_replays(trained_class: Path, inversion: str) 
     did("replay", "e.png", "--run", trained_class)
 
 
+def test_an_inversion_of_ones_own(trained_class: Path, tmp_path: Path) -> None:
+    Path("mine.py").write_text(
+        "from inkwash.sample.inversion import FlowInversion\n\n\nclass Mine(FlowInversion):\n    pass\n"
+    )
+    asked = ("--from-label", 3, "--label", 8, "--steps", 3)
+    did("edit", trained_class, "p.png", *asked, "--inversion", "mine.py:Mine", "--out", "e.png")
+    assert list(read_provenance("e.png")["code"]) == ["mine.py:Mine"]
+    assert "None of it was run" in refused("replay", "e.png", "--run", trained_class)
+    did("replay", "e.png", "--run", trained_class, "--code", "mine.py:Mine")
+
+
 def test_edict_returns_the_picture_and_takes_no_mask(trained_class: Path) -> None:
     same = ("--from-label", 3, "--label", 3, "--scale", 1, "--limit", "none", "--steps", 10, "--inversion", "edict")
     did("edit", trained_class, "p.png", *same, "--out", "e.npz")
     edited = np.load("e.npz")["images"][0, ..., 0]
     assert np.array_equal(edited, np.asarray(Image.open("p.png")))
-    Image.fromarray(np.full((8, 8), 255, np.uint8)).save("m.png")
+    Image.fromarray(np.repeat(np.array([0, 255], np.uint8), 32).reshape(8, 8)).save("m.png")
     assert "takes no --mask" in refused("edit", trained_class, "p.png", *same, "--mask", "m.png")
     assert "leave out --strength" in refused("edit", trained_class, "p.png", "--strength", 0.5, "--inversion", "edict")
 

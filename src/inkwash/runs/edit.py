@@ -141,7 +141,7 @@ def provenance(model: TrainedModel, picture: Picture, asked: Editing, sampling: 
         "editing": asdict(asked if asked.mask is None else replace(asked, mask=str(Path(asked.mask).absolute()))),
         "pictures": [picture.facts],
         **mask,
-        **code(*used(model.run), sampling),
+        **code(*used(model.run), sampling, asked),
     }
 
 
