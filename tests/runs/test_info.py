@@ -23,9 +23,9 @@ def test_info(trained: Path) -> None:
     assert lines["process"] == "continuous-cosine schedule, predicts v"
     assert lines["trained"] == "12 of 12 steps, 192 images seen"
     assert "in float32" in lines["time"]
-    assert "last (step 12), best (step 12)" in lines["checkpoints"]
+    assert "last (step 12), best by held-out loss (step 12)" in lines["checkpoints"]
     assert lines["sha256"] == digest(trained / LAST)
-    assert "at best" in lines["held-out"]
+    assert "at its lowest" in lines["held-out"]
 
 
 def test_info_without_the_best(trained: Path, tmp_path: Path) -> None:

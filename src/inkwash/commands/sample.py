@@ -46,8 +46,10 @@ class Sample(Command):
     def run(self) -> None:
         """Draws with a progress bar and prints the paths. Processes of torchrun share the images."""
         from inkwash.distributed import process_group
+        from inkwash.metrics.flat import flat_note, flat_share
         from inkwash.progress import classifier_bar, images_bar
         from inkwash.runs.artifacts import write_samples
+        from inkwash.runs.draw import channels_first
         from inkwash.runs.guidance import classifier_of
         from inkwash.runs.model import open_model
 
@@ -61,7 +63,7 @@ class Sample(Command):
                 with classifier_bar() as on_step:
                     classifier_of(model, on_step)
             with images_bar(sampling) as on_images:
-                evaluations = write_samples(
+                drawn = write_samples(
                     model,
                     sampling,
                     outs,
@@ -75,8 +77,10 @@ class Sample(Command):
             return
         for out in outs:
             show(out)
+        if note := flat_note(flat_share(channels_first(drawn.images))):
+            say(note)
         say(
-            f"{sampling.n} images, {evaluations} network evaluations each, from the {model.which} checkpoint, of "
+            f"{sampling.n} images, {drawn.evaluations} network evaluations each, from the {model.which} checkpoint, of "
             f"step {model.facts['step']:,}, sha256 {model.digest[:12]}"
         )
 

@@ -48,8 +48,8 @@ def write_samples(
     among: Processes = ALONE,
     private: bool = False,
     strip: int | None = None,
-) -> int:
-    """Draws once and writes all requested formats. Returns the number of network evaluations per image.
+) -> Drawing:
+    """Draws once and writes all requested formats. Returns what was drawn, of which other processes have no images.
 
     With `strip`, a .png shows each image in a row, at so many moments from noise to the end.
 
@@ -65,7 +65,7 @@ def write_samples(
     drawn = draw(model, sampling, batch_size, frames=frames, shown=shown, tick=tick, among=among)
     for out in outs if among.is_main else ():
         write_drawn(out, drawn, model, sampling, batch_size, columns, private=private, strip=strip)
-    return drawn.evaluations
+    return drawn
 
 
 def write_drawn(

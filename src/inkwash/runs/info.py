@@ -62,15 +62,20 @@ def run_facts(folder: Path) -> list[tuple[str, str]]:
         *_epochs(losses, about["images"], run.training.batch_size),
         (
             "held out",
-            f"{held_out[-1][1]:.4f} now, {best[1]:.4f} at best (step {best[0]:,})" if held_out else "none yet",
+            f"{held_out[-1][1]:.4f} now, {best[1]:.4f} at its lowest (step {best[0]:,})" if held_out else "none yet",
         ),
-        ("checkpoints", f"last (step {about['step']:,})" + ("" if kept is None else f", best (step {kept:,})")),
+        ("checkpoints", f"last (step {about['step']:,})" + _best(kept, run.training.best)),
         ("sha256", saved.sha256),
         *_measured(about),
         *(("code", f"{name}, sha256 {sha256 or 'unknown'}") for name, sha256 in about.get("code", {}).items()),
         ("made by", f"inkwash {about['version']}"),
         *(("images", str(note)) for note in about.get("data", {}).get("notes", ())),
     ]
+
+
+def _best(step: int | None, by: str) -> str:
+    """What is said of the best checkpoint, and by which loss it was chosen."""
+    return "" if step is None else f", best by {'training' if by == 'train' else by} loss (step {step:,})"
 
 
 def _epochs(losses: Sequence[tuple[int, float]], images: int, batch: int) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from inkwash.data import Source, is_same, to_float
 from inkwash.denoise import clip
 from inkwash.errors import UsageError
 from inkwash.metrics import score
+from inkwash.metrics.flat import flat_note, flat_share
 from inkwash.metrics.floor import Diagnosis, LevelLosses, diagnose, loss_floor
 from inkwash.metrics.likelihood import bound, bound_plan, flow
 from inkwash.metrics.neighbours import copied, neighbours
@@ -35,6 +36,7 @@ EDGES, STEPS = 100, 25  # levels of the bound; steps of the flow, with four netw
 HELD_OUT = 2000  # held-out images that are looked at
 AT_MOST = 60_000  # training images searched for copies
 SHOWN = 10  # images whose nearest neighbours are drawn
+_CLAMPED = " Pictures of this run are stretched, each to its own range; scores are of images clamped to [-1, 1]."
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Evaluation:
     copies_held_out: float | None  # the same share for held-out images, as a baseline, if there are any
     searched: tuple[int, int]  # training images searched for copies, of how many
     kind: str  # of the images searched: "training", or the name of those given to compare with
+    flat: tuple[float, float]  # share of images of one colour: of those drawn, and of held-out ones
     mirrored: bool  # whether their mirror images were searched too, since training flips images
     losses: tuple[LevelLosses, ...]  # empty if they could not be measured, for the reason `no_losses`
     no_losses: str | None
@@ -129,7 +132,8 @@ def evaluation(done: Table, out: Path, likelihood: int, on_evaluations: OnEvalua
     if losses:
         write(losses_path, levels_figure(*_curves(losses))[None], about)
     found = Evaluation(
-        done, copied(near), baseline, (len(some), len(train)), against or "training", mirrored,
+        done, copied(near), baseline, (len(some), len(train)), against or "training",
+        (flat_share(images), flat_share(held_out)), mirrored,
         losses, no_losses, diagnose(losses), bits,
         (scores_path, neighbours_path, *([losses_path] if losses else [])),
     )  # fmt: skip
@@ -152,6 +156,7 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "copies": found.copies,
         "copies_held_out": found.copies_held_out,
         "copies_searched": {"images": found.searched[0], "of": found.searched[1], "mirrored": found.mirrored},
+        "flat": {"images": found.flat[0], "held_out": found.flat[1]},
         "losses": [asdict(each) for each in found.losses],
         "verdict": asdict(found.diagnosis),
         "bits_per_dimension": None if found.bits is None else asdict(found.bits),
@@ -182,6 +187,9 @@ def lines(found: Evaluation) -> list[str]:
     if row.draws[0].histogram is not None:
         text += ["", "class histogram (share of the images drawn, and of real ones)", *_histogram(done)]
     diagnosis, model = found.diagnosis, load_model(row.cell.subject)
+    if note := flat_note(*found.flat):
+        clamped = isinstance(model, TrainedModel) and model.run.stretch
+        text += ["", f"{note} The scores are mostly of them." + (_CLAMPED if clamped else "")]
     text += [
         "",
         f"copies of {found.kind} images: {found.copies:.2%}"

@@ -104,7 +104,7 @@ class Table:
             "reader": None if reader is None else {"digest": reader.digest, "accuracy": reader.accuracy},
             "classes": list(against.source.classes),
             "fingerprint": against.source.fingerprint,
-            "weights": {subject.name: getattr(load_model(subject), "weights", "ema") for subject in self.subjects},
+            "weights": {subject.name: weights for subject in self.subjects if (weights := _weights(subject))},
             "checkpoints": {subject.name: load_model(subject).digest for subject in self.subjects},
             "trained": {
                 subject.name: {name: _facts(subject).get(name) for name in ("step", "images_seen", "seconds")}
@@ -164,6 +164,14 @@ def as_csv(done: Table) -> str:
 
 def _numbers(score: tuple[float, float] | None, floor: float) -> list[str]:
     return [f"{part:.6g}" for part in (*score, floor)] if score else ["", "", f"{floor:.6g}"]
+
+
+def _weights(subject: Subject) -> str | None:
+    """Which weights drew: averaged ("ema") or those of the last step ("raw"), which are the same where none average."""
+    model = load_model(subject)
+    if not isinstance(model, TrainedModel):
+        return None  # an exact denoiser has none
+    return model.weights if model.run.training.ema else "raw"
 
 
 def _facts(subject: Subject) -> dict[str, Any]:
