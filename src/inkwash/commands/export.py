@@ -16,7 +16,7 @@ from inkwash.settings import Sampler
 
 @dataclass(frozen=True)
 class Export(Command):
-    """Write a run for other programs: as ONNX with a manifest, a pipeline of diffusers, or safetensors."""
+    """Write a run for others: as ONNX with a manifest, one HTML page, a pipeline of diffusers, or safetensors."""
 
     order: ClassVar[int] = 112
 
@@ -24,6 +24,8 @@ class Export(Command):
     sampler: Sampler
     onnx: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
     """ONNX file to write; the manifest, FILE.json, lies beside it and holds the noise levels of the sampler."""
+    html: Annotated[Path | None, tyro.conf.arg(metavar="FILE.html")] = None
+    """Page to write that draws in a browser from disk, offline: network, runtime and samplers in one file."""
     diffusers: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder to write that DDIMPipeline.from_pretrained opens, for networks of --network diffusers-unet."""
     safetensors: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
@@ -32,6 +34,8 @@ class Export(Command):
     """diffusers: the class that the pipeline draws; None writes a network that takes class_labels."""
     batch_size: int = 1
     """onnx: images that the file takes at a time."""
+    runtime: Annotated[Path | None, tyro.conf.arg(metavar="FILE.tgz")] = None
+    """html: the npm package onnxruntime-web 1.20.1; None downloads it once into the folder of the data sets."""
     checkpoint: Checkpoint = "last"
     weights: Weights = "ema"
     encoder: Encoder = None
@@ -45,10 +49,12 @@ class Export(Command):
         return self.sampler.solver == defaults.sampler.solver
 
     def given(self, flags: Set[str]) -> Self:
-        asked = [name for name in ("onnx", "diffusers", "safetensors") if getattr(self, name) is not None]
+        asked = [name for name in ("onnx", "html", "diffusers", "safetensors") if getattr(self, name) is not None]
         if len(asked) != 1:
-            raise UsageError("give one of --onnx FILE.onnx, --diffusers FOLDER and --safetensors FILE.safetensors.")
-        for name, of in (("label", "diffusers"), ("batch_size", "onnx")):
+            raise UsageError(
+                "give one of --onnx FILE.onnx, --html FILE.html, --diffusers FOLDER and --safetensors FILE.safetensors."
+            )
+        for name, of in (("label", "diffusers"), ("batch_size", "onnx"), ("runtime", "html")):
             if name in flags and asked != [of]:
                 raise UsageError(f"--{name.replace('_', '-')} is for --{of}; leave it out.")
         return self
@@ -64,7 +70,14 @@ class Export(Command):
             export_safetensors(model, self.safetensors)
             show(self.safetensors)
             return
-        if self.onnx is not None:
+        if self.html is not None:
+            from inkwash.play.onefile import export_html
+
+            about = export_html(model, self.html, self.sampler, self.runtime)
+            apart, steps = about["largest_difference"], len(about["plans"][self.sampler.steps])
+            show(self.html)
+            say(f"{self.html.stat().st_size / 1e6:.1f} MB, weights in {about['stored']}")
+        elif self.onnx is not None:
             about = export_onnx(model, self.onnx, self.sampler, self.batch_size)
             apart, steps = about["largest_difference"], len(about["plan"])
             show(self.onnx)

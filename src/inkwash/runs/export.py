@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,9 @@ from inkwash import __version__
 from inkwash.atomic import replacing
 from inkwash.core import Denoise, Level, Plan, Seeded, as_floats, marginal_std, prior
 from inkwash.denoise import Denoiser, clip, guide
-from inkwash.denoise.guidance import ALWAYS
 from inkwash.errors import InkwashError, UsageError
 from inkwash.nets import Condition
-from inkwash.runs import build
+from inkwash.runs import build, guidance
 from inkwash.runs.model import TrainedModel, open_model
 from inkwash.runs.onnx import quiet
 from inkwash.sample import DDIM, last, sample
@@ -67,14 +66,47 @@ def export_onnx(model: TrainedModel, out: Path, sampler: Sampler, batch: int = 1
         raise UsageError(f"the model is written as ONNX; give `onnx` a name ending in .onnx (got {out}).")
     if batch < 1:
         raise UsageError(f"`batch_size` must be at least 1 (got {batch}).")
+    needs_onnx()
+    sampling = Sampling(**vars(sampler))
+    plan = build.plan(sampling, model.schedule)
+    scale = guidance.scale(model, sampling)
+    of_t = time_type(plan)
+    content = graph(model, plan[-2], of_t, batch).SerializeToString()
+    apart = difference(model, plan, of_t, scale, content, batch)
+    inputs = example(model, plan[-2], of_t, batch)
+    about = manifest(model, sampler, plan, inputs, hashlib.sha256(content).hexdigest(), scale, apart)
+    with replacing(out) as temporary:
+        temporary.write_bytes(content)
+    with replacing(out.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return about
+
+
+def needs_onnx() -> None:
+    """Raises UsageError unless the packages that write and run ONNX are installed."""
     try:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnx  # noqa: F401
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
         import onnxscript  # noqa: F401  # what torch.onnx translates with
     except ImportError as error:
         raise UsageError(f"writing ONNX needs the package {error.name}; {HELP}.") from error
+
+
+def time_type(plan: Plan) -> torch.dtype:
+    """The type of the t that a network is told along a plan: int64 if every t is a row of a table, else float32.
+
+    Levels of karras and logsnr spacing lie between the rows of a discrete schedule, and their t has a fraction.
+    """
+    return torch.int64 if all(isinstance(level.t, int) for level in plan[:-1]) else torch.float32
+
+
+def graph(model: TrainedModel, level: Level, of_t: torch.dtype, batch: int) -> Any:
+    """The denoiser as an ONNX ModelProto for `batch` images, whose input `t` has the type `of_t`.
+
+    Raises InkwashError if ONNX cannot express the network.
+    """
     assert model.denoiser.precision == torch.float32
-    plan = build.plan(Sampling(**vars(sampler)), model.schedule)
-    inputs = _inputs(model, plan[-2], batch)
+    inputs = example(model, level, of_t, batch)
     with quiet():
         try:
             program = torch.onnx.export(
@@ -85,21 +117,17 @@ def export_onnx(model: TrainedModel, out: Path, sampler: Sampler, batch: int = 1
             reason = str(error).strip().splitlines()[0]
             raise InkwashError(f"ONNX cannot express the network of {model.name} ({reason}).") from error
     assert program is not None
-    content = program.model_proto.SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    apart = _difference(model, sampler, plan, lambda *values: torch.from_numpy(
-        session.run(None, {name: each.numpy() for name, each in zip(INPUTS, values, strict=False)})[0]
-    ), batch)  # fmt: skip
-    about = manifest(model, sampler, plan, inputs, hashlib.sha256(content).hexdigest(), apart)
-    with replacing(out) as temporary:
-        temporary.write_bytes(content)
-    with replacing(out.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return about
+    return program.model_proto
 
 
 def manifest(
-    model: TrainedModel, sampler: Sampler, plan: Plan, inputs: tuple[Tensor, ...], digest: str, apart: float
+    model: TrainedModel,
+    sampler: Sampler,
+    plan: Plan,
+    inputs: tuple[Tensor, ...],
+    digest: str,
+    scale: float,
+    apart: float,
 ) -> dict[str, Any]:
     """What a program that samples from the file has to know, as JSON."""
     conditioning = model.conditioning
@@ -113,7 +141,7 @@ def manifest(
         },
         "output": "x0, the denoised image, in [-1, 1] where the data is, not clipped",
         "shape": list(model.shape), "classes": list(model.facts["classes"]),
-        "condition": conditioning.condition, "scale": conditioning.scale if told else 1.0,
+        "condition": conditioning.condition, "scale": scale,
         "interval": list(conditioning.interval) if told and conditioning.interval else None,
         "limit": sampler.limit, "solver": sampler.solver, "spacing": build.spacing(sampler),
         "start": float(marginal_std(plan[0])),
@@ -122,11 +150,10 @@ def manifest(
     }  # fmt: skip
 
 
-def _inputs(model: TrainedModel, level: Level, batch: int) -> tuple[Tensor, ...]:
+def example(model: TrainedModel, level: Level, of_t: torch.dtype, batch: int) -> tuple[Tensor, ...]:
     """An example of each input. Conditions are those of the model's embedder, none of them present."""
     x = torch.zeros(batch, *model.shape)
     alpha, sigma, _ = as_floats(level)
-    of_t = torch.float32 if model.schedule.num_timesteps is None else torch.int64
     numbers = (torch.full((batch,), float(level.t)).to(of_t), torch.full((batch,), alpha), torch.full((batch,), sigma))
     if model.condition is None:
         return (x, *numbers)
@@ -134,25 +161,29 @@ def _inputs(model: TrainedModel, level: Level, batch: int) -> tuple[Tensor, ...]
     return (x, *numbers, value, torch.zeros(batch, dtype=torch.bool))
 
 
-def _difference(model: TrainedModel, sampler: Sampler, plan: Plan, run: Callable[..., Tensor], batch: int) -> float:
+def difference(model: TrainedModel, plan: Plan, of_t: torch.dtype, scale: float, content: bytes, batch: int) -> float:
     """The largest difference between the images of two DDIM walks from one noise, by the file and by the model."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     noise = Seeded(0, range(COMPARED))
     x = prior(noise, plan[0], torch.empty(COMPARED, *model.shape))
     value = None if model.condition is None else _first_condition(model)
+
+    def run(inputs: Sequence[Tensor]) -> Tensor:
+        fed = {name: each.numpy() for name, each in zip(INPUTS, inputs, strict=False)}
+        return torch.from_numpy(session.run(None, fed)[0])
 
     def by_file(present: bool) -> Denoise:
         def denoise(x: Tensor, level: Level) -> Tensor:
             parts = []
             for part in torch.split(x, batch):
-                padded = torch.cat([part, part.new_zeros(batch - len(part), *part.shape[1:])])
-                inputs = list(_inputs(model, level, batch))
-                inputs[0] = padded
+                inputs = list(example(model, level, of_t, batch))
+                inputs[0] = torch.cat([part, part.new_zeros(batch - len(part), *part.shape[1:])])
                 if value is not None:
-                    inputs[4], inputs[5] = (
-                        value.expand(batch, *value.shape[1:]).contiguous(),
-                        torch.full((batch,), present),
-                    )
-                parts.append(run(*inputs)[: len(part)])
+                    inputs[4] = value.expand(batch, *value.shape[1:]).contiguous()
+                    inputs[5] = torch.full((batch,), present)
+                parts.append(run(inputs)[: len(part)])
             return torch.cat(parts)
 
         return denoise
@@ -160,12 +191,12 @@ def _difference(model: TrainedModel, sampler: Sampler, plan: Plan, run: Callable
     def by_model(present: bool) -> Denoise:
         return model.denoiser.given(value.expand(COMPARED, *value.shape[1:]) if present and value is not None else None)
 
-    strength, where = model.conditioning.scale, model.conditioning.interval or ALWAYS
+    where = guidance.interval(model, Sampling())
     ends = []
     for of in (by_file, by_model):
         plain = of(True) if value is not None else of(False)
-        guided = value is not None and strength != 1 and not model.condition_never_dropped
-        denoise = guide(of(True), of(False), strength, where) if guided else plain
+        guided = value is not None and scale != 1
+        denoise = guide(of(True), of(False), scale, where) if guided else plain
         ends.append(last(sample(clip(denoise), x, plan, DDIM(), noise)))
     return float((ends[0] - ends[1]).abs().max())
 
