@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cli_runner import did, refused
+from inkwash.core import karras, linear, trailing
+from inkwash.runs.export import time_type
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'inkwash[onnx]'")
@@ -57,6 +60,30 @@ def test_an_unconditional_run_with_a_discrete_schedule(trained: Path, tmp_path: 
     assert set(about["inputs"]) == {"x", "t", "alpha", "sigma"}
     assert about["inputs"]["x"]["shape"][0] == 3
     assert about["largest_difference"] < 1e-4
+
+
+def test_times_between_the_rows_of_a_table_are_not_cut() -> None:
+    """Karras' levels lie between rows; an integer t would tell the network of another level."""
+    table = linear(1000)
+    assert time_type(trailing(table, 10)) == torch.int64
+    between = karras(table, 10)
+    assert time_type(between) == torch.float32
+    assert any(level.t != int(level.t) for level in between[:-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spacing", ["karras", "logsnr", "trailing"])
+def test_a_discrete_run_is_told_the_same_time_by_every_spacing(trained: Path, tmp_path: Path, spacing: str) -> None:
+    did("export", trained, "--onnx", tmp_path / "net.onnx", "--steps", 8, "--spacing", spacing)
+    about = json.loads((tmp_path / "net.json").read_text(encoding="utf-8"))
+    assert about["inputs"]["t"]["dtype"] == ("int64" if spacing == "trailing" else "float32")
+    assert about["largest_difference"] < 5e-6
+
+
+@pytest.mark.slow
+def test_the_scale_that_is_asked_for_is_written(by_class: Path, tmp_path: Path) -> None:
+    did("export", by_class, "--onnx", tmp_path / "net.onnx", "--steps", 2, "--scale", 1.25)
+    assert json.loads((tmp_path / "net.json").read_text(encoding="utf-8"))["scale"] == 1.25
 
 
 def test_refusals(trained: Path, tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def export_html(model: TrainedModel, out: Path, sampler: Sampler, given: Path | 
     """Writes `out`, a page that draws from the model by DDIM and DDPM and fills holes; returns its manifest.
 
     The manifest is that of `export_onnx`, with plans for several numbers of steps, what the page begins with, and how
-    the weights are `stored`: "float16" where a walk of `sampler` then stays within a grey level of the model's own, else
-    "float32". `given` is the npm package of the runtime; see `runtime`.
+    the weights are `stored`: "float16" where a walk of `sampler` then stays within a grey level of the model's own, or
+    else "float32". `given` is the npm package of the runtime; see `runtime`.
 
     Raises UsageError for another ending than .html, a file that is there already, missing packages, and a model or
     sampler that the page does not have; InkwashError if ONNX cannot express the network, or there is no runtime.
@@ -116,7 +116,8 @@ def _check(model: TrainedModel, sampling: Sampling) -> DDIM:
     """The solver of the page. Raises UsageError for what it cannot draw."""
     if model.shape[0] not in (1, 3):
         raise UsageError(
-            f"a page shows images of 1 or 3 channels, and those of {model.name} have {model.shape[0]}; export with `onnx`."
+            f"a page shows images of 1 or 3 channels, and those of {model.name} have {model.shape[0]}; export with "
+            "`onnx`."
         )
     if model.condition is not None and not model.facts["classes"]:
         raise UsageError(

@@ -15,6 +15,7 @@ NAME = f"onnxruntime-web-{VERSION}.tgz"
 SHA256 = "0a38facf0672dfaaeaf352e8a9f44533732b60b4af93b9dd507fe7c2d2be437b"
 FOLDER = "onnxruntime-web"  # in the folder of downloads
 MIRRORS = ("https://registry.npmjs.org/onnxruntime-web/-/",)
+_BESIDE = 'new URL("ort-wasm-simd-threaded.wasm",import.meta.url)'  # no URL is relative to a module in a blob
 _LARGEST = 32 << 20  # bytes; the package has 20 MB
 
 
@@ -52,7 +53,9 @@ def runtime(given: Path | None = None) -> Runtime:
             _member(packed, f"package/dist/{name}")
             for name in ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
         )
-    return Runtime(_without_map(script), _without_map(glue), program)
+    loader = _without_map(glue)
+    assert loader.count(_BESIDE) == 1
+    return Runtime(_without_map(script), loader.replace(_BESIDE, '{href:"program.wasm"}'), program)
 
 
 def _member(packed: tarfile.TarFile, name: str) -> bytes:

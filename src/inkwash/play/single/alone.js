@@ -8,13 +8,13 @@ import { Film, developed } from "./film.js";
 const JUMP = 10;  // steps that RePaint goes back
 const form = document.getElementById("form"), status = document.getElementById("status"), go = document.getElementById("go"), stop = document.getElementById("stop");
 const area = manifest.shape[1] * manifest.shape[2], size = manifest.shape[0] * area, classes = manifest.condition === "none" ? [] : manifest.classes;
-let netOf = null, stopped = false, busy = false, film = null, answers = null, pad = null;
+let netOf = null, drawn = null, stopped = false, busy = false, film = null, answers = null, pad = null;
 const painting = { label: "", n: "4", passes: "1" };
 
 const asked = () => {
   const value = (name) => form.elements[name].value, ddpm = value("solver") === "ddpm";
   return {
-    label: form.elements.label?.value ? Number(value("label")) : null, n: Number(value("n")), seed: Number(value("seed")),
+    label: form.elements.label?.value ? Number(value("label")) : null, solver: value("solver"), n: Number(value("n")), seed: Number(value("seed")),
     steps: value("steps"), eta: ddpm ? 1 : Number(value("eta")), scale: Number(value("scale")),
   };
 };
@@ -57,10 +57,11 @@ async function fill(into, request, words) {
 
 const quoted = (word) => (/^[\w.+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-function command() {
-  const { label, n, seed, steps, eta, scale } = asked(), { solver, name, spacing, limit, large, guided } = manifest, now = form.elements.solver.value;
-  const flags = [`--n ${n}`, `--seed ${seed}`, `--solver ${now}`, `--steps ${steps}`, `--spacing ${quoted(spacing)}`, `--limit ${quoted(limit)}`];
-  if (now !== "ddpm") flags.push(`--eta ${eta}`);
+// The command that draws what is shown, to a grey level.
+function command({ label, n, seed, solver, steps, eta, scale }) {
+  const { name, spacing, limit, large, guided } = manifest;
+  const flags = [`--n ${n}`, `--seed ${seed}`, `--solver ${solver}`, `--steps ${steps}`, `--spacing ${quoted(spacing)}`, `--limit ${quoted(limit)}`];
+  if (solver !== "ddpm") flags.push(`--eta ${eta}`);
   if (large) flags.push("--variance large");
   if (label !== null) flags.unshift(`--label ${quoted(classes[label])}`);
   if (label !== null && guided) flags.push(`--scale ${scale}`);
@@ -71,7 +72,8 @@ function buildDraw() {
   const before = film, fresh = new Film("draw", manifest.shape);
   film = fresh;
   if (before) fresh.takeOver(before);
-  document.getElementById("panel-draw").replaceChildren(fresh.element, make("div", { class: "actions" }, make("button", { type: "button", id: "save", onclick: save }, say("savePng"))), make("p", { class: "hint" }, say("saidBy")), make("pre", { id: "command", tabindex: "0" }, command()));
+  const same = drawn ? [make("p", { class: "hint" }, say("saidBy")), make("pre", { id: "command", tabindex: "0" }, command(drawn))] : [];
+  document.getElementById("panel-draw").replaceChildren(fresh.element, make("div", { class: "actions" }, make("button", { type: "button", id: "save", onclick: save }, say("savePng"))), ...same);
 }
 
 function save() {
@@ -89,8 +91,9 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (busy || !netOf) return;
   film = null;
+  drawn = asked();
   buildDraw();
-  await fill(() => film, asked(), "finished");
+  await fill(() => film, drawn, "finished");
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
 });
 stop.addEventListener("click", () => { stopped = true; });
@@ -102,8 +105,6 @@ function refresh() {
   document.getElementById("eta-row").hidden = ddpm;
   for (const name of ["eta", "scale"]) document.querySelector(`output[for="${name}"]`).value = form.elements[name].value;
   document.getElementById("solver-help").textContent = say(ddpm ? "about-ddpm" : "about-ddim");
-  const shown = document.getElementById("command");
-  if (shown) shown.textContent = command();
 }
 
 // ---- Paint
@@ -212,7 +213,7 @@ function buildClasses() {
   field.hidden = classes.length === 0;
   chips.classList.toggle("words", classes.some((name) => name.length > 2));
   const chip = (value, words, wide) => make("label", wide ? { class: "span" } : {}, make("input", { type: "radio", name: "label", value, checked: value === now }), make("span", {}, words));
-  if (classes.length) chips.replaceChildren(...classes.map((name, i) => chip(String(i), name)), ...(manifest.must_be_told ? [] : [chip("", say("noLabel"), true)]));
+  if (classes.length) chips.replaceChildren(...classes.map((name, i) => chip(String(i), name)), ...(manifest.must_be_told ? [] : [chip("", say("unknown"), true)]));
 }
 
 function choose(panel, focus = false) {
