@@ -21,7 +21,7 @@ from inkwash.training.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (
-    "train", "data", "distill", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior",
+    "train", "data", "distill", "tune", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior",
     "race",
     "gallery", "figure", "forward", "info", "models", "recipes", "replay",
     "import", "export", "push", "check", "demo",
@@ -120,7 +120,7 @@ def test_version() -> None:
     [
         (
             "trian",
-            "there is no command 'trian'. Did you mean train? The commands are train, data, distill, sample, play, ",
+            "there is no command 'trian'. Did you mean train? The commands are train, data, distill, tune, sample, play, ",
         ),
         ("frobnicate", "there is no command 'frobnicate'. The commands are"),
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),

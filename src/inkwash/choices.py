@@ -39,10 +39,14 @@ class Choices:
     """The names of one kind of object, in the order in which the help lists them.
 
     A kind that is `open` also accepts other strings, such as a folder or a model on a hub; its caller interprets them.
+    The rows of `told` are names that take an argument, NAME:ARGUMENT; their function is called with it and returns the
+    object. They are not among the plain names.
     """
 
-    def __init__(self, kind: str, *rows: Choice, plural: str = "", open: bool = False) -> None:
-        self.kind, self.plural, self.rows, self.open = kind, plural or f"{kind}s", rows, open
+    def __init__(
+        self, kind: str, *rows: Choice, plural: str = "", open: bool = False, told: tuple[Choice, ...] = ()
+    ) -> None:
+        self.kind, self.plural, self.rows, self.open, self.told = kind, plural or f"{kind}s", rows, open, told
 
     def __iter__(self) -> Iterator[Choice]:
         return iter(self.rows)
@@ -58,14 +62,14 @@ class Choices:
     @property
     def help(self) -> str:
         """Each name with its line of help."""
-        return "; ".join(f"{row.name}: {row.help}" for row in self.rows)
+        return "; ".join(f"{row.name}: {row.help}" for row in (*self.rows, *self.told))
 
     def check(self, name: str) -> str:
         """Returns the name if it is in the table or has the form of a reference. Imports nothing.
 
         Raises UsageError, with the closest name, for any other string, unless the kind is open.
         """
-        if name in self.names or self.open or own.is_reference(name):
+        if name in self.names or self.open or own.is_reference(name) or self._is_told(name):
             return name
         called = {other: row.name for row in self.rows for other in (*row.elsewhere, row.name)}
         near = [called[other] for other in get_close_matches(name.lower(), called, n=1)]
@@ -75,11 +79,18 @@ class Choices:
             "your own as FILE.py:NAME."
         )
 
+    def _is_told(self, name: str) -> bool:
+        """Whether a string is a name of `told` with its argument."""
+        return any(name.startswith(f"{row.name}:") for row in self.told) and not own.is_reference(name)
+
     def load(self, name: str) -> Any:
         """Returns the object of a name or a reference. Raises UsageError as `check` and `own.load` do."""
         for row in self.rows:
             if row.name == name:
                 return row.load()
+        for row in self.told:
+            if self._is_told(name) and row.name == name.partition(":")[0]:
+                return row.load()(name.partition(":")[2])
         if not own.is_reference(name):
             raise UsageError(f"there is no {self.kind} {name!r}; the {self.plural} are {', '.join(self.names)}.")
         found = own.load(name)
@@ -178,6 +189,7 @@ SPACINGS = Choices(  # (schedule, steps) -> a Plan
     Choice("linspace", "inkwash.core.plan:linspace", "equal strides of t from one end of the schedule to the other"),
     Choice("karras", "inkwash.core.plan:karras", "σ/α in equal strides of its seventh root"),
     Choice("logsnr", "inkwash.core.plan:logsnr", "log SNR in equal strides", ("lambda", "lambdas", "exponential")),
+    told=(Choice("levels", "inkwash.core.levels:levels", "levels:A/B/… lists σ/α of each step, from noise on"),),
 )
 LIMITS = Choices(  # Denoise -> Denoise
     "limit",

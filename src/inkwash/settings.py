@@ -30,6 +30,7 @@ from inkwash.checked import (
 from inkwash.networks import Network, UNet
 
 Solver = Annotated[str, validator(choices.SOLVERS), named(choices.SOLVERS)]
+TUNED = "tuned"  # the spacing that is replaced by levels found for a run, before anything is built
 Spacing = Annotated[str, validator(choices.SPACINGS)]
 Limit = Annotated[str, validator(choices.LIMITS), named(choices.LIMITS)]
 Prediction = Annotated[str, validator(choices.PREDICTIONS), named(choices.PREDICTIONS)]
@@ -208,9 +209,12 @@ class Sampler(Checked):
     """Variance of the noise that ddpm and samplers with η add: the posterior's β̃ (small) or the fixed β (large)."""
     spacing: Annotated[
         str | None,
-        validator(choices.SPACINGS, None),
-        named(choices.SPACINGS, None),
-        tyro.conf.arg(help=f"Spacing of the steps. {choices.SPACINGS.help}; None uses the sampler's default."),
+        validator(choices.SPACINGS, None, TUNED),
+        named(choices.SPACINGS, None, TUNED),
+        tyro.conf.arg(
+            help=f"Spacing of the steps. {choices.SPACINGS.help}; tuned: the levels that inkwash tune found for the "
+            "run; None uses the sampler's default."
+        ),
     ] = None
     limit: Annotated[
         Limit, tyro.conf.arg(help=f"How to limit the range of the predicted image. {choices.LIMITS.help}.")

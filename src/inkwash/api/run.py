@@ -75,7 +75,9 @@ class Run:
     # ---- methods
 
     def _sampler(self, **given: Any) -> Sampler:
-        return self.settings.default_sampler.over(**given)
+        from inkwash.runs.tuned import resolved
+
+        return resolved(self.settings.default_sampler.over(**given), self.folder, self.model.which)
 
     def sample(
         self,

@@ -119,6 +119,7 @@ class Evaluate(Command):
     def _run(self) -> None:
         from inkwash.distributed import is_main_process
         from inkwash.progress import bar, classifier_bar
+        from inkwash.runs.tuned import resolved
         from inkwash.signals import resumable
         from inkwash.study.evaluate import check_likelihood, cost, evaluation, lines
         from inkwash.study.session import begin
@@ -128,7 +129,8 @@ class Evaluate(Command):
         check_likelihood(subject, self.likelihood)
         out = self.out or files_of(self.folder) / "evaluation"
         with classifier_bar() as on_step:
-            job = begin([subject], [one_cell(self.sampler)], self.scoring, out, 2000, on_step)
+            sampler = resolved(self.sampler, self.folder, self.checkpoint)
+            job = begin([subject], [one_cell(sampler)], self.scoring, out, 2000, on_step)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
             done = job.finish(self.jobs, shown.update)
         if not is_main_process():

@@ -55,9 +55,11 @@ class Gallery(Command):
         from inkwash.progress import images_bar
         from inkwash.runs.gallery import NAMES, request, write_gallery
         from inkwash.runs.model import open_model
+        from inkwash.runs.tuned import resolved
 
         model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
-        sampling = request(self.sampler, self.seed, self.stretch)
+        sampler = resolved(self.sampler, self.folder, self.checkpoint)
+        sampling = request(sampler, self.seed, self.stretch)
         with images_bar(sampling) as on_images:
             out = self.out or files_of(self.folder) / "gallery"
             paths = write_gallery(model, sampling, out, self.data_dir, on_images, self.private)

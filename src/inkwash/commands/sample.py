@@ -52,11 +52,13 @@ class Sample(Command):
         from inkwash.runs.draw import channels_first
         from inkwash.runs.guidance import classifier_of
         from inkwash.runs.model import open_model
+        from inkwash.runs.tuned import resolved
 
         outs = self.out or (str(files_of(self.folder) / "samples.png"),)
         sampling = self.sampling
         if self.prompts is not None:
             sampling = replace(sampling, text=(*sampling.text, *_lines(self.prompts)))
+        sampling = resolved(sampling, self.folder, self.checkpoint)
         with process_group() as among:
             model = open_model(self.folder, self.checkpoint, self.device, weights=self.weights)
             if sampling.guidance == "classifier":

@@ -192,6 +192,10 @@ def _churned(levels: Plan, of: Schedule, sampling: settings.Sampling) -> Plan:
 def spacing(sampling: settings.Sampler) -> str:
     """The requested spacing, or the default spacing of the solver."""
     suits: str = fact(solver(sampling), "default_spacing")
+    if sampling.spacing == settings.TUNED:
+        raise UsageError(
+            "here, `spacing='tuned'` is not looked up; give the levels that inkwash tune printed, as levels:A/B/…"
+        )
     return sampling.spacing or suits
 
 
