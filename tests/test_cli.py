@@ -21,9 +21,8 @@ from inkwash.training.checkpoint import LAST, facts
 
 HEAVY = {"torch", "matplotlib", "PIL", "accelerate", "imageio", "imageio_ffmpeg", "requests", "safetensors"}
 COMMANDS = (
-    "train", "data", "distill", "tune", "sample", "play", "restore", "degrade", "edit", "evaluate", "study", "posterior",
-    "race",
-    "gallery", "figure", "forward", "info", "models", "recipes", "replay",
+    "train", "data", "distill", "tune", "sample", "play", "restore", "degrade", "edit", "evaluate", "study",
+    "posterior", "race", "gallery", "figure", "forward", "info", "models", "recipes", "replay",
     "import", "export", "push", "check", "demo",
 )  # fmt: skip
 
@@ -120,7 +119,7 @@ def test_version() -> None:
     [
         (
             "trian",
-            "there is no command 'trian'. Did you mean train? The commands are train, data, distill, tune, sample, play, ",
+            "there is no command 'trian'. Did you mean train? The commands are train, data, distill, tune, sample, ",
         ),
         ("frobnicate", "there is no command 'frobnicate'. The commands are"),
         ("train", "train needs a recipe: inkwash train RECIPE. They are digits, mnist"),
@@ -230,7 +229,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_command_is_one_file(outside: Path) -> None:
     """Its name is the file's, its place the order that it states, its help the class's."""
-    expected = [*COMMANDS[:9], "print", "refuse-all", *COMMANDS[9:]]
+    expected = [*COMMANDS[:10], "print", "refuse-all", *COMMANDS[10:]]
     overview = did("--help").out
     assert f"{{{','.join(expected)}}}" in "".join(overview.split())
     assert "Refuse with any message." in overview
