@@ -282,6 +282,7 @@ CONDITIONS = Choices(  # a class with the interface of runs.conditions.kind.Cond
     Choice("none", "inkwash.runs.conditions.kind:Unconditional", "unconditional"),
     Choice("class", "inkwash.runs.conditions.by_class:ByClass", "the images' classes"),
     Choice("text", "inkwash.runs.conditions.by_text:ByText", "the images' captions"),
+    Choice("image", "inkwash.runs.conditions.by_image:ByImage", "what --operator leaves of the image, to restore it"),
 )
 ENCODERS = Choices(  # called with those of `name` and `device` that it accepts -> TextEncoder
     "text encoder",
@@ -407,6 +408,7 @@ METHODS = Choices(  # called with `argument` if it accepts it -> inverse.Method
     Choice("diffpir", "inkwash.inverse.methods.diffpir:DiffPIR", "proximal steps: LAMBDA[:ZETA]"),
     Choice("daps", "inkwash.inverse.methods.daps:DAPS", "decoupled annealing: FLOW[:LANGEVIN]; any operator"),
     Choice("twisted", "inkwash.inverse.methods.twisted:Twisted", "twisted particles (TDS): PARTICLES; any operator"),
+    Choice("trained", "inkwash.inverse.methods.trained:Trained", "a network that was trained to restore (SR3)"),
 )
 
 ALL = (

@@ -95,6 +95,15 @@ class Conditioning(Checked):
             "sentence-transformers model, or FILE.py:NAME."
         ),
     ] = "joint"
+    operator: Annotated[
+        str | None,
+        words("NAME[:ARGUMENT]"),
+        tyro.conf.arg(
+            help=f"What each image goes through, for --condition image. {choices.OPERATORS.help}; or FILE.py:NAME."
+        ),
+    ] = None
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Standard deviation of the noise that is added to what the operator measures, for images in [-1, 1]."""
     condition_dropout: Share = 0.1
     """Fraction of training images whose condition is dropped, as classifier-free guidance requires."""
     scale: Scale = 2.0
@@ -312,6 +321,8 @@ def texts(asked: str | Sequence[str] | None) -> tuple[str, ...]:
 
 RESTORING_SAMPLER = Sampling(solver="dpmpp2m", steps=100, eta=1.0, spacing="karras", n=8)
 """The sampler of restorations and edits by default: accurate at σ near 0, where measurements decide."""
+RESTORING_METHOD = "moment"
+"""The method of restorations by default, for runs that were not trained to restore."""
 
 
 @dataclass(frozen=True)
@@ -334,10 +345,13 @@ class Restoring(Measuring):
     """How pictures are restored from a measurement, apart from the sampler."""
 
     method: Annotated[
-        str,
+        str | None,
         words("NAME[:ARGUMENT]"),
-        tyro.conf.arg(help=f"How to restore. {choices.METHODS.help}; or FILE.py:NAME."),
-    ] = "moment"
+        tyro.conf.arg(
+            help=f"How to restore. {choices.METHODS.help}; or FILE.py:NAME. None uses trained for runs with "
+            "--condition image, and moment for others."
+        ),
+    ] = None
     measured: bool = False
     """The pictures are measurements already; without it they are measured first, and shown beside the result."""
 

@@ -17,6 +17,7 @@ from inkwash.runs.edit import edit as edited
 from inkwash.runs.edit import provenance as edit_provenance
 from inkwash.runs.pictures import read_picture
 from inkwash.runs.restore import Restored, provenance, restore_files, sheet
+from inkwash.runs.trained import settled
 from inkwash.settings import RESTORING_SAMPLER, Editing, Restoring, Sampling
 from inkwash.view import grid
 
@@ -65,7 +66,7 @@ def restore(
     *,
     operator: str | None = None,
     noise: float = 0.0,
-    method: str = "moment",
+    method: str | None = None,
     n: int = 8,
     seed: int = 0,
     measured: bool = False,
@@ -79,6 +80,7 @@ def restore(
         run: the run that is the prior.
         pictures: names of files, .npz files of `inkwash degrade`, or "test:7" for image 7 of the run's held-out data.
         operator, noise, method: as the command takes them, "blur:2" or "ddrm:0.85"; noise is that of images in [−1, 1].
+            Without a method: trained for a run with `condition="image"`, which knows its operator, else moment.
             References to code of your own, FILE.py:NAME, are allowed by being given here.
         n, seed: restorations of each picture, and the seed of all.
         measured: whether the pictures are measurements already.
@@ -94,7 +96,8 @@ def restore(
     restoring = Restoring(operator=operator, noise=noise, method=method, measured=measured, resize=resize)
     sampling = _sampling(n=n, seed=seed, **sampler)
     own.allow(() if operator is None else reference(choices.OPERATORS, operator))
-    own.allow(reference(choices.METHODS, method))
+    own.allow(() if method is None else reference(choices.METHODS, method))
+    restoring = settled(run.model, restoring)
     bar = steps_bar if progress else None
     found = restore_files(run.model, [os.fspath(name) for name in names], restoring, sampling, [], bar)
     return Restorations(tuple(found), run, restoring, sampling)

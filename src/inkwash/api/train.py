@@ -197,7 +197,7 @@ def changed(run: RunSettings, changes: dict[str, Any]) -> RunSettings:
 def _inputs(run: RunSettings, source: Source) -> Inputs:
     """The inputs of the run's network for these images."""
     inputs = Inputs(*source.shape, build.schedule(run.process).num_timesteps)
-    kind = condition(run, source.classes)
+    kind = condition(run, source.classes, shape=source.shape)
     if kind is None:
         return inputs
     embedder = kind.embedder()

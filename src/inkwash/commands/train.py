@@ -169,4 +169,5 @@ class Train(PresetCommand):
         if sheets:
             took = timedelta(seconds=round(sum(sheet.seconds for sheet in sheets)))
             show(f"{sheets[-1].path.parent}: {len(sheets)} previews in {took}; inkwash gallery makes a GIF of them")
-        show(f"Draw from it with: inkwash sample {folder}")
+        kind = choices.CONDITIONS.load(self.settings.conditioning.condition)
+        show(f"Draw from it with: {getattr(kind, 'command', 'inkwash sample {}').format(folder)}")

@@ -13,11 +13,12 @@ from typing import final
 import torch
 from torch import Tensor
 
+from inkwash.choices import takes
 from inkwash.data.shuffle import generator, indices, members
 from inkwash.data.source import Images, Source, to_float
 from inkwash.errors import UsageError
 
-ConditionLookup = Callable[[Tensor, int], Tensor]
+ConditionLookup = Callable[..., Tensor]  # (indices [b], step) -> rows; it may take `images`, those that are shown
 
 _FLIP = 2  # see shuffle._ORDER
 _AHEAD = 2  # batches that are decoded in advance
@@ -40,8 +41,9 @@ class Batches:
     """The batches of a source, for process `rank` of `world`. `batch_size` is the total over all processes.
 
     Each process takes its contiguous slice of the global batch, so the global batch does not depend on the number of
-    processes. With `flip`, each image is mirrored left to right with probability 1/2. `asks` returns the conditions
-    of images from their indices [b] and the step. Images in memory are stored on `device`, as uint8. Raises
+    processes. With `flip`, each image is mirrored left to right with probability 1/2. `condition_of`
+    returns the conditions of images from their indices [b] and the step; if it has a parameter `images`, it is given
+    the batch's, mirrored or not. Images in memory are stored on `device`, as uint8. Raises
     UsageError if batch_size is not a positive multiple of world, or rank is not in 0..world-1.
     """
 
@@ -88,8 +90,14 @@ class Batches:
             mirrored = torch.rand(self.batch_size, generator=generator(_FLIP, self.seed, step)) < 0.5
             images = torch.where(mirrored[self._mine, None, None, None].to(self.device), images.flip(-1), images)
         labels = self._held.labels
-        condition = None if self.condition_of is None else self.condition_of(chosen, step).to(self.device)
+        condition = self._condition(chosen, step, images)
         return Batch(images, None if labels is None else labels[chosen].to(self.device), chosen, condition)
+
+    def _condition(self, chosen: Tensor, step: int, images: Tensor) -> Tensor | None:
+        if self.condition_of is None:
+            return None
+        shown = {"images": images} if takes(self.condition_of, "images") else {}
+        return self.condition_of(chosen, step, **shown).to(self.device)
 
     def at(self, step: int) -> Batch:
         """This process's share of batch `step` = 0, 1, ...: a function of (seed, step) alone."""

@@ -38,7 +38,7 @@ def import_weights(file: Path, out: Path) -> RunSettings:
     weights = read_safetensors(file, _HELP)
     about, run = _described(file)
     check_encoder(run, file)
-    kind = condition(run, about.classes) if run.conditioning.condition != "none" else None
+    kind = condition(run, about.classes, shape=about.shape) if run.conditioning.condition != "none" else None
     wanted = {name.removeprefix("net."): sides for name, sides in build.shapes(run, about.shape, kind).items()}
     check_layers(wanted, weights, file, "it describes")
     denoiser = build.denoiser(run, about.shape, torch.float32, kind)

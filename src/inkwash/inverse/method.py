@@ -28,6 +28,7 @@ class Method(Protocol):
     maps_images: ClassVar[bool] = False  # whether y must be an image of the same shape as x
     own_solver: ClassVar[bool] = False  # whether the method has its own solver and ignores the one of the walk
     limit_after: ClassVar[bool] = False  # whether x̂₀ is limited to [−1, 1] after the method, not before
+    trained: ClassVar[bool] = False  # whether the denoiser itself must read y, so the network was trained on pairs
     particles: int = 1  # chains that run together for each restoration, of which one is kept
 
     def __call__(self, walk: Walk, measured: Measurement, schedule: Schedule) -> Walk:

@@ -14,6 +14,7 @@ from inkwash.errors import InkwashError
 from inkwash.play.walk import described
 from inkwash.runs import build
 from inkwash.runs.model import TrainedModel, data_dir, images, open_model
+from inkwash.runs.trained import methods_without
 from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
 from inkwash.study.theory import IMAGES, predict, stds
@@ -46,7 +47,7 @@ def described_model(name: str, model: TrainedModel) -> dict[str, Any]:
         "solvers": [_solver(row.name, row.help) for row in choices.SOLVERS],
         "spacings": list(choices.SPACINGS.names),
         "limits": list(choices.LIMITS.names),
-        "methods": list(choices.METHODS.names),
+        "methods": methods_without(),
         "step": model.facts["step"],
         "digest": model.digest,
         "scores": model.facts.get("box", {}).get("scores"),

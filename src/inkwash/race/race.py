@@ -111,7 +111,7 @@ class Untrained:
 
     def model(self, precision: torch.dtype | None = None) -> Model:
         source = self.images("train")
-        kind, device = condition(self.run, source.classes), machine.device(self.run.training.device)
+        kind, device = condition(self.run, source.classes, shape=source.shape), machine.device(self.run.training.device)
         denoiser = build.denoiser(self.run, source.shape, precision or torch.float32, kind)
         return Model(
             name=self.name,

@@ -23,6 +23,7 @@ from inkwash.settings import Measuring
 from inkwash.view import check_out, read_provenance, write
 from inkwash.view.out import FOLDER, PathLike, form
 
+Own = tuple[Operator, float]  # the operator that a run was trained with, and its noise
 ARRAY = "measurements"  # of an .npz: float32 [N,…]
 
 
@@ -55,9 +56,17 @@ def code_of(asked: Measuring, method: str | None = None) -> dict[str, Any]:
 
 
 def measurements(
-    names: Sequence[str], asked: Measuring, seed: int, shape: Shape | None, model: TrainedModel | None, done: bool
+    names: Sequence[str],
+    asked: Measuring,
+    seed: int,
+    shape: Shape | None,
+    model: TrainedModel | None,
+    done: bool,
+    made_for: Own | None = None,
 ) -> list[Measured]:
     """The measurement of each picture, in float32. With `done`, the pictures are measurements already.
+
+    `made_for` is the operator and the noise that the model was trained with, in place of those that are asked for.
 
     A file that `degrade` wrote as .npz always is one, and brings its operator and noise. Raises UsageError for
     pictures, operators or noise that do not fit.
@@ -70,14 +79,15 @@ def measurements(
             found += _read(Path(name), asked, shape)
         elif done:
             assert shape is not None
-            operator, picture = operator_of(asked, shape, seed), read_picture(name, None, False, model)
+            picture = read_picture(name, None, False, model)
+            operator, noise = made_for or (operator_of(asked, shape, seed), asked.noise)
             y = operator.from_picture(_in_colours_of(picture, shape[0]))
-            found.append(Measured(Measurement(operator, y, asked.noise), None, picture.facts))
+            found.append(Measured(Measurement(operator, y, noise), None, picture.facts))
         else:
             picture = read_picture(name, shape, asked.resize, model)
             size: Any = tuple(picture.x.shape[1:])
-            operator = operator_of(asked, size, seed)
-            made = measure(operator, picture.x, asked.noise, mix(seed, len(found)))
+            operator, noise = made_for or (operator_of(asked, size, seed), asked.noise)
+            made = measure(operator, picture.x, noise, mix(seed, len(found)))
             found.append(Measured(made, picture.x, picture.facts))
     return found
 

@@ -146,7 +146,7 @@ def _prepared(
     source, held_out = _sources(run, data_dir, accelerator) if images is None else divide(images, run.data.held_out)
     run = _in_steps(run, len(source))
     precision = machine.precision(run.training, accelerator.device)
-    kind = condition(run, source.classes, class_counts(source))
+    kind = condition(run, source.classes, class_counts(source), shape=source.shape)
     if saved is not None:
         if not is_same(source, saved.facts["fingerprint"]):
             raise UsageError(f"{out} was trained on other images than {run.data.source} holds now; choose a new `out`.")
@@ -169,9 +169,9 @@ def _prepared(
     notes = notes if begun is None or not accelerator.is_main_process else (*begun.notes, *notes)
     if saved is not None:
         if saved.facts.get("encoder") not in (None, about.get("encoder")):
+            told = getattr(kind, "changed", f"texts read by another {run.conditioning.encoder}")
             raise UsageError(
-                f"{out} was begun with texts read by another {run.conditioning.encoder} than is there now; put the "
-                "old one back, or choose a new `out`."
+                f"{out} was begun with {told} than is there now; put the old one back, or choose a new `out`."
             )
         state.restore(saved)
     if accelerator.is_main_process:

@@ -90,11 +90,11 @@ def scale(model: Model, sampling: Sampling) -> float:
 
     Raises UsageError for a scale that the run does not support.
     """
-    conditioning = model.conditioning
+    usual = getattr(model.condition, "scale", model.conditioning.scale)
     conditional = model.condition is not None
     if sampling.scale is None and sampling.guide is None:
-        return conditioning.scale if conditional and not model.condition_never_dropped else 1.0
-    strength = conditioning.scale if sampling.scale is None else sampling.scale
+        return usual if conditional and not model.condition_never_dropped else 1.0
+    strength = usual if sampling.scale is None else sampling.scale
     if sampling.guide is None and not conditional:
         raise UsageError(
             f"{model.name} was trained without a condition, so it has no guidance scale; leave out `scale`, guide it "
@@ -133,7 +133,8 @@ def _weaker(model: Model, folder: str) -> TrainedModel:
     def facts(of: TrainedModel) -> tuple[Any, ...]:
         process, conditioning = of.run.process, of.run.conditioning
         time = (process.schedule, process.timesteps, process.beta_low, process.beta_high)
-        return of.shape, time, conditioning.condition, conditioning.encoder, of.facts["classes"]
+        told = (conditioning.condition, conditioning.encoder, conditioning.operator, conditioning.noise)
+        return of.shape, time, *told, of.facts["classes"]
 
     if not isinstance(model, TrainedModel) or facts(weaker) != facts(model):
         raise UsageError(

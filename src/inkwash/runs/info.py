@@ -200,7 +200,8 @@ def _condition(run: RunSettings, classes: Sequence[str]) -> str:
     if kind is Unconditional:
         return str(what)
     where = "" if given.interval is None else " where σ/α lies between {:g} and {:g}".format(*given.interval)
-    return f"{what}; withheld from {given.condition_dropout:.0%} of the images, guidance scale {given.scale:g}{where}"
+    scale = getattr(kind, "scale", given.scale)
+    return f"{what}; withheld from {given.condition_dropout:.0%} of the images, guidance scale {scale:g}{where}"
 
 
 def draw_losses(folder: Path, out: Path) -> None:

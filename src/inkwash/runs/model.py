@@ -77,14 +77,14 @@ def open_model(
     shape: build.Shape = tuple(saved.facts["shape"])
     computed_in = precision or getattr(torch, saved.facts["precision"])
     try:
-        kind = condition(run, saved.facts["classes"], saved.facts.get("data", {}).get("classes", ()), texts)
+        kind = condition(run, saved.facts["classes"], saved.facts.get("data", {}).get("classes", ()), texts, shape)
     except (KeyError, ValueError) as error:
         raise InkwashError(f"{path} holds a table of texts that is damaged; import the run again.") from error
     recorded = saved.facts.get("encoder")  # None for imported runs; the encoder is not opened where it need not be
     if kind is not None and recorded is not None and recorded != kind.digest:
+        told = getattr(kind, "changed", f"texts read by another {run.conditioning.encoder}")
         raise InkwashError(
-            f"{path} was trained on texts read by another {run.conditioning.encoder} than is there now; put back the "
-            "one it was trained with, or train again."
+            f"{path} was trained on {told} than is there now; put back the one it was trained with, or train again."
         )
     check_weights(path, saved, run, shape, kind)
     denoiser = build.denoiser(run, shape, computed_in, kind)

@@ -133,11 +133,17 @@ def _with_source(run: RunSettings, source: str) -> RunSettings:
 
 
 def resolved(run: RunSettings) -> RunSettings:
-    """The settings with an absolute path of the encoder's folder, so that the run can be opened from any folder."""
-    folder = Path(run.conditioning.encoder).expanduser()
-    if run.conditioning.encoder in choices.ENCODERS or not folder.is_dir():
-        return run
-    return replace(run, conditioning=replace(run.conditioning, encoder=str(folder.resolve())))
+    """The settings with absolute paths of the encoder's folder and the operator's file, so that the run can be opened
+    from any folder.
+    """
+    told = run.conditioning
+    folder = Path(told.encoder).expanduser()
+    if told.encoder not in choices.ENCODERS and folder.is_dir():
+        told = replace(told, encoder=str(folder.resolve()))
+    name, colon, argument = (told.operator or "").partition(":")
+    if name in choices.OPERATORS and Path(argument).is_file():
+        told = replace(told, operator=f"{name}{colon}{Path(argument).resolve()}")
+    return replace(run, conditioning=told)
 
 
 def check_same(folder: Path, before: RunSettings, run: RunSettings, advice: str) -> None:

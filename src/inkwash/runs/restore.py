@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inkwash import __version__, choices, own
+from inkwash import __version__
+from inkwash import own as own_code
 from inkwash.core import Seeded, mix, prior
 from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data import to_uint8
@@ -19,6 +20,7 @@ from inkwash.metrics.classifier import Classifier
 from inkwash.metrics.features import Features
 from inkwash.metrics.restoration import Restorations, scores_of
 from inkwash.runs import build
+from inkwash.runs.conditions import ReadsMeasurements
 from inkwash.runs.degrade import Measured, check_files, code_of, files_of, measurements
 from inkwash.runs.draw import channels_last, smooth
 from inkwash.runs.guidance import DenoiserOf, Guided, counting_evaluations, guided
@@ -26,6 +28,7 @@ from inkwash.runs.model import TrainedModel
 from inkwash.runs.pictures import check_facts
 from inkwash.runs.provenance import place
 from inkwash.runs.record import code, used
+from inkwash.runs.trained import check_measured, methods_without, reads, settled, told
 from inkwash.sample import last, sample
 from inkwash.settings import RESTORING_SAMPLER, Restoring, Sampling
 from inkwash.view import check_out, needs_frames, write
@@ -77,30 +80,55 @@ def restore(
     `tick` is called with 1 after each step of a batch; `cost` says how often. Raises UsageError, before any work, for a
     method that cannot serve an operator, a conditional run that is told nothing, or settings that have no effect.
     """
+    asked = settled(model, asked)
     checked(found, asked, sampling)
-    denoiser_of, networks, _ = denoisers(model, sampling)
+    told_of = teller(model, found, asked, sampling)
     results = []
     for p, each in enumerate(found):
         started = time.perf_counter()
         measured = _on(each.measurement, model.device)
+        denoiser_of, networks, _ = told_of(measured)
         with counting_evaluations(networks) as seen:
             images, chains, least = _chains(model, measured, asked, sampling, denoiser_of, p, tick)
-        per_image = seen.images * particles_of(make_method(asked.method)) // max(1, chains)
+        per_image = seen.images * particles_of(method_of(asked)) // max(1, chains)
         results.append(Restored(each, images, per_image, time.perf_counter() - started, least))
     return results
 
 
+def teller(
+    model: TrainedModel, found: Sequence[Measured], asked: Restoring, sampling: Sampling
+) -> Callable[[Measurement], Guided]:
+    """The denoiser for each measurement: one that reads it, if the run was trained to, or else the prior for all.
+
+    Raises UsageError if the run was trained on other measurements, or if it does not fit the request.
+    """
+    kind = reads(model, asked)
+    if kind is None:
+        prior_of = denoisers(model, sampling)
+        return lambda measured: prior_of
+    check_measured(model, kind, found)
+    if found:
+        told(model, sampling, kind, found[0].measurement)
+    return lambda measured: told(model, sampling, kind, measured)
+
+
+def method_of(asked: Restoring) -> Method:
+    """The method of a request that `settled` returned."""
+    assert asked.method is not None
+    return make_method(asked.method)
+
+
 def checked(found: Sequence[Measured], asked: Restoring, sampling: Sampling) -> Method:
     """The method of a request. Raises UsageError if it does not fit the measurements or the sampler."""
-    method = make_method(asked.method)
+    method = method_of(asked)
     if sampling.engine != "torch":
         raise UsageError("restoration computes with `engine='torch'`, since methods need gradients of the network.")
     other = (sampling.solver, sampling.eta) != (RESTORING_SAMPLER.solver, RESTORING_SAMPLER.eta)
     if getattr(method, "own_solver", False) and other:
         raise UsageError(f"the method {asked.method} has its own solver; leave out `solver` and `eta`.")
-    others = {row.name: make_method(row.name) for row in choices.METHODS}
+    others = {name: make_method(name) for name in methods_without()}
     for each in found:
-        check(asked.method, method, each.measurement, others)
+        check(str(asked.method), method, each.measurement, others)
     return method
 
 
@@ -117,10 +145,16 @@ def denoisers(model: TrainedModel, sampling: Sampling) -> Guided:
 
     Raises UsageError if a conditional run is told nothing: a run by class would draw a class of its own choice.
     """
-    told = sampling.label is not None or bool(sampling.text)
-    if model.condition is not None and not told and not model.condition_never_dropped and sampling.scale == 0:
+    asks = sampling.label is not None or bool(sampling.text)
+    if model.condition is not None and not asks and not model.condition_never_dropped and sampling.scale == 0:
         return Guided(lambda indices: model.denoiser.given(None), (model.denoiser,))
-    if model.condition is not None and not told:
+    if isinstance(model.condition, ReadsMeasurements):
+        also = "" if model.condition_never_dropped else ", or add `scale=0`, which makes it a prior like any other"
+        raise UsageError(
+            f"{model.name} was trained to restore what went through {model.condition.spec}, and does nothing else; "
+            f"use {model.condition.example} without another method{also}."
+        )
+    if model.condition is not None and not asks:
         without = "" if model.condition_never_dropped else ", or restore without it: `scale=0`"
         example = model.condition.example
         raise UsageError(f"{model.name} draws what it is told; say what the picture shows with {example}{without}.")
@@ -143,10 +177,10 @@ def _chains(
 ) -> tuple[Tensor, int, float | None]:
     """(the n restorations of one measurement, how many chains ran, the smallest effective sample size)."""
     n, images, chains, least = sampling.n, [], 0, None
-    size = _batch(model, make_method(asked.method))
-    particles = particles_of(make_method(asked.method))
+    size = _batch(model, method_of(asked))
+    particles = particles_of(method_of(asked))
     for start in range(0, n * particles, size):
-        lanes, method = range(start, start + size), make_method(asked.method)
+        lanes, method = range(start, start + size), method_of(asked)
         noise, raw = Seeded(mix(sampling.seed, p), lanes), denoiser_of(lanes)
         after = getattr(method, "limit_after", False)
         walk = Walk(
@@ -225,7 +259,7 @@ def provenance(
     results: Sequence[Restored], model: TrainedModel, asked: Restoring, sampling: Sampling
 ) -> dict[str, Any]:
     """Everything that restorations depend on, from which `again` makes them again."""
-    own_code = {**code(*used(model.run), sampling).get("code", {}), **code_of(asked, asked.method).get("code", {})}
+    mine = {**code(*used(model.run), sampling).get("code", {}), **code_of(asked, asked.method).get("code", {})}
     return {
         "inkwash": __version__,
         "command": "restore",
@@ -242,7 +276,7 @@ def provenance(
         "pictures": _facts(results),
         "scores": [each.scores() for each in results],
         **files_of([each.of.measurement.operator for each in results]),
-        **({"code": own_code} if own_code else {}),
+        **({"code": mine} if mine else {}),
     }
 
 
@@ -266,8 +300,11 @@ def restore_files(
             raise UsageError(f"restorations are written as .png, .npz or a folder (got {out}).")
     if len(set(names)) < len(names):
         raise UsageError("a picture is given twice; its restorations would be told apart by their seeds alone.")
-    found = measurements(names, asked, sampling.seed, model.shape, model, asked.measured)
-    denoisers(model, sampling)
+    asked = settled(model, asked)
+    kind = reads(model, asked)
+    own = None if kind is None else (kind.operator, kind.noise)
+    found = measurements(names, asked, sampling.seed, model.shape, model, asked.measured, own)
+    teller(model, found, asked, sampling)
     total = cost(model, found, asked, sampling)
     if bar is None:
         results = restore(model, found, asked, sampling)
@@ -281,7 +318,7 @@ def restore_files(
 
 def again(about: dict[str, Any], of: str, out: PathLike, model: TrainedModel) -> None:
     """Makes the restorations of an artifact again, from its provenance."""
-    own.check_recorded(about.get("code", {}), of)
+    own_code.check_recorded(about.get("code", {}), of)
     check_files(about, of)
     names = [each["name"] for each in about["pictures"]]
     asked = Restoring(**about["restoring"])

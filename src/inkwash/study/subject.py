@@ -30,8 +30,8 @@ _ORDER = -1  # no training has this seed, so this is the order of none
 @final
 @dataclass(frozen=True, eq=False)
 class ConditionOrder:
-    """The conditions of a study's images: that of image i is that of training image order[i mod N], so that conditions
-    are as frequent as in the data.
+    """The conditions of a study's images: that of image i is that of image order[i mod N] of a source, so that
+    conditions are as frequent as in the data. It is the training images', or what the kind is `asked_of`.
     """
 
     source: Source
@@ -107,7 +107,7 @@ class Trained:
 
     def condition_order(self) -> ConditionOrder | None:
         kind = _load_run(self).condition
-        return None if kind is None else ConditionOrder(self.images("train"), kind)
+        return None if kind is None else ConditionOrder(self.images(getattr(kind, "asked_of", "train")), kind)
 
     def images(self, split: str) -> Source:
         if self.against is None:

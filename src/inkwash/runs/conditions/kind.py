@@ -1,12 +1,13 @@
 """The interface of a kind of condition."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
 from inkwash import settings
 from inkwash.data import ConditionLookup, Source
+from inkwash.inverse import Measurement, Operator
 from inkwash.nets import Embedder
 
 ConditionOf = Callable[[Sequence[int]], Tensor | None]  # images i, … of a request -> their conditions
@@ -17,7 +18,8 @@ class ConditionKind(Protocol):
     `choices`.
 
     A kind may also have `examples(source, n)`, which returns the fields of a `Sampling` that ask for n images of what
-    the training images show; previews of a training use it.
+    the training images show; previews of a training use it. `scale` replaces the run's default guidance, and `asked_of`
+    ("train" or "test") says which images' conditions studies ask for. `changed` says in a message what rows rest on.
     """
 
     example: ClassVar[str]  # of how a request says what to draw
@@ -48,6 +50,20 @@ class ConditionKind(Protocol):
 
         Raises UsageError for a request that this kind does not support.
         """
+
+
+@runtime_checkable
+class ReadsMeasurements(ConditionKind, Protocol):
+    """A kind whose rows are measurements: its runs restore pictures, and `restores_with` is their method by default."""
+
+    measures: ClassVar[bool]
+    restores_with: ClassVar[str]
+    spec: str  # the operator, as flags have it
+    operator: Operator
+    noise: float  # standard deviation
+
+    def row(self, measured: Measurement) -> Tensor:
+        """The embedder's input for a measurement, [B,…]."""
 
 
 class Unconditional:
