@@ -56,7 +56,15 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inkwash.runs.build.load", load)
 
 
-ALIKE = ("lab06-eps", "sysu-fashion", "fashion", "fashion-class", "cifar10")  # others train the same network
+ALIKE = (
+    "lab06-eps",
+    "sysu-fashion",
+    "fashion",
+    "fashion-class",
+    "cifar10",
+    "sr3-fashion",
+    "deblur-fashion",
+)  # others train the same network
 
 
 @pytest.mark.usefixtures("few")
@@ -75,7 +83,9 @@ def test_it_trains_and_samples(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     about = facts(run / LAST)
     assert about["step"] == 2
     assert tuple(about["shape"]) == SHAPES.get(name, (1, 28, 28))
-    did("sample", run, "-n", 2, "--steps", 1, "--out", tmp_path / "a.npz")
+    restores = recipes.find(name).conditioning.condition == "image"
+    command = ("restore", run, "test:0") if restores else ("sample", run)
+    did(*command, "-n", 2, "--steps", 1, "--out", tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
         channels, height, width = about["shape"]
         assert archive["images"].shape == (2, height, width, channels)
@@ -89,7 +99,7 @@ def test_its_parts_fit(name: str) -> None:
     run = found(name)
     assert run.recipe == name
     shape = SHAPES.get(name, (1, 28, 28))
-    denoiser = build.denoiser(run, shape, torch.float32, condition(run, CLASSES))
+    denoiser = build.denoiser(run, shape, torch.float32, condition(run, CLASSES, shape=shape))
     schedule = build.schedule(run.process)
     level = schedule.at(schedule.time(schedule.first))
     with torch.no_grad():
