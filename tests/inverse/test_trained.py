@@ -104,8 +104,15 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save("p.png")
 
 
-def train(out: Path, *flags: object, operator: str = "downsample:2", noise: float = 0.1, steps: int = 2) -> Path:
-    told = ("--condition", "image", "--operator", operator, "--noise", noise, "--condition-dropout", 0)
+def train(
+    out: Path,
+    *flags: object,
+    operator: str = "downsample:2",
+    noise: float = 0.1,
+    steps: int = 2,
+    dropped: float = 0.0,
+) -> Path:
+    told = ("--condition", "image", "--operator", operator, "--noise", noise, "--condition-dropout", dropped)
     did("train", "digits", *TINY, *told, "--decay", "none", "--steps", steps, "--out", out, *flags)
     return out
 
@@ -199,8 +206,7 @@ def test_what_is_refused(restorer: Path, trained: Path) -> None:
     cases = [
         (("restore", restorer, "p.png", "--operator", "mask:box"), "trained to restore what went through downsample:2"),
         (("restore", restorer, "p.png", "--noise", 0.2), "leave out --operator and --noise"),
-        (("restore", restorer, "p.png", "--operator", "downsample:2", "--method", "moment"), "without another method"),
-        (("restore", restorer, "p.png", "--method", "ddnm", "--operator", "grey", "--scale", 0), "without another"),
+        (("restore", restorer, "p.png", "--method", "ddnm", "--operator", "mask:box"), "without another method"),
         (("restore", restorer, "p.png", "--label", 3), "told what was measured, and nothing else"),
         (("restore", restorer, "p.png", "--guidance", "classifier"), "leave out --guidance"),
         (("restore", restorer, "p.png", "--scale", 2), "always told its condition"),
@@ -224,7 +230,7 @@ def test_what_is_refused(restorer: Path, trained: Path) -> None:
 
 
 def test_a_run_whose_condition_was_dropped_is_also_a_prior() -> None:
-    train(Path("run"), "--condition-dropout", 0.5)
+    train(Path("run"), dropped=0.5)
     did("restore", "run", "p.png", "--operator", "mask:box", "--method", "ddnm", "--scale", 0, *FEW, "--out", "a.npz")
     images = np.load("a.npz")["images"][..., 0].astype(int)
     kept = np.ones((8, 8), bool)
@@ -247,9 +253,8 @@ def test_studies_ask_for_held_out_images(restorer: Path) -> None:
 @pytest.mark.slow
 def test_training_beats_the_pseudo_inverse() -> None:
     """500 steps of a small network: restorations on average 2 dB and their mean 4 dB nearer to the truth than A⁺y."""
-    train(Path("run"), "--channels", 16, noise=0, steps=500)
+    train(Path("run"), noise=0, steps=500)
     found = inkwash.restore(inkwash.load("run"), [f"test:{i}" for i in range(8)], n=8, steps=20, progress=False)
     score = {name: float(np.mean([each[name] for each in found.scores])) for name in found.scores[0]}
-    print(score)
     assert score["psnr of one"] > score["psnr of A⁺y"] + 2
     assert score["psnr of the mean"] > score["psnr of A⁺y"] + 4
