@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_file_says_its_name_and_every_section_has_both() -> None:
-    assert len(FILES) == 11
+    assert len(FILES) == 12
     assert all(re.fullmatch(r"\w+\.py", name) for name in FILES)
     commands = "".join(text for kind, text in BLOCKS if kind == "bash")
     for flag in ("solver", "spacing", "limit", "schedule", "prediction", "weight", "network", "source", "encoder"):

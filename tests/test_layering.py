@@ -28,7 +28,7 @@ foreign_networks course_networks
 settings
 recipes distributed view data
 progress
-denoise sample text
+denoise sample text tracking
 inverse
 training testing metrics check adapters
 distill

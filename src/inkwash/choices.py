@@ -257,6 +257,11 @@ OPTIMIZERS = Choices(  # (model, settings, precision) -> an optimiser as trainin
         "orthogonalised updates of weight matrices: slower steps, more progress per step",
     ),
 )
+TRACKERS = Choices(  # () -> an object with the interface of tracking.Tracker
+    "tracker",
+    Choice("csv", "inkwash.tracking.csv:Csv", "a table, RUN/track.csv"),
+    Choice("tensorboard", "inkwash.tracking.tensorboard:TensorBoard", "TensorBoard, in RUN/tensorboard"),
+)
 NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, with a `kind` that is the name here;
     # a reference is called with those fields of networks.Inputs that it accepts -> a module, net(x, t, cond)
     "network",
@@ -412,6 +417,6 @@ METHODS = Choices(  # called with `argument` if it accepts it -> inverse.Method
 )
 
 ALL = (
-    SOLVERS, SPACINGS, LIMITS, SCHEDULES, PREDICTIONS, DRAWS, WEIGHTS, OPTIMIZERS, NETWORKS, CONDITIONS, ENCODERS,
-    SOURCES, FORMATS, DISTILLATIONS, INVERSIONS, FIGURES, FEATURES, IMPORTERS, OPERATORS, METHODS,
+    SOLVERS, SPACINGS, LIMITS, SCHEDULES, PREDICTIONS, DRAWS, WEIGHTS, OPTIMIZERS, TRACKERS, NETWORKS, CONDITIONS,
+    ENCODERS, SOURCES, FORMATS, DISTILLATIONS, INVERSIONS, FIGURES, FEATURES, IMPORTERS, OPERATORS, METHODS,
 )  # fmt: skip

@@ -192,6 +192,14 @@ class Training(Checked):
     """When to draw a sheet of samples into RUN/previews: every N steps, each epoch, or after the epochs E1,E2,…."""
     preview_images: Count = 16
     """Number of images on each such sheet; of classes, whole rows."""
+    track: Annotated[
+        tyro.conf.UseAppendAction[tuple[Annotated[str, validator(choices.TRACKERS)], ...]],
+        tyro.conf.arg(
+            metavar="NAME",
+            help=f"Where else to write losses, rates and sheets; repeatable, or A,B. {choices.TRACKERS.help}; "
+            "or FILE.py:NAME; none ends it.",
+        ),
+    ] = ()
     best: Literal["held-out", "train"] = "held-out"
     """Loss by which the best checkpoint is chosen: on held-out images, or the training loss since the last save."""
     shard: bool = False
@@ -199,10 +207,23 @@ class Training(Checked):
     seed: Natural = 0
     """Seed of all random numbers."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "track", _trackers(self.track))
+        super().__post_init__()
+
     def lasting(self, **lengths: Any) -> "Training":
         """This training with these lengths (`steps`, `epochs`, `minutes`) in place of its own; with none, itself."""
         given = {name: value for name, value in lengths.items() if value is not None}
         return replace(self, **{**dict.fromkeys(LENGTHS), **given}) if given else self
+
+
+def _trackers(asked: Any) -> Any:
+    """Names of trackers as a tuple, each once. "none" drops those before it, which a resumed run brings along."""
+    if not isinstance(asked, str | tuple | list):
+        return asked  # refused where it is checked
+    words = [word.strip() for each in texts(asked) for word in str(each).split(",") if word.strip()]
+    after = len(words) - words[::-1].index("none") if "none" in words else 0
+    return tuple(dict.fromkeys(words[after:]))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from inkwash.runs.fit import Fit, fit
 from inkwash.runs.record import settings_from, stored
 from inkwash.settings import Process, RunSettings, Sampler, Training
 from inkwash.signals import finishing_step
-from inkwash.training import Progress, Step
+from inkwash.training import Progress, Step, Untracked
 
 PathLike = str | os.PathLike[str]
 RUNS = Path("runs")  # folder of runs without `out`
@@ -86,6 +86,10 @@ def train(
                 last, shown.total = event, event.steps
                 shown.set_postfix_str(f"loss {event.loss:.4f}, {event.images_per_second:,.0f} images/s", refresh=False)
                 shown.update(event.step - shown.n)
+            elif isinstance(event, Untracked):
+                warnings.warn(
+                    f"not tracked by {event.tracker} after step {event.step:,}: {event.problem}.", stacklevel=2
+                )
     if last is not None and last.step != last.steps:
         warnings.warn(
             f"stopped at step {last.step} of {last.steps or 'a number not chosen yet'}, and saved; go on with "

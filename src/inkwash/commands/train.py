@@ -120,7 +120,7 @@ class Train(PresetCommand):
         from inkwash.runs.forecast import Forecast
         from inkwash.runs.machine import sharing_note
         from inkwash.signals import finishing_step
-        from inkwash.training import Previewed, Saved, Step
+        from inkwash.training import Previewed, Saved, Step, Untracked
 
         name, folder, stop = self.settings.recipe, self.folder, Event()
         job = fit(self.settings, folder, self.data_dir, self.resume, stop.is_set, from_run=self.from_run)
@@ -156,6 +156,9 @@ class Train(PresetCommand):
                             shown.clear()
                             say(in_flags(f"warning: no preview of step {event.step:,}: {event.problem}", type(self)))
                         sheets.append(event)
+                    case Untracked():
+                        shown.clear()
+                        say(f"warning: not tracked by {event.tracker} after step {event.step:,}: {event.problem}.")
         if not job.is_main:
             return
         if last is not None and last.step != last.steps:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from inkwash.data import (
     class_counts,
     describe,
     divide,
-    is_folder,
     is_same,
     to_float,
     write_archive,
@@ -36,22 +35,24 @@ from inkwash.runs.begin import begin, carried
 from inkwash.runs.conditions import ConditionKind, condition
 from inkwash.runs.distilling import objective
 from inkwash.runs.model import check_weights
-from inkwash.runs.previews import Previews
+from inkwash.runs.previews import Previews, found
 from inkwash.runs.record import (
     IMAGES,
     TRAINING,
-    check_code,
     check_encoder,
-    check_same,
     described,
     gone,
     moved,
     resolved,
     whereabouts,
 )
+from inkwash.runs.resuming import check_folder, check_place
+from inkwash.runs.tracked import Trackers
 from inkwash.settings import Process, RunSettings
+from inkwash.tracking import SoFar
 from inkwash.training import Previewed, Progress, State, train
-from inkwash.training.checkpoint import LAST, Checkpoint, load
+from inkwash.training.checkpoint import LAST, load
+from inkwash.training.metrics import so_far
 from inkwash.training.parts import Parts
 
 _MOST_SIGNAL = 0.05  # α/σ of the last level; linear has 0.006, scaled-linear 0.068
@@ -92,7 +93,7 @@ def fit(
     that `run` names, and are stored in the folder. The folder is locked until the training has ended; a second training
     there raises UsageError.
     """
-    _check_place(run, out)
+    check_place(run, out)
     lock = hold(out, TRAINING) if processes().is_main else None
     try:
         job = _prepared(run, out, data_dir, resume, stop, images, from_run)
@@ -130,12 +131,13 @@ def _prepared(
             raise UsageError(
                 f"the images of {out} are no longer at {run.data.source}; say where they are now with `source`."
             )
+    trackers = Trackers(run.training.track)
     saved = load(out / LAST) if (out / LAST).exists() else None
     before = None if saved is None else described(out / LAST, saved.facts)
     if saved is not None and data_dir is None:
         data_dir = whereabouts(saved.facts)
-    _check_place(run, out)
-    _check_folder(run, before, saved, out, resume)
+    check_place(run, out)
+    check_folder(run, before, saved, out, resume)
     begun_from = carried(saved, from_run, out)
     if before is None:
         own.allow_encoder(run.conditioning.encoder)
@@ -192,9 +194,21 @@ def _prepared(
 
     def trained() -> Generator[Progress, None, None]:
         with Parts(torch.get_num_threads()) if in_parts else nullcontext() as parts:
-            yield from train(state, loss, batches, kept, run.training, out, about, accelerator, stop, preview, parts)
+            yield from train(
+                state, loss, batches, kept, run.training, out, about, accelerator, stop, preview, parts, trackers.log
+            )
 
     progress = trained()
+    if accelerator.is_main_process:
+        progress = trackers.following(
+            progress,
+            lambda: SoFar(
+                out,
+                asdict(run),
+                so_far(out, state.step, state.history, state.held_out),
+                {step: path for step, path in found(out).items() if step <= state.step},
+            ),
+        )
     if images is not None and before is None and accelerator.is_main_process:
         progress = _after_writing(images, out / IMAGES, progress)
     count = sum(parameter.numel() for parameter in denoiser.parameters())
@@ -241,36 +255,6 @@ def _kept(held_out: Source, kind: ConditionKind | None, device: torch.device) ->
     first = torch.arange(min(len(held_out), HELD_OUT))
     shown = None if kind is None else kind.shown(held_out)(first, 0).to(device)
     return Batch(to_float(held_out.take(first)).to(device), None, first, shown)
-
-
-def _check_place(run: RunSettings, folder: Path) -> None:
-    """Raises UsageError if a run cannot lie there, before anything is made there."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, and a run is a folder; choose another `out`.")
-    if is_folder(run.data.source) and folder.resolve().is_relative_to(Path(run.data.source).expanduser().resolve()):
-        raise UsageError(f"{folder} lies among the images of {run.data.source}; choose an `out` outside of it.")
-
-
-def _check_folder(
-    run: RunSettings, before: RunSettings | None, saved: Checkpoint | None, folder: Path, resume: bool
-) -> None:
-    if before is None or saved is None:
-        if resume:
-            raise UsageError(f"there is no run to resume in {folder}; leave out `resume` to begin one.")
-        return
-    if not resume:
-        step = saved.facts["step"]
-        raise UsageError(
-            f"{folder} already holds a run of {before.recipe}, {step} steps long; add `resume=True` to go on with it, "
-            "or choose another `out`."
-        )
-    if "model" not in saved.parts:
-        raise UsageError(
-            f"{folder} holds averaged weights alone, as models in the box and imported ones do, so its training cannot "
-            "go on; train anew, into another `out`."
-        )
-    check_same(folder, before, run, "a resumed run keeps its settings")
-    check_code(saved.facts, folder / LAST, run)
 
 
 def _check_memory(run: RunSettings, shape: build.Shape, kind: ConditionKind | None, accelerator: Accelerator) -> None:

@@ -27,7 +27,7 @@ _BESIDE = f"<run>/{IMAGES}"  # their name in a checkpoint, so that the folder ca
 # settings that may change when a run is resumed: length, checkpoint interval and device
 _FREE = {
     "steps", "epochs", "minutes", "save_every", "device", "precision", "accumulate", "layout", "compile", "recompute",
-    "shard", "keep_early", "preview_every", "preview_images",
+    "shard", "keep_early", "preview_every", "preview_images", "track",
 }  # fmt: skip
 
 

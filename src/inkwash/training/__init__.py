@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Uniform,
         Weight,
     )
-    from inkwash.training.progress import Previewed, Progress, Saved, Step
+    from inkwash.training.progress import Previewed, Progress, Saved, Step, Untracked
     from inkwash.training.state import State
 
 _PLACES = {
@@ -35,7 +35,7 @@ _PLACES = {
         "SNR", "Draw", "LogNormal", "LogitNormal", "MinSNR", "Objective", "Plain", "StepRandomness", "Stratified",
         "Uniform", "Weight",
     ),
-    "progress": ("Previewed", "Progress", "Saved", "Step"),
+    "progress": ("Previewed", "Progress", "Saved", "Step", "Untracked"),
     "state": ("State",),
 }  # fmt: skip
 
@@ -62,6 +62,7 @@ __all__ = [
     "StepRandomness",
     "Stratified",
     "Uniform",
+    "Untracked",
     "Weight",
     "held_out_loss",
     "load",

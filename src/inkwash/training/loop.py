@@ -41,6 +41,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     preview: Callable[[], Previewed | None] = lambda: None,
     parts: Parts | None = None,
+    follow: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Generator[Progress, None, None]:
     """Trains `state` for its remaining steps, or until `stop()` is true, and writes checkpoints into `folder`.
 
@@ -51,7 +52,7 @@ def train(
     `held_out` holds images that are not trained on. `about` is stored in every checkpoint; a checkpoint can be opened
     as a run if `about` comes from `runs.record.about`. `preview` is called after each step, and draws if a sheet is
     due; it must leave the state as it is, and its time is not counted. `parts`, for a single process on a CPU, are
-    threads that compute parts of each batch.
+    threads that compute parts of each batch. `follow` is called with each row of metrics.jsonl, in the main process.
 
     A checkpoint of the last completed step is always written, also if an image cannot be read (by a single process;
     several cannot save together then), whose error is raised.
@@ -60,7 +61,9 @@ def train(
     model = state.denoiser if state.sharded else accelerator.prepare_model(state.denoiser)
     if settings.minutes is not None and not state.planned and 60 * settings.minutes <= state.seconds:
         _plan(settings.minutes, state, 0.0)  # the time is already up
-    metrics = Metrics(folder, state.step, state.history, state.held_out) if accelerator.is_main_process else None
+    metrics = None
+    if accelerator.is_main_process:
+        metrics = Metrics(folder, state.step, state.history, state.held_out, follow)
 
     def saved(report: Step | None = None) -> Saved:
         event = _saved(state, objective, held_out, settings, folder, about, accelerator, parts)

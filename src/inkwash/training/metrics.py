@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,15 @@ class Metrics:
     """
 
     def __init__(
-        self, folder: Path, step: int, history: list[tuple[int, float]], held_out: list[tuple[int, float]]
+        self,
+        folder: Path,
+        step: int,
+        history: list[tuple[int, float]],
+        held_out: list[tuple[int, float]],
+        follow: Callable[[dict[str, Any]], None] = lambda row: None,
     ) -> None:
-        self._folder, self._begun = folder, False
-        self._step, self._known = step, {"loss": tuple(history), "held_out": tuple(held_out)}
+        self._folder, self._begun, self._follow = folder, False, follow
+        self._step, self._history, self._held_out = step, tuple(history), tuple(held_out)
 
     def add(self, step: int, report: Step | None = None, saved: Saved | None = None) -> None:
         """Appends a report. A full disk does not end the training here: it does where the checkpoint is written."""
@@ -35,6 +41,7 @@ class Metrics:
             row |= {name: value for name, value in vars(report).items() if value is not None}
         if saved is not None:
             row["held_out"] = saved.held_out
+        self._follow(row)
         with contextlib.suppress(OSError, InkwashError):
             if not self._begun:
                 self._begin()
@@ -42,15 +49,24 @@ class Metrics:
                 file.write(f"{json.dumps(row)}\n")
 
     def _begin(self) -> None:
-        rows: dict[int, dict[str, Any]] = {}
-        for name, pairs in self._known.items():
-            for at, value in pairs:
-                rows.setdefault(at, {"step": at})[name] = value
-        if self._step:
-            rows |= {row["step"]: row for row in reports(self._folder) if row["step"] <= self._step}
+        rows = so_far(self._folder, self._step, self._history, self._held_out)
         with replacing(self._folder / METRICS) as temporary:
-            temporary.write_text("".join(f"{json.dumps(rows[at])}\n" for at in sorted(rows)), encoding="utf-8")
+            temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
         self._begun = True
+
+
+def so_far(
+    folder: Path, step: int, history: Iterable[tuple[int, float]], held_out: Iterable[tuple[int, float]]
+) -> list[dict[str, Any]]:
+    """The reports of a training up to a step, each step once: those in the file, and others made from the histories."""
+    rows: dict[int, dict[str, Any]] = {}
+    for name, pairs in (("loss", history), ("held_out", held_out)):
+        for at, value in pairs:
+            rows.setdefault(at, {"step": at})[name] = value
+    for row in reports(folder) if step else ():
+        if row["step"] <= step:
+            rows[row["step"]] = {**rows.get(row["step"], {}), **row}
+    return [rows[at] for at in sorted(rows)]
 
 
 def reports(folder: Path) -> list[dict[str, Any]]:

@@ -43,4 +43,13 @@ class Previewed:
     problem: str = ""
 
 
-Progress = Step | Saved | Previewed
+@dataclass(frozen=True)
+class Untracked:
+    """A tracker failed at a step and is used no more; `problem` says why. The training goes on."""
+
+    tracker: str
+    step: int
+    problem: str
+
+
+Progress = Step | Saved | Previewed | Untracked
