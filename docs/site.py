@@ -26,6 +26,7 @@ ROOMS = {  # where alphabetical order is not the reader's, the files that come f
     "metrics": ["features", "distance", "manifold", "score"],
 }
 MODULES = ["choices", "own", "testing", "settings", "networks", "errors"]
+ELSEWHERE = {"docs/play.html": "docs/play-page.html"}  # a page in one file, where docs/play.md becomes play.html
 LINK = re.compile(r"(\]\()([^)\s#]+\.py)(#[^)\s]*)?(\))")
 
 
@@ -41,7 +42,7 @@ def on_files(files, config):
     """Every page, under its path in the repository."""
 
     def at(uri):
-        return File(uri, str(ROOT), config.site_dir, config.use_directory_urls)
+        return File(uri, str(ROOT), config.site_dir, config.use_directory_urls, dest_uri=ELSEWHERE.get(uri))
 
     docs = str(ROOT / "docs")
     found = [file for file in files if not str(file.abs_src_path).startswith(docs)]

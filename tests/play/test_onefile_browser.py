@@ -66,7 +66,7 @@ def walk_of_inkwash(model: TrainedModel, sampling: Sampling, n: int) -> np.ndarr
 
 @pytest.mark.parametrize(("eta", "scale"), [(0.0, 3.0), (0.7, 1.0)])
 def test_the_walk_is_that_of_inkwash(
-    opened: tuple[Any, list[str]], model: TrainedModel, eta: float, scale: float, record_property: Any
+    opened: tuple[Any, list[str]], model: TrainedModel, eta: float, scale: float
 ) -> None:
     """Twenty steps from the same noise: the largest difference of any pixel at any step is below 2 of 255."""
     page, faults = opened
@@ -77,7 +77,6 @@ def test_the_walk_is_that_of_inkwash(
     found = np.stack(walks, 1)
     apart = float(np.abs(found - expected).max()) * 127.5
     assert found.shape == expected.shape == (21, 2, 784)
-    record_property("largest_difference_of_255", apart)
     assert apart < 2
     ends = draw(model, sampling).images.reshape(2, -1)
     assert np.abs((found[-1].clip(-1, 1) + 1) * 127.5 - ends).max() < 0.51  # and `inkwash sample` draws them
@@ -101,7 +100,7 @@ def test_sevens_are_read_as_sevens(opened: tuple[Any, list[str]], model: Trained
     )
     pixels = torch.tensor(drawn, dtype=torch.uint8).view(10, 1, 28, 28)
     reader = classifier(images(model, "train", data_dir), images(model, "test", data_dir))
-    assert int((reader.read(reader(pixels)).argmax(1) == 7).sum()) >= 9
+    assert int((reader.read(reader(pixels)) == 7).sum()) >= 9
     slider = page.locator("#draw-moment")
     assert slider.get_attribute("max") == "20"
     end = page.evaluate("document.getElementById('draw-x').toDataURL()")
