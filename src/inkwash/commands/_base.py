@@ -1,6 +1,7 @@
 """The base classes of commands, and the arguments that several commands share."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -10,6 +11,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 from inkwash import models, own
 from inkwash.checked import Reference
 from inkwash.choices import Choices
+from inkwash.errors import UsageError
 from inkwash.foreign import say
 from inkwash.settings import Sampler
 
@@ -136,3 +138,16 @@ def notice(words: str) -> None:
 
     if is_main_process():
         say(words)
+
+
+@contextmanager
+def needing_play() -> Iterator[None]:
+    """For the import of the page's server. Raises UsageError if a package of the extra `play` is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("fastapi", "uvicorn", "starlette"):
+            raise
+        raise UsageError(
+            f"the page needs the package {error.name}; install it with: pip install 'inkwash[play]'"
+        ) from error

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from inkwash.commands._base import RUN, Checkpoint, Code, Command, Device, Encoder
-from inkwash.errors import UsageError
+from inkwash.commands._base import RUN, Checkpoint, Code, Command, Device, Encoder, needing_play
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,6 @@ class Play(Command):
 
     def run(self) -> None:
         """Serves until Ctrl-C; walks that have begun may end first."""
-        try:
+        with needing_play():
             from inkwash.play.serve import serve
-        except ModuleNotFoundError as error:
-            if error.name not in ("fastapi", "uvicorn", "starlette"):
-                raise
-            raise UsageError(
-                f"the page needs the package {error.name}; install it with: pip install 'inkwash[play]'"
-            ) from error
         serve(self.runs, self.host, self.port, self.token, self.open, self.queue, self.checkpoint, self.device)

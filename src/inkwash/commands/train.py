@@ -1,5 +1,6 @@
 """inkwash train."""
 
+import sys
 from collections.abc import Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import tyro
 
 from inkwash import choices, own, recipes
 from inkwash.checked import called
-from inkwash.commands._base import RUN, RUNS, Code, DataDir, PresetCommand
+from inkwash.commands._base import RUN, RUNS, Code, DataDir, PresetCommand, needing_play
 from inkwash.errors import Stopped, UsageError
 from inkwash.foreign import say, show
 from inkwash.networks import by_name, name_of
@@ -42,6 +43,10 @@ class Train(PresetCommand):
         ),
     ] = None
     data_dir: DataDir = None
+    play: bool = False
+    """Serve the page of inkwash play for this run while it trains, and open it in the browser."""
+    play_port: int = 7860
+    """Port of that page; 0 takes a free one."""
     network: Annotated[
         NetworkName,
         tyro.conf.arg(help=f"Network to use in place of the recipe's; it has its own flags. {choices.NETWORKS.help}."),
@@ -114,6 +119,18 @@ class Train(PresetCommand):
 
     def run(self) -> None:
         """Trains with a progress bar; Ctrl-C stops at a checkpoint."""
+        from inkwash.distributed import processes
+
+        if not (self.play and processes().is_main):
+            self._train()
+            return
+        with needing_play():
+            from inkwash.play.beside import page_beside
+        with page_beside(self.folder, self.play_port, sys.stderr.isatty()) as at:
+            say(f"the page: {at}")
+            self._train()
+
+    def _train(self) -> None:
         from inkwash.commands._flags import in_flags
         from inkwash.progress import bar
         from inkwash.runs.fit import fit

@@ -55,11 +55,16 @@ def serve(
         say("Ctrl-C stops it.")
         if browser and host in LOCAL:
             webbrowser.open(at)
-        config = uvicorn.Config(
-            make_app(served), log_level="warning", access_log=False, server_header=False, ws="none",
-            timeout_graceful_shutdown=10, timeout_keep_alive=30, limit_concurrency=1000,
-        )  # fmt: skip
-        uvicorn.Server(config).run(sockets=[bound])
+        server(served).run(sockets=[bound])
+
+
+def server(served: Served) -> uvicorn.Server:
+    """The HTTP server, which does not listen yet."""
+    config = uvicorn.Config(
+        make_app(served), log_level="warning", access_log=False, server_header=False, ws="none",
+        timeout_graceful_shutdown=10, timeout_keep_alive=30, limit_concurrency=1000,
+    )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 def prepared(
@@ -89,8 +94,8 @@ def prepared(
     return Served(Engine(found, limits, logs), watched, token)
 
 
-def bound_socket(host: str, port: int) -> socket.socket:
-    """A listening socket, so that a port that is taken is told before models are opened."""
+def bound_socket(host: str, port: int, called: str = "port") -> socket.socket:
+    """A bound socket, so that a port that is taken is told before models are opened. `called` names the argument."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,6 +105,6 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
-            f"{host} port {port} cannot be listened at ({reason}); choose another `port`, or 0."
+            f"{host} port {port} cannot be listened at ({reason}); choose another `{called}`, or 0."
         ) from error
     return bound
