@@ -26,7 +26,6 @@ ROOMS = {  # where alphabetical order is not the reader's, the files that come f
     "metrics": ["features", "distance", "manifold", "score"],
 }
 MODULES = ["choices", "own", "testing", "settings", "networks", "errors"]
-ELSEWHERE = {"docs/play.html": "docs/play-page.html"}  # a page in one file, where docs/play.md becomes play.html
 LINK = re.compile(r"(\]\()([^)\s#]+\.py)(#[^)\s]*)?(\))")
 
 
@@ -42,7 +41,7 @@ def on_files(files, config):
     """Every page, under its path in the repository."""
 
     def at(uri):
-        return File(uri, str(ROOT), config.site_dir, config.use_directory_urls, dest_uri=ELSEWHERE.get(uri))
+        return File(uri, str(ROOT), config.site_dir, config.use_directory_urls)
 
     docs = str(ROOT / "docs")
     found = [file for file in files if not str(file.abs_src_path).startswith(docs)]
@@ -56,6 +55,12 @@ def on_files(files, config):
         page = f'# {uri}\n\n```python linenums="1"\n{code}```\n'
         found.append(File.generated(config, f"{uri}.md", content=page, inclusion=InclusionLevel.NOT_IN_NAV))
     found += [File.generated(config, uri, content=text) for _, uri, text in _api()]
+    found.append(  # the page in one file, which mkdocs.yml excludes, since docs/play.md becomes play.html
+        File(
+            "docs/play.html", str(ROOT), config.site_dir, config.use_directory_urls, dest_uri="docs/play-page.html",
+            inclusion=InclusionLevel.INCLUDED,
+        )
+    )  # fmt: skip
     return Files(found)
 
 
