@@ -379,12 +379,14 @@ class Restoring(Measuring):
 
 @dataclass(frozen=True)
 class Editing(Checked):
-    """How a picture is changed: SDEdit by `strength`, ILVR by `low_pass`, or else by inversion to another condition."""
+    """How a picture is changed: SDEdit (`strength`), ILVR (`low_pass`), inversion to another condition or picture."""
 
     strength: Annotated[float, Field(gt=0, le=1)] | None = None
     """SDEdit: share of the sampling steps that the picture is noised by and drawn again, from 0 (kept) to 1 (new)."""
     low_pass: Annotated[float, Field(gt=1)] | None = None
     """ILVR: keep what remains of the picture at a size N times smaller, and draw the rest."""
+    to: Annotated[str | None, words("PICTURE")] = None
+    """Interpolation: another picture, or test:N; draws -n pictures from the first to this one, through their noise."""
     mask: str | None = None
     """Picture of the same size, white where the picture may change; the rest is kept."""
     from_label: Annotated[str | None, words("NAME|NUMBER")] = None

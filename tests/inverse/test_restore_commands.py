@@ -99,6 +99,31 @@ def test_edits(trained: Path) -> None:
     assert "one of them" in refused("edit", trained, "p.png", "--strength", 0.5, "--low-pass", 2)
 
 
+def test_interpolation_ends_at_the_pictures(trained: Path) -> None:
+    Image.fromarray(np.asarray(Image.open("p.png"))[::-1]).save("q.png")
+    asked = ("edit", trained, "p.png", "--to", "q.png")
+    did(*asked, "--inversion", "edict", "--steps", 4, "-n", 3, "--out", "i.npz", "--out", "i.png")
+    images = np.load("i.npz")["images"][..., 0].astype(int)
+    ends = [np.asarray(Image.open(name)).astype(int) for name in ("p.png", "q.png")]
+    assert np.abs(images[0] - ends[0]).max() <= 1
+    assert np.abs(images[2] - ends[1]).max() <= 1
+    assert min(np.abs(images[1] - end).mean() for end in ends) > 5
+    assert [each["name"][-5:] for each in read_provenance("i.npz")["pictures"]] == ["p.png", "q.png"]
+    did("replay", "i.png", "--run", trained)
+    cases = [
+        (("--strength", 0.5), "leave out --strength and --low-pass"),
+        (("--mask", "m.png"), "takes no --mask"),
+        (("--scale", 2), "without guidance"),
+        (("-n", 1), "at least its two ends"),
+    ]
+    for more, said in cases:
+        assert said in refused(*asked, *more, "--out", "no.png")
+    assert "no picture nowhere.png" in refused("edit", trained, "p.png", "--to", "nowhere.png", "--out", "no.png")
+    assert not Path("no.png").exists()
+    Image.fromarray(np.asarray(Image.open("q.png"))[:, ::-1]).save("q.png")
+    assert "another picture" in refused("replay", "i.png", "--run", trained)
+
+
 def test_small_strengths_change_little(trained: Path) -> None:
     apart = []
     for strength in (0.05, 0.6):

@@ -13,7 +13,7 @@ from inkwash.settings import RESTORING_SAMPLER, Editing, Sampling
 
 @dataclass(frozen=True)
 class Edit(Command):
-    """Change a picture: draw it again from part of its noise, keep its low frequencies, or change its class."""
+    """Change a picture: draw part of it again, keep its low frequencies, change its class, or go to another."""
 
     order: ClassVar[int] = 27
 

@@ -1,4 +1,4 @@
-"""Editing a picture with a run: SDEdit, ILVR, and inversion to another condition."""
+"""Editing a picture with a run: SDEdit, ILVR, inversion to another condition, and interpolation to another picture."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from inkwash import __version__, choices
-from inkwash.core import Denoise, Noise, Plan, Seeded, diffuse, mix, prior, truncate
+from inkwash.core import Noise, Seeded, diffuse, mix, prior, truncate
 from inkwash.core.noise import VERSION as NOISE_VERSION
 from inkwash.data import to_uint8
 from inkwash.errors import UsageError
 from inkwash.inverse import Measurement, Walk, make_method, make_operator
 from inkwash.runs import build
 from inkwash.runs.draw import channels_last, smooth
-from inkwash.runs.guidance import guided
+from inkwash.runs.interpolate import encoding, interpolated
 from inkwash.runs.model import TrainedModel
 from inkwash.runs.pictures import Picture, check_facts, read_picture, sha256
 from inkwash.runs.provenance import place
@@ -36,9 +36,12 @@ def edit(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampli
     and draws from there. ILVR (Choi et al. 2021) keeps its low frequencies. Inversion encodes it by the flow with the
     condition that it shows now, and draws from that noise with the requested one (Song et al. 2021a, section 5.4), by
     the flow or by EDICT (`sample/inversion.py`).
+    With `to`, the pictures lead from this one to another (`runs/interpolate.py`).
     With a mask, what is black in it is put back after each step. Raises UsageError for a request that does not fit.
     """
     _check(model, asked, sampling)
+    if asked.to is not None:
+        return interpolated(model, picture, read_picture(asked.to, model.shape, asked.resize, model), asked, sampling)
     kept = None
     if asked.mask is not None:
         operator = make_operator(f"mask:{asked.mask}", model.shape)
@@ -71,16 +74,7 @@ def _start(walk: Walk, x0: Tensor, strength: float | None, noise: Noise) -> tupl
 
 
 def _inverted(model: TrainedModel, x0: Tensor, asked: Editing, sampling: Sampling, kept: Measurement | None) -> Tensor:
-    before = replace(
-        sampling, label=asked.from_label, text=() if asked.from_text is None else (asked.from_text,), limit="none"
-    )
-    told = asked.from_label is not None or asked.from_text is not None
-    seen: Denoise = model.denoiser.given(None)
-    if told:
-        seen = guided(model, replace(before, scale=1.0)).denoiser_of(range(1))
-    elif model.condition_never_dropped:
-        raise UsageError(f"{model.name} reads no picture without a condition; say what it shows with `from_label`.")
-    plan: Plan = build.plan(replace(before, solver="heun", eta=None, spacing="karras"), model.schedule)
+    seen, plan = encoding(model, asked, sampling)
     inversion: Inversion = choices.INVERSIONS.load(asked.inversion)()
     denoise, solver = build.limit(sampling, denoisers(model, sampling).denoiser_of(range(1))), inversion.solver
     if kept is not None and solver is None:
@@ -102,29 +96,41 @@ def _check(model: TrainedModel, asked: Editing, sampling: Sampling) -> None:
         raise UsageError("`inversion` is for inversion; leave out `strength` and `low_pass`.")
     if not inverts and (asked.from_label is not None or asked.from_text is not None):
         raise UsageError("`from_label` and `from_text` are for inversion; leave out `strength` and `low_pass`.")
-    if inverts and sampling.label is None and not sampling.text:
+    if inverts and asked.to is None and sampling.label is None and not sampling.text:
         raise UsageError(
             "say how to edit: `strength=0.6` draws the picture again from noise (SDEdit), `low_pass=4` keeps its low "
-            "frequencies (ILVR), and `label` or `text` turns it into something else (inversion)."
+            "frequencies (ILVR), `label` or `text` turns it into something else (inversion), and `to` leads to another "
+            "picture (interpolation)."
         )
 
 
 def edit_files(model: TrainedModel, name: str, asked: Editing, sampling: Sampling, outs: Sequence[PathLike]) -> Tensor:
-    """Edits a picture and writes it, before its edits, as a row of a .png; .npz and folders hold the edits alone."""
+    """Edits a picture and writes it, before its edits, as a row of a .png; .npz and folders hold the edits alone.
+
+    An interpolation's row ends with the other picture.
+    """
     for out in outs:
         check_out(out)
         if needs_frames(out):
             raise UsageError(f"edits are written as .png, .npz or a folder (got {out}).")
-    picture = read_picture(name, model.shape, asked.resize, model)
-    images = edit(model, picture, asked, sampling)
+    given = [read_picture(each, model.shape, asked.resize, model) for each in _names(name, asked)]
+    images = edit(model, given[0], asked, sampling)
     for out in outs:
-        shown = torch.cat([picture.x, images]) if str(out).lower().endswith(".png") else images
-        about = provenance(model, picture, asked, sampling)
+        shown = (
+            torch.cat([given[0].x, images, *(each.x for each in given[1:])])
+            if str(out).lower().endswith(".png")
+            else images
+        )
+        about = provenance(model, given, asked, sampling)
         write(out, channels_last(to_uint8(shown)), about, columns=len(shown), smooth=smooth(model.shape))
     return images
 
 
-def provenance(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampling) -> dict[str, Any]:
+def _names(name: str, asked: Editing) -> list[str]:
+    return [name] if asked.to is None else [name, asked.to]
+
+
+def provenance(model: TrainedModel, given: Sequence[Picture], asked: Editing, sampling: Sampling) -> dict[str, Any]:
     """Everything that edits depend on, from which `again` makes them again."""
     mask = {} if asked.mask is None else {"mask": sha256(Path(asked.mask))}
     return {
@@ -139,7 +145,7 @@ def provenance(model: TrainedModel, picture: Picture, asked: Editing, sampling: 
         "device": model.device.type,
         "sampling": asdict(replace(sampling, spacing=build.spacing(sampling))),
         "editing": asdict(asked if asked.mask is None else replace(asked, mask=str(Path(asked.mask).absolute()))),
-        "pictures": [picture.facts],
+        "pictures": [each.facts for each in given],
         **mask,
         **code(*used(model.run), sampling, asked),
     }
@@ -149,7 +155,10 @@ def again(about: dict[str, Any], of: str, out: PathLike, model: TrainedModel) ->
     """Makes the edits of an artifact again, from its provenance."""
     asked, sampling = Editing(**about["editing"]), Sampling(**about["sampling"])
     name = about["pictures"][0]["name"]
-    check_facts(about["pictures"], [read_picture(name, model.shape, asked.resize, model).facts], of)
+    if asked.to is not None:
+        asked = replace(asked, to=about["pictures"][1]["name"])
+    now = [read_picture(each, model.shape, asked.resize, model).facts for each in _names(name, asked)]
+    check_facts(about["pictures"], now, of)
     if asked.mask is not None and sha256(Path(asked.mask)) != about["mask"]:
         raise UsageError(f"{of} was made with another mask {asked.mask} than is there now; put it back.")
     edit_files(model, name, asked, sampling, [out])
