@@ -138,7 +138,7 @@ def edit(
     before = read_picture(os.fspath(picture), run.model.shape, resize, run.model)
     images = torch.cat([before.x, edited(run.model, before, asked, sampling)])
     pixels = grid(channels_last(to_uint8(images)), len(images), smooth=smooth(run.model.shape))
-    return Picture(pixels, edit_provenance(run.model, before, asked, sampling))
+    return Picture(pixels, edit_provenance(run.model, [before], asked, sampling))
 
 
 def _sampling(**given: Any) -> Sampling:
