@@ -64,8 +64,11 @@ def tune(model: TrainedModel, sampler: Sampler, n: int, seed: int, tick: OnEvalu
     fine: Plan = choices.SPACINGS.load("karras")(model.schedule, GRID)
     solver = build.solver(sampling)
     found = _references(model, sampling, 0, n, fine, tick)
-    begun = shortest(local_errors(found, tick), sampler.steps, start_errors(found))
-    chosen, _ = refine(found, begun, solver, tick)
+    costs = local_errors(found, tick)
+    begun = [
+        shortest(costs, sampler.steps, starts) for starts in ((0.0,), start_errors(found))
+    ]  # two, as either may win
+    chosen, _ = min((refine(found, path, solver, tick) for path in begun), key=lambda each: each[1])
     spacing = as_levels([*(fine[i] for i in chosen), CLEAN])
 
     judged = _references(model, sampling, JUDGED_FROM, n, fine, tick)
