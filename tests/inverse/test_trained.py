@@ -215,6 +215,7 @@ def test_what_is_refused(restorer: Path, trained: Path) -> None:
         (("gallery", restorer), "use `inkwash restore RUN PICTURE`"),
         (("edit", restorer, "p.png", "--strength", 0.5), "use `inkwash restore RUN PICTURE`"),
         (("edit", restorer, "p.png", "--from-label", 3, "--label", 8), "use `inkwash restore RUN PICTURE`"),
+        (("export", restorer, "--html", "p.html"), "was trained on the condition image; export with --onnx"),
         (("figure", "denoise", restorer), "needs its condition"),
         (("train", "digits", *TINY, "--condition", "image", "--out", "no"), "say with --operator what"),
         (("train", "digits", *TINY, "--operator", "blur:2", "--out", "no"), "which --condition none does not read"),

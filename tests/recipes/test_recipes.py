@@ -25,7 +25,7 @@ NAMES = list(recipes.names())
 SHAPES = {
     "digits": (1, 8, 8), "folder": (3, 24, 20), "lab06-eps": (1, 32, 32), "lab06-v": (1, 32, 32),
     "abarankab-cifar10": (3, 32, 32), "cifar10": (3, 32, 32), "emoji": (3, 32, 32), "cs231n-emoji": (3, 32, 32),
-    "toy-2d": (1, 1, 2),
+    "toy-2d": (1, 1, 2), "sr3-cifar10": (3, 32, 32),
 }  # fmt: skip
 # what makes a recipe's network small; those without are small, or are built whole below
 SMALL: dict[type, tuple[object, ...]] = {
@@ -63,6 +63,7 @@ ALIKE = (
     "fashion-class",
     "cifar10",
     "sr3-fashion",
+    "sr3-cifar10",
     "deblur-fashion",
 )  # others train the same network
 

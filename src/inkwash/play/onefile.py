@@ -119,7 +119,8 @@ def _check(model: TrainedModel, sampling: Sampling) -> DDIM:
             f"a page shows images of 1 or 3 channels, and those of {model.name} have {model.shape[0]}; export with "
             "`onnx`."
         )
-    if model.condition is not None and not model.facts["classes"]:
+    labels = model.denoiser.net.embedder.null(torch.zeros(1, *model.shape)) if model.condition is not None else None  # type: ignore[union-attr, operator]
+    if labels is not None and (labels.dtype != torch.int64 or not model.facts["classes"]):
         raise UsageError(
             f"a page asks for classes, and {model.name} was trained on the condition "
             f"{model.conditioning.condition}; export with `onnx`."
