@@ -261,6 +261,8 @@ TRACKERS = Choices(  # () -> an object with the interface of tracking.Tracker
     "tracker",
     Choice("csv", "inkwash.tracking.csv:Csv", "a table, RUN/track.csv"),
     Choice("tensorboard", "inkwash.tracking.tensorboard:TensorBoard", "TensorBoard, in RUN/tensorboard"),
+    Choice("wandb", "inkwash.tracking.wandb:Wandb", "Weights & Biases, offline in RUN/wandb"),
+    Choice("trackio", "inkwash.tracking.trackio:Trackio", "trackio, on this machine"),
 )
 NETWORKS = Choices(  # called without arguments -> networks.NetworkSettings, with a `kind` that is the name here;
     # a reference is called with those fields of networks.Inputs that it accepts -> a module, net(x, t, cond)

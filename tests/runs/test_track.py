@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -212,3 +213,45 @@ def test_a_tracker_begun_late_keeps_the_moments_of_older_steps(tmp_path: Path) -
     first, second = read.Scalars("loss")
     assert second.wall_time - first.wall_time == pytest.approx(300, abs=1)
     assert second.wall_time == pytest.approx(time.time(), abs=60)
+
+
+class Recording:
+    """As much of wandb's and trackio's interface as is used."""
+
+    runs: ClassVar[dict[str, list[tuple[int, str]]]]
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.runs.setdefault(name, [])
+
+    @classmethod
+    def init(cls, *, name: str, resume: str, **_: Any) -> "Recording":
+        assert resume in ("allow", "never")
+        if resume == "allow":  # wandb's run begins in a folder of its own
+            cls.runs.pop(name, None)
+        assert resume == "allow" or name not in cls.runs
+        return cls(name)
+
+    def log(self, values: dict[str, Any], step: int) -> None:
+        assert not self.runs[self.name] or step >= self.runs[self.name][-1][0]
+        self.runs[self.name] += [(step, name) for name in values]
+
+    def finish(self) -> None:
+        self.runs[self.name].append((10**9, "finished"))
+
+
+@pytest.mark.parametrize("library", ["wandb", "trackio"])
+def test_libraries_that_log_by_step(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a stand-in for the library: steps never fall, and a training that goes on has each once."""
+    monkeypatch.setattr(Recording, "runs", {}, raising=False)
+    storage = SimpleNamespace(delete_run=lambda project, name: Recording.runs.pop(name, None))
+    made = SimpleNamespace(init=Recording.init, Image=str, Settings=SimpleNamespace, SQLiteStorage=storage)
+    monkeypatch.setitem(sys.modules, library, made)
+    monkeypatch.delitem(sys.modules, f"inkwash.tracking.{library}", raising=False)
+    list(training(tmp_path / "run", steps=10, preview_every=5, track=library))
+    list(training(tmp_path / "run", steps=20, preview_every=5, track=library, resume=True))
+    monkeypatch.delitem(sys.modules, f"inkwash.tracking.{library}")
+    (logged,) = Recording.runs.values()
+    for name, steps in (("loss", [10, 20]), ("held_out", [0, 10, 20]), ("previews", [5, 10, 15, 20])):
+        assert [step for step, each in logged if each == name] == steps
+    assert logged[-1][1] == "finished"

@@ -46,6 +46,16 @@ class Tracker(Protocol):
         """Ends the log; also called after an error of another method."""
 
 
+def in_order(tracker: Tracker, so_far: SoFar) -> None:
+    """Logs all that is known already, by step."""
+    reports: list[tuple[int, Any]] = [(row["step"], row) for row in so_far.rows]
+    for step, what in sorted([*reports, *so_far.sheets.items()], key=lambda pair: pair[0]):
+        if isinstance(what, Path):
+            tracker.sheet(step, what)
+        else:
+            tracker.log(what)
+
+
 def opened(names: Sequence[str]) -> dict[str, Tracker]:
     """The trackers of these names or references. Nothing is written yet.
 
