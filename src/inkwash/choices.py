@@ -148,7 +148,8 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 # ---- sampling
 
-SOLVERS = Choices(  # called with those of `eta` and `large` that it accepts -> Solver
+SOLVERS = Choices(  # called with those of `eta`, `large`, `schedule`, `tolerance`, `snr` and `corrections` that it
+    # accepts, the last three where they are given -> Solver
     "solver",
     Choice(
         "ddpm",
@@ -180,6 +181,24 @@ SOLVERS = Choices(  # called with those of `eta` and `large` that it accepts -> 
         "inkwash.sample.euler_maruyama:EulerMaruyama",
         "the reverse SDE, with fresh noise at each step; needs many steps",
         ("reverse-diffusion", "sde"),
+    ),
+    Choice(
+        "pc",
+        "inkwash.sample.langevin:PredictorCorrector",
+        "predictor-corrector, the reverse SDE with Langevin steps at each level",
+        ("predictor-corrector", "predictor_corrector"),
+    ),
+    Choice(
+        "langevin",
+        "inkwash.sample.langevin:AnnealedLangevin",
+        "annealed Langevin dynamics; needs many levels or corrections",
+        ("ald", "annealed-langevin"),
+    ),
+    Choice(
+        "adaptive",
+        "inkwash.sample.adaptive:Adaptive",
+        "the probability flow to a --tolerance, as many evaluations as that needs",
+        ("rk45", "dopri5", "ode"),
     ),
 )
 SPACINGS = Choices(  # (schedule, steps) -> a Plan

@@ -226,6 +226,9 @@ def _trackers(asked: Any) -> Any:
     return tuple(dict.fromkeys(words[after:]))
 
 
+OPTIONS = ("tolerance", "snr", "corrections")  # settings that only some solvers have
+
+
 @dataclass(frozen=True)
 class Sampler(Checked):
     """The sampler and its settings."""
@@ -251,6 +254,18 @@ class Sampler(Checked):
     ] = "clip"
     scale: Annotated[Scale | None, called("--guidance-scale")] = None
     """Guidance scale s: 1 is no guidance, 0 is unconditional (CS231n's w is s − 1); None uses the run's default."""
+    tolerance: Positive | None = None
+    """Error of an image, in units of its pixels from -1 to 1, that adaptive may make; None uses its default, 0.001."""
+    snr: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Signal-to-noise ratio r of the Langevin steps of pc and langevin; None uses the sampler's default."""
+    corrections: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Number of Langevin steps at each level, for pc and langevin; None uses the sampler's default."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings that only some solvers have, where they are given."""
+        given = {name: getattr(self, name) for name in OPTIONS}
+        return {name: value for name, value in given.items() if value is not None}
 
     def over(self, **given: Any) -> "Sampler":
         """This sampler with other values; None keeps a value.

@@ -65,6 +65,7 @@ ALIKE = (
     "sr3-fashion",
     "sr3-cifar10",
     "deblur-fashion",
+    "score-ve-mnist",
 )  # others train the same network
 
 
@@ -157,6 +158,21 @@ def test_the_reports_numbers(name: str) -> None:
     assert (run.process.timesteps, run.process.beta_low, run.process.beta_high) == (1000, 1e-4, 0.02)
     assert isinstance(run.network, TenChannelUNet)
     assert (training.decay, training.warmup, training.clip, training.beta2) == ("none", 0, None, 0.999)
+
+
+def test_the_score_papers_numbers() -> None:
+    """Song & Ermon 2019, section 5, and Song et al. 2021b, appendices C and G, with σ doubled for images in [−1, 1]."""
+    ncsn, ve, vp = (recipes.find(name) for name in ("ncsn-mnist", "score-ve-mnist", "score-vp-mnist"))
+    levels = [level.sigma / 2 for level in build.plan(ncsn.sampler, build.schedule(ncsn.process))[:-1]]
+    assert levels == pytest.approx([10 ** (-2 * i / 9) for i in range(10)], rel=0.01)  # the last is t = 0.001
+    assert (ncsn.process.prediction, ncsn.training.weight, ncsn.sampler.corrections) == ("score", "snr", 100)
+    assert ncsn.sampler.snr is not None
+    assert 4 * ncsn.sampler.snr**2 * 0.01**2 == pytest.approx(2e-5)  # α_L = ε
+    assert (ve.process.beta_low, ve.process.beta_high) == (2 * 0.01, 2 * 50)
+    assert (vp.process.beta_low, vp.process.beta_high) == (0.1 / 1000, 20 / 1000)
+    for run in (ve, vp):
+        sampler = run.sampler
+        assert (sampler.solver, sampler.steps, sampler.snr, sampler.corrections) == ("pc", 1000, 0.16, 1)
 
 
 def test_the_digits_need_no_download(monkeypatch: pytest.MonkeyPatch) -> None:

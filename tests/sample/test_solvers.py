@@ -36,6 +36,8 @@ def test_a_solver_that_takes_no_variance_says_so(row: choices.Choice) -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_each_follows_gaussian_data_with_its_order(schedule: Schedule, solver: Solver) -> None:
     check_solver(solver, schedule=schedule)
+    if solver.residual > 0:  # then that is what `check_solver` holds it to
+        return
     assert order_of(solver, schedule) == pytest.approx(solver.order, abs=0.15)
 
 

@@ -32,6 +32,9 @@ VALUES: dict[str, tuple[tuple[Any, Any], dict[str, Any]]] = {
     "spacing": (("leading", "karras"), {}),
     "variance": (("small", "large"), {"solver": ("ddpm",)}),
     "limit": (("none", "clip"), {}),
+    "tolerance": ((0.01, 0.1), {"solver": ("adaptive",)}),
+    "snr": ((0.1, 0.2), {"solver": ("pc",)}),
+    "corrections": ((1, 3), {"solver": ("langevin",)}),
 }
 
 
@@ -94,6 +97,14 @@ def test_values_are_said_in_words(axis: Any) -> None:
     assert all(word and word == word.strip() for word in words)
 
 
+def test_an_option_that_no_sampler_has_is_refused() -> None:
+    """One that a part of them has acts on that part alone."""
+    with pytest.raises(UsageError, match="ddim and pc have no `tolerance`; leave it out, or add one of adaptive"):
+        cells([Exact()], [Sweep(steps=(3,), solver=("ddim", "pc"), tolerance=(0.1,))], 8, 0)
+    found = cells([Exact()], [Sweep(steps=(3,), solver=("ddim", "pc"), snr=(0.1, 0.2))], 8, 0)
+    assert [(cell.sampling.solver, cell.sampling.snr) for cell in found] == [("ddim", None), ("pc", 0.1), ("pc", 0.2)]
+
+
 def test_a_value_out_of_range_is_refused_with_the_flag() -> None:
     with pytest.raises(UsageError, match=r"^`steps` should be greater than or equal to 1 \(got \(5, 0\)\)\.$"):
         Sweep(steps=(5, 0))
@@ -106,6 +117,7 @@ def test_a_value_out_of_range_is_refused_with_the_flag() -> None:
 SAMPLERS = [
     Sampler(steps=4), Sampler("ddpm", 4, variance="large"), Sampler("heun", 4, limit="none"),
     Sampler("ddim-lab", 4, 0.25, spacing="leading"), Sampler("dpmpp2m", 4, 1.0, "large", "karras", "dynamic"),
+    Sampler("adaptive", 4, tolerance=0.1), Sampler("langevin", 4, snr=0.3, corrections=2),
 ]  # fmt: skip
 
 

@@ -93,6 +93,9 @@ class Run:
         spacing: str | None = None,
         variance: Literal["small", "large"] | None = None,
         limit: str | None = None,
+        tolerance: float | None = None,
+        snr: float | None = None,
+        corrections: int | None = None,
         churn: float | None = None,
         churn_interval: tuple[float, float] | None = None,
         interval: tuple[float, float] | None = None,
@@ -113,6 +116,8 @@ class Run:
                 of the run's recipe, or if `solver` differs from the recipe's, the default of the command.
             label, text: what to draw, for conditional runs; `label="all"` draws each class in turn, several texts each
                 text in turn.
+            tolerance: the error that the solver adaptive may make, in units of pixels from -1 to 1.
+            snr, corrections: the Langevin steps of pc and langevin, their signal-to-noise ratio and number at a level.
             churn, churn_interval: EDM's added noise, S_churn, and where in σ/α it is added.
             scale, interval, rescale, guide, guidance: guidance; see docs/conditions.md.
             stretch: whether to stretch each image to its own range, in place of clamping; None is the recipe's choice.
@@ -128,8 +133,9 @@ class Run:
         from inkwash.runs.guidance import classifier_of
 
         sampler = self._sampler(
-            solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
-        )
+            solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale,
+            tolerance=tolerance, snr=snr, corrections=corrections,
+        )  # fmt: skip
         sampling = Sampling(
             **vars(sampler), n=n, label=None if label is None else str(label), text=texts(text), seed=seed,
             churn=churn, churn_interval=churn_interval, interval=interval, rescale=rescale,

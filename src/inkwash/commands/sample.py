@@ -49,10 +49,12 @@ class Sample(Command):
         from inkwash.metrics.flat import flat_note, flat_share
         from inkwash.progress import classifier_bar, images_bar
         from inkwash.runs.artifacts import write_samples
+        from inkwash.runs.build import solver
         from inkwash.runs.draw import channels_first
         from inkwash.runs.guidance import classifier_of
         from inkwash.runs.model import open_model
         from inkwash.runs.tuned import resolved
+        from inkwash.sample.solver import fact
 
         outs = self.out or (str(files_of(self.folder) / "samples.png"),)
         sampling = self.sampling
@@ -81,9 +83,10 @@ class Sample(Command):
             show(out)
         if note := flat_note(flat_share(channels_first(drawn.images))):
             say(note)
+        average = "" if fact(solver(sampling), "evaluations_known") else " on average"
         say(
-            f"{sampling.n} images, {drawn.evaluations} network evaluations each, from the {model.which} checkpoint, of "
-            f"step {model.facts['step']:,}, sha256 {model.digest[:12]}"
+            f"{sampling.n} images, {drawn.evaluations} network evaluations each{average}, from the {model.which} "
+            f"checkpoint, of step {model.facts['step']:,}, sha256 {model.digest[:12]}"
         )
 
 

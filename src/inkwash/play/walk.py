@@ -19,6 +19,7 @@ from inkwash.runs.draw import pixels, visible
 from inkwash.runs.guidance import guided
 from inkwash.runs.model import TrainedModel
 from inkwash.sample import Snapshot, Solver, sample
+from inkwash.sample.solver import fact
 from inkwash.settings import Sampling
 
 EPS_WHITE = 2.0  # ε̂ that is white on the page; −2 is black
@@ -52,11 +53,13 @@ def walk(
     model = batches.model
     assert isinstance(model, TrainedModel)
     plan = build.plan(sampling, model.schedule)
+    solvers = [build.solver(each) for each in (sampling, *(() if turn is None else (turn[1],)))]
+    shares = batches.shares and all(fact(each, "per_image") for each in solvers)  # else the whole batch, as `draw` does
     with ExitStack() as stack:
         parts = []
         for first in range(0, sampling.n, batches.size):
             real = min(batches.size, sampling.n - first)
-            lanes = range(first, first + (real if batches.shares else batches.size))
+            lanes = range(first, first + (real if shares else batches.size))
             net = stack.enter_context(batches.walk(len(lanes)))
             net.cancelled = cancelled
             parts.append(_part(model, net, sampling, plan, lanes, real, turn))
@@ -83,7 +86,7 @@ def _part(
 
     denoise, noise = denoiser(sampling), Seeded(sampling.seed, lanes)
     x = prior(noise, plan[0], torch.empty(len(lanes), *model.shape, device=model.device))
-    walked = sample(denoise, x, plan, build.solver(sampling), noise)
+    walked = sample(denoise, x, plan, build.solver(sampling, model.schedule), noise)
     before: Snapshot | None = None
     for snapshot in walked if turn is None else _turning(walked, turn[0]):
         if before is not None:
@@ -93,7 +96,7 @@ def _part(
     if turn is not None:
         assert before is not None
         after = denoiser(turn[1])
-        rest = sample(after, before.x, plan[turn[0] :], build.solver(turn[1]), noise)
+        rest = sample(after, before.x, plan[turn[0] :], build.solver(turn[1], model.schedule), noise)
         next(rest)  # where the walk stands
         for snapshot in rest:
             yield _frame(before, after.first(before.level), sampling, real, net.evaluations)
@@ -162,10 +165,16 @@ def coefficients(solver: Solver, plan: Plan) -> list[dict[str, float]]:
 
 
 def _answer(solver: Solver, t: Level, s: Level, name: str) -> float:
-    one, nil = torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.zeros(1, 1, 1, 1, dtype=torch.float64)
-    x, x0, z = (one if name == each else nil for each in ("x", "x0", "z"))
-    moved, _ = solver.step(lambda x, level: x0, x, t, s, None, lambda x: z)
-    return float(moved)
+    draws: int = fact(solver, "draws")
+    nil = torch.zeros(draws if name == "z" else 1, 1, 1, 1, dtype=torch.float64)
+    x, x0 = (nil + (name == each) for each in ("x", "x0"))
+    noises = iter(torch.eye(draws, dtype=torch.float64))  # of several noises, each has a row
+
+    def noise(x: Tensor) -> Tensor:
+        return next(noises).view(-1, 1, 1, 1) if name == "z" else torch.zeros_like(x)
+
+    moved, _ = solver.step(lambda x, level: x0, x, t, s, None, noise)
+    return float(moved) if len(moved) == 1 else float(moved.norm())  # independent noises add as their squares
 
 
 def described(plan: Plan) -> list[dict[str, Any]]:

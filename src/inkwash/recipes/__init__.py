@@ -14,6 +14,7 @@ from inkwash.recipes.emoji import emoji
 from inkwash.recipes.folder import folder
 from inkwash.recipes.lab06 import lab06_eps, lab06_v
 from inkwash.recipes.mnist import fashion_class, fashion_mnist, mnist, mnist_class
+from inkwash.recipes.score import ncsn_mnist, score_ve_mnist, score_vp_mnist
 from inkwash.recipes.sr3 import deblur_fashion, sr3_cifar10, sr3_fashion, sr3_mnist
 from inkwash.recipes.sysu import sysu_fashion, sysu_mnist
 from inkwash.recipes.toy import toy_2d
@@ -23,6 +24,7 @@ RECIPES: tuple[Callable[[], RunSettings], ...] = (
     digits, mnist, fashion_mnist, mnist_class, fashion_class, folder,
     abarankab_cifar10, cifar10, emoji, cs231n_emoji, lab06_eps, lab06_v, sysu_mnist, sysu_fashion,
     cs180_denoiser, cs180_flow, toy_2d, sr3_mnist, sr3_fashion, sr3_cifar10, deblur_fashion,
+    ncsn_mnist, score_ve_mnist, score_vp_mnist,
 )  # fmt: skip
 
 

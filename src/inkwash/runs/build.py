@@ -144,12 +144,25 @@ def objective(run: settings.RunSettings) -> "Objective":
     )  # fmt: skip
 
 
-def solver(sampling: settings.Sampler) -> Solver:
-    """Builds the solver. Raises UsageError if it has no η or no variance but one is given."""
+def solver(sampling: settings.Sampler, of: Schedule | None = None) -> Solver:
+    """Builds the solver, for a model of the schedule `of` where it is to draw.
+
+    Raises UsageError if it lacks an η, a variance, a tolerance, or another option, but one is given.
+    """
     name, eta, large = sampling.solver, sampling.eta, 1.0 if sampling.variance == "large" else 0.0
-    made: Solver = choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large)
+    make = choices.SOLVERS.load(name)
+    for option in sampling.options:
+        if not choices.takes(make, option):
+            those = [row.name for row in choices.SOLVERS if choices.takes(row.load(), option)]
+            raise UsageError(f"{name} has no `{option}`; leave it out, or take {_either(those)} as `solver`.")
+
+    def built() -> Solver:
+        made: Solver = choices.call(make, eta=eta or 0.0, large=large, schedule=of, **sampling.options)
+        return made
+
+    made = built()
     if own.is_reference(name):
-        trial.solver(name, choices.call(choices.SOLVERS.load(name), eta=eta or 0.0, large=large))  # may have state
+        trial.solver(name, built())  # another, since it may have state
     if eta is not None and not fact(made, "has_eta"):
         raise UsageError(f"{name} has no η; leave out `eta`, or take {_those_with('has_eta')} as `solver`.")
     if large and not fact(made, "has_variance"):
@@ -160,7 +173,10 @@ def solver(sampling: settings.Sampler) -> Solver:
 
 
 def _those_with(name: str) -> str:
-    names = [row.name for row in choices.SOLVERS if fact(choices.call(row.load(), eta=0.0, large=0.0), name)]
+    return _either([row.name for row in choices.SOLVERS if fact(choices.call(row.load(), eta=0.0, large=0.0), name)])
+
+
+def _either(names: list[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 

@@ -31,7 +31,7 @@ class Drawing:
 
     images: Any
     frames: list[Any]
-    evaluations: int  # network evaluations per image
+    evaluations: int  # network evaluations per image, as counted; their mean where a solver decides on its way
     guide: str | None = None  # digest of the checkpoint of a weaker run that guided
     moments: tuple[Any, ...] = ()  # with frames: the first `shown` images at each of them, uint8 [S,H,W,C]
 
@@ -76,7 +76,7 @@ def draw(
         "choose a smaller `batch_size`",
     )
     model = computed_by(model, sampling.engine)
-    solver, plan = build.solver(sampling), build.plan(sampling, model.schedule)
+    solver, plan = build.solver(sampling, model.schedule), build.plan(sampling, model.schedule)
     denoiser_of, networks, guide = guided(model, sampling, asked)
     moments = pick(len(plan), frames) if frames > 1 else []
     walked = denoising_edges(plan)
@@ -102,7 +102,7 @@ def draw(
     drawn, rolls = among.gather(torch.cat(images)), [among.gather(torch.cat(film)) for film in films]
     sheets = [sheet(roll) for roll in rolls if len(roll)]
     walk = tuple(channels_last(roll) for roll in rolls)
-    return Drawing(channels_last(drawn), sheets, seen.images // max(1, len(mine) * size), guide, walk)
+    return Drawing(channels_last(drawn), sheets, round(seen.images / max(1, len(mine) * size)), guide, walk)
 
 
 def _for_all(tick: Callable[[int], None], own: int, n: int) -> Callable[[int], None]:

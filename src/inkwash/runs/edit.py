@@ -53,7 +53,7 @@ def edit(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampli
     for start in range(0, sampling.n, BATCH):
         lanes = range(start, start + BATCH)
         noise = Seeded(mix(sampling.seed), lanes)
-        plan, solver = build.plan(sampling, model.schedule), build.solver(sampling)
+        plan, solver = build.plan(sampling, model.schedule), build.solver(sampling, model.schedule)
         walk = Walk(build.limit(sampling, denoiser_of(lanes)), plan, solver)
         x0 = picture.x.to(model.device).expand(BATCH, *model.shape)
         if asked.low_pass is not None:

@@ -131,7 +131,7 @@ class Previews:
         noise = Seeded(self._sampling.seed, range(size))
         x = prior(noise, plan[0], torch.empty(size, *self._model.shape, device=self._model.device))
         marks = []
-        for _ in islice(sample(denoise, x, plan, build.solver(self._sampling), noise), 3):
+        for _ in islice(sample(denoise, x, plan, build.solver(self._sampling, self._model.schedule), noise), 3):
             if self._model.device.type == "cuda":
                 torch.cuda.synchronize()
             marks.append(time.perf_counter())

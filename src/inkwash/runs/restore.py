@@ -135,7 +135,7 @@ def checked(found: Sequence[Measured], asked: Restoring, sampling: Sampling) -> 
 def cost(model: TrainedModel, found: Sequence[Measured], asked: Restoring, sampling: Sampling) -> int:
     """How often `restore` calls `tick`."""
     method = checked(found, asked, sampling)
-    walk = Walk(lambda x, level: x, build.plan(sampling, model.schedule), build.solver(sampling))
+    walk = Walk(lambda x, level: x, build.plan(sampling, model.schedule), build.solver(sampling, model.schedule))
     steps = sum(len(method(walk, each.measurement, model.schedule).plan) - 1 for each in found)
     return steps * -(-sampling.n * particles_of(method) // _batch(model, method))
 
@@ -184,7 +184,9 @@ def _chains(
         noise, raw = Seeded(mix(sampling.seed, p), lanes), denoiser_of(lanes)
         after = getattr(method, "limit_after", False)
         walk = Walk(
-            raw if after else build.limit(sampling, raw), build.plan(sampling, model.schedule), build.solver(sampling)
+            raw if after else build.limit(sampling, raw),
+            build.plan(sampling, model.schedule),
+            build.solver(sampling, model.schedule),
         )
         walk = method(walk, measured, model.schedule)
         if after:

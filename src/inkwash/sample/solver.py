@@ -14,22 +14,40 @@ class Solver(Protocol):
     the properties below, whose defaults describe a deterministic first-order solver, and overrides those that differ.
     """
 
-    order: ClassVar[int] = 1  # without added noise, halving the steps' length divides the error by 2^order
+    order: ClassVar[int] = 1  # without added noise, halving the steps' length divides the error by 2^order (0: not so)
     has_eta: ClassVar[bool] = False  # whether the user chooses η
     has_variance: ClassVar[bool] = True  # whether the user chooses the variance of the added noise
     starts_at_pure_noise: ClassVar[bool] = True  # whether a plan may begin at α = 0
     default_spacing: ClassVar[str] = "trailing"
+    evaluations_known: ClassVar[bool] = True  # whether `evaluated_at` says all evaluations, or only the fewest
+    per_image: ClassVar[bool] = True  # whether a step moves each image of a batch without regard to the others
 
     @property
     def eta(self) -> float:
         """How much noise a step adds, from 0 (none) to 1 (as much as DDPM)."""
         return 0.0
 
+    @property
+    def draws(self) -> int:
+        """The most noises that a step draws."""
+        return 1
+
+    @property
+    def residual(self) -> float:
+        """The error of the mean and the standard deviation of Gaussian data that remains with many steps.
+
+        0 where it vanishes with them.
+        """
+        return 0.0
+
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: Any, noise: Noise) -> tuple[Tensor, Any]:
         """Returns (x at s, the memory for the next edge). `memory` is None on the first edge."""
 
     def evaluated_at(self, t: Level, s: Level) -> tuple[Level, ...]:
-        """The levels at which a step from t to s evaluates the network."""
+        """The levels at which a step from t to s evaluates the network, in order.
+
+        A solver that decides on its way (`evaluations_known` is False) gives the fewest; what it took is counted.
+        """
         return (t,)
 
 

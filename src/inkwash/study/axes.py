@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 import tyro
 
 from inkwash import choices
-from inkwash.checked import Checked, Count, Scale, Share, listed
+from inkwash.checked import Checked, Count, Positive, Scale, Share, listed
 from inkwash.settings import Limit, Prediction, Sampler, Sampling, Solver, Spacing
 
 _LAST = 99
@@ -94,6 +94,22 @@ AXES: dict[str, Axis] = {  # in the order in which a report goes through them
             "limit", "limit on x̂₀", lambda value: f"limit {value}", lambda row: row.cell.sampling.limit,
             type=Limit, default=("clip",),
             help=f"How to limit the predicted image: {', '.join(choices.LIMITS.names)}.", colour=8, panel=6,
+        ),
+        Axis(
+            "tolerance", "tolerance", lambda value: f"tolerance {value:g}", lambda row: row.cell.sampling.tolerance,
+            numeric=True, log=True, type=Positive, follows="solver",
+            help="Tolerances of the sampler adaptive; empty uses its default.", colour=10, panel=10,
+        ),
+        Axis(
+            "snr", "signal-to-noise ratio r", lambda value: f"r = {value:g}", lambda row: row.cell.sampling.snr,
+            numeric=True, type=Positive, follows="solver",
+            help="Signal-to-noise ratios of the Langevin steps of pc and langevin; empty uses the default.",
+            colour=11, panel=11,
+        ),
+        Axis(
+            "corrections", "Langevin steps per level", lambda value: f"{value} Langevin step{'s' * (value != 1)}",
+            lambda row: row.cell.sampling.corrections, numeric=True, log=True, type=Count, follows="solver",
+            help="Langevin steps at each level, for pc and langevin; empty uses the default.", colour=12, panel=12,
         ),
     )
 }  # fmt: skip

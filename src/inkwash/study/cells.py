@@ -6,13 +6,14 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from inkwash import choices
 from inkwash.core import Level, Plan, as_floats, determinant
 from inkwash.denoise.guidance import is_active
 from inkwash.errors import UsageError
 from inkwash.runs import build, guidance
 from inkwash.sample import Solver, denoising_edges
 from inkwash.sample.solver import fact
-from inkwash.settings import Sampling
+from inkwash.settings import OPTIONS, Sampling
 from inkwash.study.axes import AXES, Axis, Sweep
 from inkwash.study.subject import Subject, load_model
 
@@ -26,7 +27,7 @@ class Cell:
 
     @cached_property
     def evaluations(self) -> int:
-        """Network evaluations per image."""
+        """Network evaluations per image; the fewest where they are not `evaluations_known`."""
         (solver, plan), model = self.solver_and_plan, load_model(self.subject)
         levels: list[Level] = []
         for t, s in denoising_edges(plan):
@@ -38,6 +39,12 @@ class Cell:
         return len(levels) + sum(is_active(level, interval) for level in levels)
 
     @property
+    def evaluations_known(self) -> bool:
+        """Whether the solver's evaluations are known before it has drawn."""
+        known: bool = fact(self.solver_and_plan[0], "evaluations_known")
+        return known
+
+    @property
     def eta(self) -> float:
         """The given η, or else the solver's default."""
         eta: float = fact(build.solver(self.sampling), "eta") if self.sampling.eta is None else self.sampling.eta
@@ -46,7 +53,8 @@ class Cell:
     @property
     def solver_and_plan(self) -> tuple[Solver, Plan]:
         """The sequence of noise levels from noise to image."""
-        return build.solver(self.sampling), build.plan(self.sampling, load_model(self.subject).schedule)
+        schedule = load_model(self.subject).schedule
+        return build.solver(self.sampling, schedule), build.plan(self.sampling, schedule)
 
 
 def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: int) -> list[Cell]:
@@ -71,7 +79,9 @@ def cells(subjects: Sequence[Subject], sweeps: Sequence[Sweep], n: int, seed: in
 def _canonical(subject: Subject, sampling: Sampling) -> Sampling:
     """Normalises the settings: drops an η or variance without effect, and resolves the default scale and spacing."""
     eta = sampling.eta or 0.0 if fact(_default(sampling.solver), "has_eta") else None
-    plain = replace(sampling, eta=eta, variance="small")
+    make = choices.SOLVERS.load(sampling.solver)
+    without: dict[str, Any] = {name: None for name in sampling.options if not choices.takes(make, name)}
+    plain = replace(sampling, eta=eta, variance="small", **without)
     noisy = fact(build.solver(plain), "eta") > 0
     model = load_model(subject)
     return replace(
@@ -95,6 +105,11 @@ def _check(subjects: Sequence[Subject], sweep: Any) -> None:
     if "large" in sweep.variance and not any(fact(solver, "has_variance") for solver in solvers.values()):
         adds = "add" if len(solvers) > 1 else "adds"
         raise UsageError(f"{' and '.join(solvers)} {adds} no noise; leave out `variance`, or add ddpm to `solver`.")
+    for name in OPTIONS:
+        if getattr(sweep, name) and not any(choices.takes(choices.SOLVERS.load(each), name) for each in solvers):
+            have = "have" if len(solvers) > 1 else "has"
+            those = ", ".join(row.name for row in choices.SOLVERS if choices.takes(row.load(), name))
+            raise UsageError(f"{' and '.join(solvers)} {have} no `{name}`; leave it out, or add one of {those}.")
     for axis in _subject_axes():
         there = sorted({str(getattr(subject, axis.name)) for subject in subjects})
         for value in getattr(sweep, axis.name):

@@ -18,6 +18,7 @@ from inkwash.core import Plan, as_floats, forward, marginal_std
 from inkwash.data import to_float
 from inkwash.denoise import Gaussian
 from inkwash.sample import Solver
+from inkwash.sample.solver import fact
 
 IMAGES = 2000  # number of images used to estimate the principal directions of the data
 
@@ -56,8 +57,8 @@ def predict(solver: Solver, plan: Plan, data: Tensor) -> Forecast:
 def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
     """The standard deviations [K] of the output, where the data has `data` [K], float64.
 
-    Applies to any solver whose steps are linear in (x, memory, noise), which draws noise at most once per step, and
-    whose memory consists of tensors like x and numbers, in tuples, lists or dictionaries.
+    Applies to any solver whose steps are linear in (x, memory, noise), which draws noise at most `draws` times per
+    step, and whose memory consists of tensors like x and numbers, in tuples, lists or dictionaries.
     """
     denoise = Gaussian(0.0, data)
     x, memory = torch.ones_like(data)[None] * float(marginal_std(plan[0])), None  # a row for each independent noise
@@ -65,23 +66,30 @@ def spreads(solver: Solver, plan: Plan, data: Tensor) -> Tensor:
         if as_floats(s)[1] == 0:
             x, memory = denoise(x, t), None
         elif as_floats(s)[2] <= as_floats(t)[2]:
-            x = _with_row(x)
-            x, memory = forward(x, t, s, _newest(x)), None
+            x = _with_rows(x, 1)
+            x, memory = forward(x, t, s, _Noises(1)(x)), None
         else:
-            x, memory = tree_map(_with_row, (x, memory))
-            x, memory = solver.step(denoise, x, t, s, memory, _newest)
+            draws: int = fact(solver, "draws")
+            x, memory = tree_map(lambda each: _with_rows(each, draws), (x, memory))  # noqa: B023 called at once
+            x, memory = solver.step(denoise, x, t, s, memory, _Noises(draws))
         if memory is None:  # then the noises need not be kept apart
             x = x.square().sum(0, keepdim=True).sqrt()
     return x.square().sum(0).sqrt()
 
 
-def _with_row(x: Any) -> Any:
-    """Appends a row of zeros to a tensor, for the noise of the next step; returns anything else unchanged."""
-    return torch.cat([x, torch.zeros_like(x[:1])]) if isinstance(x, Tensor) else x
+def _with_rows(x: Any, draws: int) -> Any:
+    """Appends rows of zeros to a tensor, for the noises of the next step; returns anything else unchanged."""
+    return torch.cat([x, torch.zeros_like(x[:1]).expand(draws, *x.shape[1:])]) if isinstance(x, Tensor) else x
 
 
-def _newest(x: Tensor) -> Tensor:
-    """The noise of this step, which is represented by the last row only."""
-    z = torch.zeros_like(x)
-    z[-1] = 1
-    return z
+class _Noises:
+    """The noises of a step, each represented by one of the last `draws` rows only."""
+
+    def __init__(self, draws: int) -> None:
+        self._row = -draws
+
+    def __call__(self, x: Tensor) -> Tensor:
+        z = torch.zeros_like(x)
+        z[self._row] = 1
+        self._row += 1
+        return z

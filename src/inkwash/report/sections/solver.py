@@ -20,7 +20,7 @@ class SolverFacts:
 
     name: str
     order: int | None  # of convergence without added noise; None where it always adds noise
-    evaluations: int  # of the network, in a step between two noisy levels
+    evaluations: int | None  # of the network, in a step between two noisy levels; None where the solver decides
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def solver_facts(done: Table) -> list[SolverFacts]:
         solver, plan = row.cell.solver_and_plan
         order = fact(solver, "order") if fact(solver, "eta") == 0 else None
         name = row.value("solver")
-        found.setdefault(name, SolverFacts(name, order, len(fact(solver, "evaluated_at")(plan[0], plan[1]))))
+        count = len(fact(solver, "evaluated_at")(plan[0], plan[1])) if row.cell.evaluations_known else None
+        found.setdefault(name, SolverFacts(name, order, count))
     return [found[name] for name in dict.fromkeys(row.value("solver") for row in done.rows)]
 
 
