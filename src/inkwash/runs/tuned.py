@@ -62,7 +62,7 @@ def tune(model: TrainedModel, sampler: Sampler, n: int, seed: int, tick: OnEvalu
     label = "all" if model.condition is not None and len(model.facts["classes"]) > 1 else None
     sampling = Sampling(**vars(replace(sampler, spacing="karras")), n=n, seed=seed, label=label)
     fine: Plan = choices.SPACINGS.load("karras")(model.schedule, GRID)
-    solver = build.solver(sampling)
+    solver = build.solver(sampling, model.schedule)
     found = _references(model, sampling, 0, n, fine, tick)
     costs = local_errors(found, tick)
     begun = [
