@@ -244,6 +244,8 @@ def test_edict_returns_the_picture_and_takes_no_mask(trained_class: Path) -> Non
     assert np.array_equal(edited, np.asarray(Image.open("p.png")))
     Image.fromarray(np.repeat(np.array([0, 255], np.uint8), 32).reshape(8, 8)).save("m.png")
     assert "takes no --mask" in refused("edit", trained_class, "p.png", *same, "--mask", "m.png")
+    for flags in (("--solver", "ddim"), ("--eta", 0), ("--spacing", "trailing"), ("--tolerance", 0.1)):
+        assert f"takes no {flags[0]}" in refused("edit", trained_class, "p.png", *same, *flags, "--out", "no.png")
     assert "leave out --strength" in refused("edit", trained_class, "p.png", "--strength", 0.5, "--inversion", "edict")
 
 

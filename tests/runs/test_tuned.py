@@ -85,6 +85,8 @@ def test_other_settings_and_checkpoints_have_no_plan(run: Path, told: list[str],
     [
         (("--solver", "ddpm"), "add no noise"),
         (("--eta", 0.5), "add no noise"),
+        (("--solver", "langevin"), "add no noise"),
+        (("--solver", "adaptive"), "chooses its own steps"),
         (("--steps", 1), "2 to 8 steps"),
         (("--steps", 9), "2 to 8 steps"),
         (("--spacing", "karras"), "leave out --spacing"),

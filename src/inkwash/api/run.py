@@ -214,6 +214,9 @@ class Run:
         spacing: str | None = None,
         variance: Literal["small", "large"] | None = None,
         limit: str | None = None,
+        tolerance: float | None = None,
+        snr: float | None = None,
+        corrections: int | None = None,
         features: str = "auto",
         inception: PathLike | None = None,
         class_scores: bool = False,
@@ -230,7 +233,7 @@ class Run:
 
         Args:
             n: images in each of three draws; None uses 2,000, or fewer if the data set is smaller.
-            steps, solver, eta, scale, spacing, variance, limit: the sampler, as in `sample`.
+            steps, solver, eta, scale, spacing, variance, limit, tolerance, snr, corrections: the sampler, as in `sample`.
             features, class_scores, split, seed: the features to compare in, whether to compute class scores even if the
                 features do not need a classifier, the split of real images, and the seed of the generated images.
             inception: file of InceptionV3's weights, for the features of that name.
@@ -245,8 +248,9 @@ class Run:
         from inkwash.api.measure import evaluate, scoring
 
         sampler = self._sampler(
-            solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale
-        )
+            solver=solver, steps=steps, eta=eta, variance=variance, spacing=spacing, limit=limit, scale=scale,
+            tolerance=tolerance, snr=snr, corrections=corrections,
+        )  # fmt: skip
         what = scoring(n, features, inception, class_scores, split, seed)
         return evaluate(self.model, sampler, what, likelihood, against, out, data_dir, jobs, progress)
 

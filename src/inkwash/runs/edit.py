@@ -24,9 +24,12 @@ from inkwash.runs.record import code, used
 from inkwash.runs.restore import BATCH, denoisers
 from inkwash.sample import last, sample
 from inkwash.sample.inversion import Inversion
-from inkwash.settings import Editing, Sampling
+from inkwash.settings import OPTIONS, RESTORING_SAMPLER, Editing, Sampling
 from inkwash.view import check_out, needs_frames, write
 from inkwash.view.out import PathLike
+
+# settings of a sampler that inversions do not follow
+_OF_SAMPLERS = ("solver", "eta", "variance", "spacing", "churn", "churn_interval", *OPTIONS)
 
 
 def edit(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampling) -> Tensor:
@@ -96,6 +99,12 @@ def _check(model: TrainedModel, asked: Editing, sampling: Sampling) -> None:
         raise UsageError("`inversion` is for inversion; leave out `strength` and `low_pass`.")
     if not inverts and (asked.from_label is not None or asked.from_text is not None):
         raise UsageError("`from_label` and `from_text` are for inversion; leave out `strength` and `low_pass`.")
+    for name in _OF_SAMPLERS if inverts else ():
+        if getattr(sampling, name) != getattr(RESTORING_SAMPLER, name):
+            raise UsageError(
+                f"inversion has steps of its own, chosen by `inversion`, and takes no `{name}`; leave it out, or give "
+                "`strength` or `low_pass`."
+            )
     if inverts and asked.to is None and sampling.label is None and not sampling.text:
         raise UsageError(
             "say how to edit: `strength=0.6` draws the picture again from noise (SDEdit), `low_pass=4` keeps its low "

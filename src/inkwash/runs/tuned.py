@@ -53,8 +53,11 @@ def tune(model: TrainedModel, sampler: Sampler, n: int, seed: int, tick: OnEvalu
 
     Raises UsageError for a sampler that adds noise, or a number of steps that cannot be tuned.
     """
-    if sampler.eta or fact(build.solver(sampler), "eta"):
+    made = build.solver(sampler)
+    if sampler.eta or fact(made, "eta"):
         raise UsageError("a plan is tuned for samplers that add no noise; take another `solver`, or `eta` 0.")
+    if not fact(made, "evaluations_known"):
+        raise UsageError(f"{sampler.solver} chooses its own steps, so there is nothing to tune; take another `solver`.")
     if not 2 <= sampler.steps <= GRID // 2:
         raise UsageError(f"a plan of 2 to {GRID // 2} steps can be tuned (got `steps={sampler.steps}`).")
     if n < 1:
