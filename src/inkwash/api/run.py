@@ -233,7 +233,7 @@ class Run:
 
         Args:
             n: images in each of three draws; None uses 2,000, or fewer if the data set is smaller.
-            steps, solver, eta, scale, spacing, variance, limit, tolerance, snr, corrections: the sampler, as in `sample`.
+            steps, solver, eta, scale, spacing, variance, limit, tolerance, snr, corrections: as in `sample`.
             features, class_scores, split, seed: the features to compare in, whether to compute class scores even if the
                 features do not need a classifier, the split of real images, and the seed of the generated images.
             inception: file of InceptionV3's weights, for the features of that name.
