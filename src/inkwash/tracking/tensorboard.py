@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
-from inkwash.tracking.tracker import NAMES, Row, SoFar
+from inkwash.tracking.tracker import Row, SoFar, values
 
 FOLDER = "tensorboard"
 _FILES = "events.out.tfevents.*"
@@ -59,6 +59,5 @@ class TensorBoard:
 
     def _scalars(self, row: Row, moment: float | None) -> None:
         assert self._writer is not None
-        for name in NAMES:
-            if name in row:
-                self._writer.add_scalar(name, row[name], row["step"], moment)
+        for name, value in values(row).items():
+            self._writer.add_scalar(name, value, row["step"], moment)

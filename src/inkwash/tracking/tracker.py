@@ -46,6 +46,11 @@ class Tracker(Protocol):
         """Ends the log; also called after an error of another method."""
 
 
+def values(row: Row) -> dict[str, Any]:
+    """The numbers of a report that are known, by those of NAMES."""
+    return {name: row[name] for name in NAMES if name in row}
+
+
 def in_order(tracker: Tracker, so_far: SoFar) -> None:
     """Logs all that is known already, by step."""
     reports: list[tuple[int, Any]] = [(row["step"], row) for row in so_far.rows]
