@@ -69,7 +69,7 @@ class Choices:
 
         Raises UsageError, with the closest name, for any other string, unless the kind is open.
         """
-        if name in self.names or self.open or own.is_reference(name) or self._is_told(name):
+        if name in self.names or self.open or own.is_reference(name) or self._told(name):
             return name
         called = {other: row.name for row in self.rows for other in (*row.elsewhere, row.name)}
         near = [called[other] for other in get_close_matches(name.lower(), called, n=1)]
@@ -79,18 +79,23 @@ class Choices:
             "your own as FILE.py:NAME."
         )
 
-    def _is_told(self, name: str) -> bool:
-        """Whether a string is a name of `told` with its argument."""
-        return any(name.startswith(f"{row.name}:") for row in self.told) and not own.is_reference(name)
+    def _told(self, name: str) -> tuple[Choice, str] | None:
+        """The row of `told` that a string names, and its argument; None for any other string."""
+        first, colon, argument = name.partition(":")
+        row = next((row for row in self.told if row.name == first and colon), None)
+        return None if row is None or own.is_reference(name) else (row, argument)
+
+    def taking(self, argument: str) -> tuple[str, ...]:
+        """The names whose function or class has a parameter called `argument`. Imports all."""
+        return tuple(row.name for row in self.rows if takes(row.load(), argument))
 
     def load(self, name: str) -> Any:
         """Returns the object of a name or a reference. Raises UsageError as `check` and `own.load` do."""
         for row in self.rows:
             if row.name == name:
                 return row.load()
-        for row in self.told:
-            if self._is_told(name) and row.name == name.partition(":")[0]:
-                return row.load()(name.partition(":")[2])
+        if (told := self._told(name)) is not None:
+            return told[0].load()(told[1])
         if not own.is_reference(name):
             raise UsageError(f"there is no {self.kind} {name!r}; the {self.plural} are {', '.join(self.names)}.")
         found = own.load(name)

@@ -6,7 +6,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
 
 from inkwash.errors import Stopped
@@ -29,6 +29,26 @@ def handling(handler: Handler, *numbers: int) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def belong_to_parent() -> None:
+    """Makes this process, which another one started, ignore Ctrl-C and hang-ups, and end with the other.
+
+    A terminal sends these signals to all its processes; the parent handles them, and ends this one.
+    """
+    from multiprocessing import parent_process  # imported here, since commands that only draw start faster without
+    from multiprocessing.connection import wait
+
+    for number in (signal.SIGINT, *(() if _HANGUP is None else (_HANGUP,))):
+        signal.signal(number, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def end_with(sentinel: int) -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    Thread(target=end_with, args=(parent.sentinel,), daemon=True).start()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def on_angles(schedule: Schedule) -> tuple[Reference, float]:
     angles = [first * (1 - i / STRIDES) for i in range(STRIDES)]
     grid = [schedule.from_logsnr(-2 * math.log(STD * math.tan(angle))) for angle in angles]
     like = torch.zeros(16, 1, 4, 4, dtype=torch.float64)
-    return reference(Start(Gaussian(0.0, STD), lambda: Seeded(0, range(16)), like), grid), first
+    return reference(Start(Gaussian(0.0, STD), Seeded(0, range(16))(like)), grid), first
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 7])
@@ -96,7 +96,7 @@ def test_evaluations_are_counted() -> None:
 
     told = []
     grid = karras(Cosine(), 8)[:-1]
-    start = Start(counting, lambda: Seeded(0, range(16)), torch.zeros(16, 1, 2, 2, dtype=torch.float64))
+    start = Start(counting, Seeded(0, range(16))(torch.zeros(16, 1, 2, 2, dtype=torch.float64)))
     found = reference(start, grid, told.append)
     local_errors([found], told.append)
     end_error([found], karras(Cosine(), 3), DPMpp2M(), told.append)

@@ -136,7 +136,7 @@ def edit(
     )  # fmt: skip
     sampling = _sampling(n=n, seed=seed, **sampler)
     before = read_picture(os.fspath(picture), run.model.shape, resize, run.model)
-    images = torch.cat([before.x, edited(run.model, before, asked, sampling)])
+    images = torch.cat([before.x, edited(run.model, [before], asked, sampling)])
     pixels = grid(channels_last(to_uint8(images)), len(images), smooth=smooth(run.model.shape))
     return Picture(pixels, edit_provenance(run.model, [before], asked, sampling))
 

@@ -128,8 +128,8 @@ class Evaluate(Command):
         subject = Trained(self.folder, self.checkpoint, self.device, self.data_dir, self.weights, self.against)
         check_likelihood(subject, self.likelihood)
         out = self.out or files_of(self.folder) / "evaluation"
+        sampler = resolved(self.sampler, self.folder, self.checkpoint)
         with classifier_bar() as on_step:
-            sampler = resolved(self.sampler, self.folder, self.checkpoint)
             job = begin([subject], [one_cell(sampler)], self.scoring, out, 2000, on_step)
         with resumable(), bar(job.left, "evaluations", not is_main_process(), scale=True) as shown:
             done = job.finish(self.jobs, shown.update)

@@ -20,8 +20,7 @@ def levels(ratios: str) -> Spacing:
         found = [float(word) for word in ratios.split("/")]
     except ValueError:
         found = []
-    falling = all(0 < after < before < math.inf for before, after in pairwise(found))
-    if not found or not falling or not 0 < found[0] < math.inf:
+    if not found or not all(after < before for before, after in pairwise([math.inf, *found, 0.0])):
         raise UsageError(
             f"the spacing levels:A/B/… lists σ/α of each step, numbers above 0 that fall, as in levels:80/12.5/2/0.4 "
             f"(got {ratios!r})."

@@ -41,10 +41,10 @@ class Batches:
     """The batches of a source, for process `rank` of `world`. `batch_size` is the total over all processes.
 
     Each process takes its contiguous slice of the global batch, so the global batch does not depend on the number of
-    processes. With `flip`, each image is mirrored left to right with probability 1/2. `condition_of`
-    returns the conditions of images from their indices [b] and the step; if it has a parameter `images`, it is given
-    the batch's, mirrored or not. Images in memory are stored on `device`, as uint8. Raises
-    UsageError if batch_size is not a positive multiple of world, or rank is not in 0..world-1.
+    processes. With `flip`, each image is mirrored left to right with probability 1/2. `condition_of` returns the
+    conditions of images from their indices [b] and the step; if it has a parameter `images`, it is given the batch's,
+    mirrored or not. Images in memory are stored on `device`, as uint8. Raises UsageError if
+    batch_size is not a positive multiple of world, or rank is not in 0..world-1.
     """
 
     source: Source

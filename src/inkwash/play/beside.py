@@ -4,19 +4,16 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
 import time
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
 from inkwash import own
 from inkwash.foreign import say
 from inkwash.play.serve import LOCAL, bound_socket, prepared, server
-from inkwash.signals import postponing
+from inkwash.signals import belong_to_parent, postponing
 from inkwash.training.checkpoint import FILES
 from inkwash.training.metrics import METRICS
 
@@ -51,13 +48,9 @@ def page_beside(folder: Path, port: int, browser: bool) -> Iterator[str]:
 
 def _serve(bound: socket.socket, folder: Path, permits: own.Permits, opened: str | None) -> None:
     """The main function of the page's process."""
-    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
-        signal.signal(number, signal.SIG_IGN)  # the training handles them, and ends this process
+    belong_to_parent()
     with suppress(OSError, AttributeError):
         os.nice(_LEAST)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    _ending_with(parent.sentinel)
     try:
         import torch
 
@@ -71,13 +64,3 @@ def _serve(bound: socket.socket, folder: Path, permits: own.Permits, opened: str
         listening.run(sockets=[bound])
     except Exception as error:  # noqa: BLE001 whatever it is, the training goes on
         say(f"warning: the page of {folder} has ended: {error}")
-
-
-def _ending_with(sentinel: Any) -> None:
-    """Ends this process with another, however that ends."""
-
-    def end() -> None:
-        wait([sentinel])
-        os._exit(0)
-
-    threading.Thread(target=end, daemon=True).start()

@@ -29,6 +29,8 @@ SCRIPTS = (  # in the order in which they are joined: a file comes after those t
     _PAGE / "words.js", _SINGLE / "more.js", _PAGE / "pictures.js", _SINGLE / "sampler.js", _SINGLE / "network.js",
     _SINGLE / "film.js", _SINGLE / "alone.js",
 )  # fmt: skip
+_STYLES = (_PAGE / "style.css", _SINGLE / "single.css")
+LIMITS = tuple(row.name for row in choices.LIMITS)  # sampler.js has a function for each; a test compares them
 _IMPORT = re.compile(r"^import .*$\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|class|function))", re.MULTILINE)
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
@@ -80,7 +82,7 @@ def page(about: dict[str, Any], content: bytes, needed: Runtime) -> str:
     """The page's text: `content` is the network as ONNX. Nothing in it is read from elsewhere."""
     template = (_SINGLE / "page.html").read_text(encoding="utf-8")
     seal = base64.b64encode((_PAGE / "seal.svg").read_bytes()).decode()
-    style = "\n".join((folder / name).read_text(encoding="utf-8") for folder, name in _STYLES)
+    style = "\n".join(file.read_text(encoding="utf-8") for file in _STYLES)
     values = {
         "seal": f"data:image/svg+xml;base64,{seal}",
         "style": style,
@@ -92,9 +94,6 @@ def page(about: dict[str, Any], content: bytes, needed: Runtime) -> str:
         "code": _inline(joined()),
     }
     return _PLACE.sub(lambda found: values[found[1]], template)
-
-
-_STYLES = ((_PAGE, "style.css"), (_SINGLE, "single.css"))
 
 
 def joined() -> str:
@@ -133,9 +132,6 @@ def _check(model: TrainedModel, sampling: Sampling) -> DDIM:
     if sampling.limit not in LIMITS:
         raise UsageError(f"a page has the limits {', '.join(LIMITS)} (got {sampling.limit}); choose one as `limit`.")
     return solver
-
-
-LIMITS = tuple(row.name for row in choices.LIMITS)  # sampler.js has a function for each; a test compares them
 
 
 def _plans(model: TrainedModel, sampler: Sampler) -> dict[int, Plan]:

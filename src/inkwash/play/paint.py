@@ -92,7 +92,7 @@ def _sampling(model: TrainedModel, asked: PaintRequest) -> Sampling:
 def _answers(model: TrainedModel, x: Tensor, sampling: Sampling, asked: PaintRequest) -> tuple[Tensor, Tensor]:
     """(what the model was given, its answers), float32 [n,C,H,W]."""
     if asked.task == "sdedit":
-        return x, edit(model, Picture("painted", x, {}), Editing(strength=asked.strength), sampling)
+        return x, edit(model, [Picture("painted", x, {})], Editing(strength=asked.strength), sampling)
     with TemporaryDirectory(prefix="inkwash-play-") as folder:
         spec = _OPERATORS.get(asked.task) or f"mask:{_hole(asked.hole, model.shape, Path(folder))}"
         operator = make_operator(spec, model.shape)

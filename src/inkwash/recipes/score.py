@@ -1,7 +1,9 @@
 """Score-based models of MNIST, with the noise and the samplers of their papers."""
 
-from inkwash.networks import UNet
-from inkwash.settings import Data, Process, RunSettings, Sampler, Training
+from dataclasses import replace
+
+from inkwash.recipes.mnist import mnist
+from inkwash.settings import Process, RunSettings, Sampler
 
 
 def ncsn_mnist() -> RunSettings:
@@ -13,12 +15,12 @@ def ncsn_mnist() -> RunSettings:
     too, uniform in log σ. The start is Gaussian noise where the paper's is uniform, and the last level is the
     step x = E[x₀ | x]. Network and training are those of the recipe mnist, for two CPU cores.
     """
-    return RunSettings(
+    base = mnist()
+    return replace(
+        base,
         recipe="ncsn-mnist",
-        data=Data(source="mnist"),
-        network=_network(),
         process=Process(schedule="ve", beta_low=0.02, beta_high=2.0, prediction="score"),
-        training=_training("snr"),
+        training=replace(base.training, weight="snr"),
         sampler=Sampler("langevin", steps=10, spacing="linspace", limit="none", snr=0.05**0.5, corrections=100),
     )
 
@@ -31,14 +33,8 @@ def score_ve_mnist() -> RunSettings:
     r = 0.16: 2,000 evaluations. Its network divides its output by σ, so it outputs ε. Network and training are those of
     the recipe mnist, for two CPU cores.
     """
-    return RunSettings(
-        recipe="score-ve-mnist",
-        data=Data(source="mnist"),
-        network=_network(),
-        process=Process(schedule="ve", beta_low=0.02, beta_high=100.0, prediction="eps"),
-        training=_training("plain"),
-        sampler=_predictor_corrector(),
-    )
+    process = Process(schedule="ve", beta_low=0.02, beta_high=100.0, prediction="eps")
+    return _predictor_corrector("score-ve-mnist", process)
 
 
 def score_vp_mnist() -> RunSettings:
@@ -49,23 +45,10 @@ def score_vp_mnist() -> RunSettings:
     evaluations. The score is −ε/σ of a network that outputs ε. Network and training are those of the recipe mnist, for
     two CPU cores.
     """
-    return RunSettings(
-        recipe="score-vp-mnist",
-        data=Data(source="mnist"),
-        network=_network(),
-        process=Process(schedule="linear", timesteps=1000, beta_low=1e-4, beta_high=0.02, prediction="eps"),
-        training=_training("plain"),
-        sampler=_predictor_corrector(),
-    )
+    process = Process(schedule="linear", timesteps=1000, beta_low=1e-4, beta_high=0.02, prediction="eps")
+    return _predictor_corrector("score-vp-mnist", process)
 
 
-def _predictor_corrector() -> Sampler:
-    return Sampler("pc", steps=1000, spacing="linspace", limit="none", snr=0.16, corrections=1)
-
-
-def _network() -> UNet:
-    return UNet(channels=64, mults=(1, 2), blocks=1, patch=2)
-
-
-def _training(weight: str) -> Training:
-    return Training(draw="stratified", weight=weight, steps=1800, batch_size=128, optimizer="muon", lr=4e-3)
+def _predictor_corrector(recipe: str, process: Process) -> RunSettings:
+    sampler = Sampler("pc", steps=1000, spacing="linspace", limit="none", snr=0.16, corrections=1)
+    return replace(mnist(), recipe=recipe, process=process, sampler=sampler)

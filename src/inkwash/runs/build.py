@@ -153,8 +153,8 @@ def solver(sampling: settings.Sampler, of: Schedule | None = None) -> Solver:
     make = choices.SOLVERS.load(name)
     for option in sampling.options:
         if not choices.takes(make, option):
-            those = [row.name for row in choices.SOLVERS if choices.takes(row.load(), option)]
-            raise UsageError(f"{name} has no `{option}`; leave it out, or take {_either(those)} as `solver`.")
+            those = _either(choices.SOLVERS.taking(option))
+            raise UsageError(f"{name} has no `{option}`; leave it out, or take {those} as `solver`.")
 
     def built() -> Solver:
         made: Solver = choices.call(make, eta=eta or 0.0, large=large, schedule=of, **sampling.options)
@@ -173,10 +173,12 @@ def solver(sampling: settings.Sampler, of: Schedule | None = None) -> Solver:
 
 
 def _those_with(name: str) -> str:
-    return _either([row.name for row in choices.SOLVERS if fact(choices.call(row.load(), eta=0.0, large=0.0), name)])
+    return _either(
+        tuple(row.name for row in choices.SOLVERS if fact(choices.call(row.load(), eta=0.0, large=0.0), name))
+    )
 
 
-def _either(names: list[str]) -> str:
+def _either(names: tuple[str, ...]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 

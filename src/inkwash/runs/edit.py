@@ -32,19 +32,21 @@ from inkwash.view.out import PathLike
 _OF_SAMPLERS = ("solver", "eta", "variance", "spacing", "churn", "churn_interval", *OPTIONS)
 
 
-def edit(model: TrainedModel, picture: Picture, asked: Editing, sampling: Sampling) -> Tensor:
+def edit(model: TrainedModel, given: Sequence[Picture], asked: Editing, sampling: Sampling) -> Tensor:
     """The edits [n,C,H,W] of a picture, float32. Edit j depends on the seed and j alone; an inversion is one picture.
 
     SDEdit (Meng et al. 2022, algorithm 1) noises the picture to the level at which `strength` of the steps are left,
     and draws from there. ILVR (Choi et al. 2021) keeps its low frequencies. Inversion encodes it by the flow with the
     condition that it shows now, and draws from that noise with the requested one (Song et al. 2021a, section 5.4), by
     the flow or by EDICT (`sample/inversion.py`).
-    With `to`, the pictures lead from this one to another (`runs/interpolate.py`).
+    With `to`, the pictures lead from the first of `given` to the second (`runs/interpolate.py`); else one is given.
     With a mask, what is black in it is put back after each step. Raises UsageError for a request that does not fit.
     """
     _check(model, asked, sampling)
     if asked.to is not None:
-        return interpolated(model, picture, read_picture(asked.to, model.shape, asked.resize, model), asked, sampling)
+        picture, other = given
+        return interpolated(model, picture, other, asked, sampling)
+    (picture,) = given
     kept = None
     if asked.mask is not None:
         operator = make_operator(f"mask:{asked.mask}", model.shape)
@@ -123,7 +125,7 @@ def edit_files(model: TrainedModel, name: str, asked: Editing, sampling: Samplin
         if needs_frames(out):
             raise UsageError(f"edits are written as .png, .npz or a folder (got {out}).")
     given = [read_picture(each, model.shape, asked.resize, model) for each in _names(name, asked)]
-    images = edit(model, given[0], asked, sampling)
+    images = edit(model, given, asked, sampling)
     for out in outs:
         shown = (
             torch.cat([given[0].x, images, *(each.x for each in given[1:])])

@@ -32,7 +32,7 @@ from inkwash.lock import Lock, hold
 from inkwash.nets import recompute
 from inkwash.runs import build, machine, memory, record
 from inkwash.runs.begin import begin, carried
-from inkwash.runs.conditions import ConditionKind, condition
+from inkwash.runs.conditions import ConditionKind, condition, rests_on
 from inkwash.runs.distilling import objective
 from inkwash.runs.model import check_weights
 from inkwash.runs.previews import Previews, found
@@ -171,7 +171,7 @@ def _prepared(
     notes = notes if begun is None or not accelerator.is_main_process else (*begun.notes, *notes)
     if saved is not None:
         if saved.facts.get("encoder") not in (None, about.get("encoder")):
-            told = getattr(kind, "changed", f"texts read by another {run.conditioning.encoder}")
+            told = rests_on(kind, run)
             raise UsageError(
                 f"{out} was begun with {told} than is there now; put the old one back, or choose a new `out`."
             )

@@ -12,7 +12,7 @@ from inkwash.data import Source, is_same
 from inkwash.denoise import Denoiser
 from inkwash.errors import InkwashError, UsageError
 from inkwash.runs import build, machine
-from inkwash.runs.conditions import ConditionKind, condition
+from inkwash.runs.conditions import ConditionKind, condition, rests_on
 from inkwash.runs.onnx import Onnx
 from inkwash.runs.record import check_code, check_encoder, described, moved, used, whereabouts
 from inkwash.settings import Conditioning, Engine, RunSettings
@@ -82,7 +82,7 @@ def open_model(
         raise InkwashError(f"{path} holds a table of texts that is damaged; import the run again.") from error
     recorded = saved.facts.get("encoder")  # None for imported runs; the encoder is not opened where it need not be
     if kind is not None and recorded is not None and recorded != kind.digest:
-        told = getattr(kind, "changed", f"texts read by another {run.conditioning.encoder}")
+        told = rests_on(kind, run)
         raise InkwashError(
             f"{path} was trained on {told} than is there now; put back the one it was trained with, or train again."
         )

@@ -1,7 +1,7 @@
 """Plans that are tuned for a run: found by `inkwash tune`, kept in tuned.json beside it, taken by spacing "tuned"."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ import torch
 
 from inkwash import __version__, choices
 from inkwash.atomic import replacing
-from inkwash.core import CLEAN, Plan, Seeded
+from inkwash.core import CLEAN, Plan, Seeded, karras
 from inkwash.core.levels import as_levels
 from inkwash.data.regular import open_regular
 from inkwash.errors import InkwashError, UsageError
@@ -19,7 +19,6 @@ from inkwash.runs import build
 from inkwash.runs.draw import CPU_BATCH
 from inkwash.runs.guidance import guided
 from inkwash.runs.model import TrainedModel
-from inkwash.sample import Solver
 from inkwash.sample.solver import fact
 from inkwash.sample.tuning import Reference, Start, end_error, local_errors, reference, refine, shortest, start_errors
 from inkwash.settings import TUNED, Sampler, Sampling
@@ -64,30 +63,33 @@ def tune(model: TrainedModel, sampler: Sampler, n: int, seed: int, tick: OnEvalu
         raise UsageError(f"`n` is a number of images, at least 1 (got {n}).")
     label = "all" if model.condition is not None and len(model.facts["classes"]) > 1 else None
     sampling = Sampling(**vars(replace(sampler, spacing="karras")), n=n, seed=seed, label=label)
-    fine: Plan = choices.SPACINGS.load("karras")(model.schedule, GRID)
+    fine = karras(model.schedule, GRID)
     solver = build.solver(sampling, model.schedule)
     found = _references(model, sampling, 0, n, fine, tick)
     costs = local_errors(found, tick)
-    begun = [
-        shortest(costs, sampler.steps, starts) for starts in ((0.0,), start_errors(found))
-    ]  # two, as either may win
+    starts = ([0.0], start_errors(found))  # from the noisiest level, and from any: either path may end closer
+    begun = [shortest(costs, sampler.steps, each) for each in starts]
     chosen, _ = min((refine(found, path, solver, tick) for path in begun), key=lambda each: each[1])
     spacing = as_levels([*(fine[i] for i in chosen), CLEAN])
 
     judged = _references(model, sampling, JUDGED_FROM, n, fine, tick)
     others = {}
     for name in choices.SPACINGS.names:
-        errors = [_error(judged, model, replace(sampling, spacing=name, steps=k), solver, tick) for k in _both(sampler)]
-        if errors[0] is not None and errors[1] is not None:
-            others[name] = (errors[0], errors[1])
-    return Tuned(spacing, _error(judged, model, replace(sampling, spacing=spacing), solver, tick) or 0.0, others)
+        asked = [replace(sampling, spacing=name, steps=steps) for steps in (sampler.steps, 2 * sampler.steps)]
+        try:
+            few, more = (build.plan(each, model.schedule) for each in asked)
+        except UsageError:
+            continue  # the spacing does not suit the solver or the schedule
+        others[name] = (end_error(judged, few, solver, tick), end_error(judged, more, solver, tick))
+    plan = build.plan(replace(sampling, spacing=spacing), model.schedule)
+    return Tuned(spacing, end_error(judged, plan, solver, tick), others)
 
 
 def keep(model: TrainedModel, sampler: Sampler, found: Tuned) -> Path:
     """Stores a plan beside the run, in place of one for the same settings, and returns the file."""
     path = files_of(model.folder) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    mine = {**{name: getattr(sampler, name) for name in _KEY}, "checkpoint": model.digest}
+    mine = {**_key(vars(sampler)), "checkpoint": model.digest}
     kept = [each for each in _stored(path) if {name: each.get(name) for name in mine} != mine]
     entry = {**mine, "spacing": found.spacing, "error": found.error, "others": found.others, "inkwash": __version__}
     with replacing(path) as temporary:
@@ -104,26 +106,27 @@ def resolved(sampler: _S, folder: Path, checkpoint: str) -> _S:
         return sampler
     path = files_of(folder) / FILE
     stored, current = _stored(path), digest(folder / FILES[checkpoint])
-    mine = {name: getattr(sampler, name) for name in _KEY}
-    fitting = [each for each in stored if {name: each.get(name) for name in _KEY} == mine]
+    mine = _key(vars(sampler))
+    fitting = [each for each in stored if _key(each) == mine]
     for each in fitting:
         if each.get("checkpoint") == current:
             return replace(sampler, spacing=each["spacing"])
-    asked = ", ".join(f"{name} {value}" for name, value in mine.items() if value is not None)
+    asked = _words(mine)
     if fitting:
         raise UsageError(f"the plan of {asked} in {path} was tuned for another checkpoint; run inkwash tune again.")
-    there = "; ".join(
-        ", ".join(f"{name} {each[name]}" for name in _KEY if each.get(name) is not None) for each in stored
-    )
-    known = f" There are plans for: {there}." if there else ""
+    known = f" There are plans for: {'; '.join(_words(_key(each)) for each in stored)}." if stored else ""
     raise UsageError(
         f"no plan was tuned for {asked}; run: inkwash tune {folder} --solver {sampler.solver} --steps {sampler.steps}."
         + known
     )
 
 
-def _both(sampler: Sampler) -> tuple[int, int]:
-    return sampler.steps, 2 * sampler.steps
+def _key(of: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: of.get(name) for name in _KEY}
+
+
+def _words(key: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in key.items() if value is not None)
 
 
 def _references(
@@ -135,24 +138,9 @@ def _references(
     found = []
     for start in range(first, first + n, CPU_BATCH):
         lanes = range(start, start + CPU_BATCH)
-
-        def noise(lanes: range = lanes) -> Seeded:
-            return Seeded(sampling.seed, lanes)
-
-        denoise = build.limit(sampling, denoiser_of(lanes))
-        found.append(reference(Start(denoise, noise, like), grid[:-1], tick))
+        begun = Start(build.limit(sampling, denoiser_of(lanes)), Seeded(sampling.seed, lanes)(like))
+        found.append(reference(begun, grid[:-1], tick))
     return found
-
-
-def _error(
-    found: Sequence[Reference], model: TrainedModel, sampling: Sampling, solver: Solver, tick: OnEvaluations
-) -> float | None:
-    """The error of a sampler, or None where its spacing does not suit the solver or the schedule."""
-    try:
-        plan = build.plan(sampling, model.schedule)
-    except UsageError:
-        return None
-    return end_error(found, plan, solver, tick)
 
 
 def _stored(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from inkwash.core import Denoise, Level, Noise, Schedule, as_floats
 from inkwash.errors import InkwashError, UsageError
 from inkwash.sample.exponential import noise_of
-from inkwash.sample.solver import Solver
+from inkwash.sample.solver import Solver, check_signal
 
 # Dormand & Prince 1980, RK5(4)7M: stage j is evaluated at the share C[j] of the step, after the slopes before it times
 # A[j]. The last stage is the new x (fifth order), and ERROR is the difference from the embedded one of fourth order.
@@ -67,11 +67,7 @@ class Adaptive(Solver):
         self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: float | None, noise: Noise
     ) -> tuple[Tensor, float]:
         (alpha_t, sigma_t, _), (alpha_s, sigma_s, _) = as_floats(t), as_floats(s)
-        if alpha_t == 0:
-            raise UsageError(
-                "the adaptive solver cannot begin at pure noise (α = 0), where σ/α is infinite; "
-                "use karras spacing, which begins just below, or another solver (ddim, dpmpp2m)."
-            )
+        check_signal(t, "the adaptive solver", "σ/α is infinite", "ddim, dpmpp2m")
         stride = memory or FIRST
         ratio, end = sigma_t / alpha_t, sigma_s / alpha_s
         y = x / alpha_t

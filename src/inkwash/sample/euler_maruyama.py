@@ -8,9 +8,8 @@ from torch import Tensor
 
 from inkwash.core import Denoise, Level, Noise, as_floats
 from inkwash.core.kernel import drift
-from inkwash.errors import UsageError
 from inkwash.sample.exponential import noise_of
-from inkwash.sample.solver import Solver
+from inkwash.sample.solver import Solver, check_signal
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,7 @@ class EulerMaruyama(Solver):
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:
         (alpha_t, sigma_t, _), (alpha_s, _, _) = as_floats(t), as_floats(s)
-        if alpha_t == 0:
-            raise UsageError(
-                "Euler–Maruyama cannot begin at pure noise (α = 0), where the drift is infinite; "
-                "use karras spacing, which begins just below, or another solver (ddpm)."
-            )
+        check_signal(t, "Euler–Maruyama", "the drift is infinite", "ddpm")
         added = drift(s, t)
         eps = noise_of(x, denoise(x, t), t)
         return (2 - alpha_t / alpha_s) * x - added * sigma_t * eps + sigma_t * sqrt(added) * noise(x), None

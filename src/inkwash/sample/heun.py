@@ -6,8 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from inkwash.core import Denoise, Level, Noise, as_floats
-from inkwash.errors import UsageError
-from inkwash.sample.solver import Solver
+from inkwash.sample.solver import Solver, check_signal
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,7 @@ class Heun(Solver):
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:
         (alpha_t, sigma_t, _), (alpha_s, sigma_s, _) = as_floats(t), as_floats(s)
-        if alpha_t == 0:
-            raise UsageError(
-                "Heun cannot begin at pure noise (α = 0), where σ/α is infinite; "
-                "use karras spacing, which begins just below, or another solver (ddim, dpmpp2m)."
-            )
+        check_signal(t, "Heun", "σ/α is infinite", "ddim, dpmpp2m")
         noise_t, noise_s = sigma_t / alpha_t, sigma_s / alpha_s
         x = x / alpha_t
         slope = (x - denoise(alpha_t * x, t)) / noise_t

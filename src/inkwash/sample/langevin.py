@@ -1,6 +1,6 @@
 """Langevin dynamics: annealed by itself, and as the corrector after a predictor."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
@@ -9,7 +9,9 @@ from inkwash.core import Denoise, Level, Noise, as_floats
 from inkwash.errors import UsageError
 from inkwash.sample.euler_maruyama import EulerMaruyama
 from inkwash.sample.exponential import noise_of
-from inkwash.sample.solver import Solver
+from inkwash.sample.solver import Solver, check_signal
+
+_PREDICTOR = EulerMaruyama()
 
 
 def langevin(denoise: Denoise, x: Tensor, level: Level, snr: float, noise: Noise) -> Tensor:
@@ -74,11 +76,7 @@ class AnnealedLangevin(_Corrected):
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:
         (alpha_t, _, _), (alpha_s, _, _) = as_floats(t), as_floats(s)
-        if alpha_t == 0:
-            raise UsageError(
-                "annealed Langevin dynamics cannot begin at pure noise (α = 0), where x/α is infinite; "
-                "use karras spacing, which begins just below, or another solver (ddpm)."
-            )
+        check_signal(t, "annealed Langevin dynamics", "x/α is infinite", "ddpm")
         for _ in range(self.corrections):
             x = langevin(denoise, x, t, self.snr, noise)
         return alpha_s / alpha_t * x, None
@@ -97,8 +95,6 @@ class PredictorCorrector(_Corrected):
     snr: float = 0.16
     corrections: int = 1
 
-    _predictor: EulerMaruyama = field(default=EulerMaruyama(), init=False, repr=False)
-
     def __post_init__(self) -> None:
         self._check()
 
@@ -107,7 +103,7 @@ class PredictorCorrector(_Corrected):
         return 1 + self.corrections
 
     def step(self, denoise: Denoise, x: Tensor, t: Level, s: Level, memory: None, noise: Noise) -> tuple[Tensor, None]:
-        x, _ = self._predictor.step(denoise, x, t, s, memory, noise)
+        x, _ = _PREDICTOR.step(denoise, x, t, s, memory, noise)
         for _ in range(self.corrections):
             x = langevin(denoise, x, s, self.snr, noise)
         return x, None

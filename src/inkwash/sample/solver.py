@@ -4,7 +4,8 @@ from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from inkwash.core import Denoise, Level, Noise
+from inkwash.core import Denoise, Level, Noise, as_floats
+from inkwash.errors import UsageError
 
 
 class Solver(Protocol):
@@ -49,6 +50,15 @@ class Solver(Protocol):
         A solver that decides on its way (`evaluations_known` is False) gives the fewest; what it took is counted.
         """
         return (t,)
+
+
+def check_signal(t: Level, solver: str, reason: str, others: str) -> None:
+    """Raises UsageError if a step of `solver` would begin at pure noise (α = 0), where `reason`; `others` can."""
+    if as_floats(t)[0] == 0:
+        raise UsageError(
+            f"{solver} cannot begin at pure noise (α = 0), where {reason}; use karras spacing, which begins just "
+            f"below, or another solver ({others})."
+        )
 
 
 class _Plain(Solver):

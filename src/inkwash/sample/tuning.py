@@ -1,18 +1,18 @@
 """Finds the noise levels at which a solver's few steps end closest to the exact flow of a given model."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from inkwash.core import CLEAN, Denoise, Level, Noise, Plan, as_floats, prior
+from inkwash.core import CLEAN, Denoise, Level, Plan, as_floats, prior
 from inkwash.sample.ddim import DDIM
 from inkwash.sample.heun import Heun
-from inkwash.sample.loop import last, sample
-from inkwash.sample.solver import Solver
+from inkwash.sample.loop import Snapshot, last, sample
+from inkwash.sample.solver import Solver, fact
 
 OFFSETS = (8, 4, 2, 1)  # levels of the grid by which the search moves a step, the far ones first
 Tick = Callable[[int], object]  # called with a number of evaluations of the network, over all images
@@ -20,11 +20,18 @@ Tick = Callable[[int], object]  # called with a number of evaluations of the net
 
 @dataclass(frozen=True)
 class Start:
-    """A batch to draw: its denoiser, its noise, made anew by each call, and an x [B,C,H,W] that gives the shape."""
+    """A batch to draw: its denoiser, and the unit noise [B,C,H,W] that walks begin with. They draw no other noise."""
 
     denoise: Denoise
-    noise: Callable[[], Noise]
-    like: Tensor
+    unit: Tensor
+
+    def walk(self, plan: Plan, solver: Solver) -> Iterator[Snapshot]:
+        """The walk of the batch along a plan, by a solver that adds no noise."""
+        return sample(self.denoise, self.at(plan[0]), plan, solver, torch.zeros_like)
+
+    def at(self, level: Level) -> Tensor:
+        """The noise as x at a level."""
+        return prior(lambda x: x, level, self.unit)
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,11 @@ class Reference:
 
 def reference(start: Start, grid: Sequence[Level], tick: Tick = lambda evaluations: None) -> Reference:
     """Follows the flow by Heun's method through `grid`, from noisy to clean, without CLEAN."""
-    path = []
-    for snapshot in sample(start.denoise, _first(start, grid[0]), [*grid, CLEAN], Heun(), start.noise()):
+    solver, plan, path = Heun(), [*grid, CLEAN], []
+    for snapshot in start.walk(plan, solver):
         path.append(snapshot.x)
-        tick((2 if 0 < snapshot.step < len(grid) else 1 if snapshot.step else 0) * len(snapshot.x))
+        if snapshot.step:
+            tick(_cost(plan[snapshot.step - 1 : snapshot.step + 1], solver) * len(snapshot.x))
     return Reference(start, grid, path[:-1], path[-1])
 
 
@@ -56,7 +64,7 @@ def start_errors(found: Sequence[Reference]) -> list[float]:
     for each in found:
         for i, level in enumerate(grid):
             alpha, sigma, _ = as_floats(level)
-            error = float((_first(each.start, level) - each.path[i]).square().mean())
+            error = float((each.start.at(level) - each.path[i]).square().mean())
             costs[i] += error / (alpha**2 * variance + sigma**2) / len(found)
     return costs
 
@@ -86,7 +94,7 @@ def local_errors(found: Sequence[Reference], tick: Tick = lambda evaluations: No
                 costs[i][size] += weight * float((x0 - each.end).square().mean()) / variance
                 for j in range(i + 1, size):
                     alpha, sigma, _ = as_floats(grid[j])
-                    there, _ = solver.step(known, each.path[i], t, grid[j], None, each.start.noise())
+                    there, _ = solver.step(known, each.path[i], t, grid[j], None, torch.zeros_like)
                     error = float((there - each.path[j]).square().mean())
                     costs[i][j] += weight * error / (alpha**2 * variance + sigma**2)
     return costs
@@ -118,11 +126,9 @@ def shortest(costs: Sequence[Sequence[float]], steps: int, starts: Sequence[floa
 def end_error(found: Sequence[Reference], plan: Plan, solver: Solver, tick: Tick = lambda evaluations: None) -> float:
     """Root mean square distance of the images that `solver` draws by `plan` from those of the flow, in [-1, 1]."""
     squares, count = 0.0, 0
-    cost = sum(len(solver.evaluated_at(t, s)) for t, s in pairwise(plan[:-1])) + 1
+    cost = _cost(plan, solver)
     for each in found:
-        start = each.start
-        with torch.no_grad():
-            x = last(sample(start.denoise, _first(start, plan[0]), plan, solver, start.noise()))
+        x = last(each.start.walk(plan, solver))
         squares += float((x - each.end).square().sum())
         count += x.numel()
         tick(cost * len(x))
@@ -163,5 +169,6 @@ def _variance(found: Sequence[Reference]) -> float:
     return float(torch.cat([each.end for each in found]).var())
 
 
-def _first(start: Start, level: Level) -> Tensor:
-    return prior(start.noise(), level, start.like)
+def _cost(plan: Plan, solver: Solver) -> int:
+    """How often a walk evaluates the network, along a plan whose levels fall."""
+    return sum(1 if as_floats(s)[1] == 0 else len(fact(solver, "evaluated_at")(t, s)) for t, s in pairwise(plan))

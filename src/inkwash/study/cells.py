@@ -108,7 +108,7 @@ def _check(subjects: Sequence[Subject], sweep: Any) -> None:
     for name in OPTIONS:
         if getattr(sweep, name) and not any(choices.takes(choices.SOLVERS.load(each), name) for each in solvers):
             have = "have" if len(solvers) > 1 else "has"
-            those = ", ".join(row.name for row in choices.SOLVERS if choices.takes(row.load(), name))
+            those = ", ".join(choices.SOLVERS.taking(name))
             raise UsageError(f"{' and '.join(solvers)} {have} no `{name}`; leave it out, or add one of {those}.")
     for axis in _subject_axes():
         there = sorted({str(getattr(subject, axis.name)) for subject in subjects})

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -15,7 +14,7 @@ from inkwash import own
 from inkwash.checked import references
 from inkwash.distributed import processes
 from inkwash.errors import InkwashError, UsageError
-from inkwash.signals import postponing
+from inkwash.signals import belong_to_parent, postponing
 from inkwash.study.subject import load_model
 from inkwash.study.units import OnEvaluations, Unit, compute
 
@@ -108,18 +107,8 @@ def _join(process: Any, receiver: Connection) -> None:
 
 def _worker(units: list[Unit], permits: own.Permits, taken: Any, done: Any, sender: Connection) -> None:
     """The main function of a worker: computes units until all are taken. Ends with its parent, and ignores Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "SIGHUP"):  # a closed terminal sends it to all; the first process ends the others
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _exit)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end_with(sentinel: int) -> None:
-        wait_for([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end_with, args=(parent.sentinel,), daemon=True).start()
+    belong_to_parent()
 
     def on_evaluations(evaluations: int) -> None:
         with done.get_lock():

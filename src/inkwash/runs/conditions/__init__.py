@@ -9,7 +9,7 @@ from inkwash.errors import UsageError
 from inkwash.runs.conditions.kind import ConditionKind, ConditionOf, ReadsMeasurements
 from inkwash.settings import RunSettings
 
-__all__ = ["ConditionKind", "ConditionOf", "ReadsMeasurements", "condition"]
+__all__ = ["ConditionKind", "ConditionOf", "ReadsMeasurements", "condition", "rests_on"]
 
 
 def condition(
@@ -42,3 +42,9 @@ def condition(
         members = ("example", "digest", "embedder", "shown", "is_requested", "requested")
         choices.expect(kind, f"the condition {name}", *members)
     return kind
+
+
+def rests_on(kind: ConditionKind | None, run: RunSettings) -> str:
+    """What the rows of a condition rest on, as messages say it where the digest of a run is another."""
+    words: str = getattr(kind, "changed", f"texts read by another {run.conditioning.encoder}")
+    return words
